@@ -1,0 +1,1 @@
+"""burnish and kubectl burnish: thin, no logic of its own."""

@@ -1,0 +1,52 @@
+"""`engine.json`: what a server must know to load an engine, and no more."""
+
+from datetime import datetime
+
+from burnish_engine.base import Record
+from burnish_engine.request import Backend, Precision
+
+SCHEMA_VERSION = 1
+ENGINE_FILE = "engine.json"
+REPORT_FILE = "report.json"
+REPORT_PAGE = "report.html"
+
+
+class TensorSpec(Record):
+    """One input or output. `dtype` is NumPy's name; a dynamic dimension is None."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class RunOptions(Record):
+    """How the winner was measured, hence how it must be run.
+
+    threads: intra-op threads (None: what the CPU quota allows).
+    graph_optimization: run-time graph optimizations of the backend ("all" or "disabled").
+    properties: backend options by their own names, such as INFERENCE_PRECISION_HINT.
+    """
+
+    threads: int | None = None
+    graph_optimization: str = "all"
+    properties: dict[str, str] = {}
+
+
+class EngineDescriptor(Record):
+    """The engine: which file, which backend, which signature, made from what, for what."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    key: str
+    source_digest: str
+    backend: Backend
+    precision: Precision
+    recipe: str
+    model: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    options: RunOptions = RunOptions()
+    warmup_shapes: tuple[dict[str, tuple[int, ...]], ...] = ()
+    target: dict[str, str]
+    toolchain: dict[str, str]
+    created: datetime

@@ -1,0 +1,148 @@
+"""`report.json`: everything that was tried, what it gave, and why it won or lost.
+
+Units are in the names. Field names are snake_case; a figure that could not be taken is absent
+(None), never 0. Schema changes bump `SCHEMA_VERSION`.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from burnish_engine.base import Record
+from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
+
+SCHEMA_VERSION = 1
+
+
+class Estimate(Record):
+    """A measured figure with its 95 % confidence interval, in the unit of the field that holds it."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Latency(Record):
+    """Seconds per request at three percentiles."""
+
+    p50: Estimate
+    p90: Estimate
+    p99: Estimate
+
+
+class Measurement(Record):
+    """What one model does on one target, taken through the runtime that serves."""
+
+    latency_seconds: Latency
+    throughput_per_second: Estimate
+    peak_memory_bytes: int
+    load_seconds: float
+    size_bytes: int
+    samples: int
+
+
+class Accuracy(Record):
+    """The metric of a candidate beside the reference's own; `drop` = reference - value."""
+
+    metric: Metric
+    value: float
+    interval: tuple[float, float]
+    samples: int
+    reference: float
+    drop: float
+
+
+class Selected(Record):
+    """The recipe that serves. `recipe` is "baseline" where nothing beat the original."""
+
+    recipe: str
+    backend: Backend
+    precision: Precision
+
+
+class GateResult(Record):
+    """One check of one candidate. A missing figure is a failed gate."""
+
+    name: str
+    passed: bool
+    found: str
+    expected: str
+
+
+class CandidateState(StrEnum):
+    """How a candidate ended."""
+
+    SELECTED = "Selected"
+    SLOWER = "Slower"
+    REJECTED = "Rejected"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+    UNMEASURED = "Unmeasured"
+
+
+class CandidateReport(Record):
+    """One recipe that was tried (or skipped), with the evidence."""
+
+    recipe: str
+    backend: Backend
+    precision: Precision
+    state: CandidateState
+    reason: str
+    gates: tuple[GateResult, ...] = ()
+    accuracy: Accuracy | None = None
+    measurement: Measurement | None = None
+    seconds: float = 0.0
+
+
+class Guarantee(StrEnum):
+    """What a pass promises about answers (see the laws of the optimizer)."""
+
+    EXACT = "exact"
+    ROUNDING = "rounding"
+    APPROXIMATE = "approximate"
+
+
+class PassReport(Record):
+    """One rewriting pass: what it promised, what the gate saw, and whether it was kept."""
+
+    name: str
+    guarantee: Guarantee
+    applied: bool
+    reason: str
+    gates: tuple[GateResult, ...] = ()
+    seconds: float = 0.0
+
+
+class Material(Record):
+    """Something that went in: where it came from and what it was, to the bit."""
+
+    uri: str
+    digest: str
+    size_bytes: int = 0
+    samples: int | None = None
+
+
+class Report(Record):
+    """The whole story of one engine."""
+
+    schema_version: int = SCHEMA_VERSION
+    key: str
+    source: Material
+    calibration: Material | None = None
+    evaluation: Material | None = None
+    request: OptimizationRequest
+    selected: Selected
+    baseline: Measurement
+    optimized: Measurement
+    accuracy: Accuracy
+    candidates: tuple[CandidateReport, ...]
+    passes: tuple[PassReport, ...] = ()
+    environment: dict[str, str]
+    started: datetime
+    duration_seconds: float = Field(ge=0)
+
+    @property
+    def speedup(self) -> float:
+        """Baseline p50 over optimized p50: above 1 is faster."""
+        return self.baseline.latency_seconds.p50.value / self.optimized.latency_seconds.p50.value

@@ -1,0 +1,1 @@
+"""OptimizedModel to Jobs, engines, rollouts, status. Knows nothing of onnx."""

@@ -1,0 +1,1 @@
+"""Model to engine. A library; knows nothing of Kubernetes."""

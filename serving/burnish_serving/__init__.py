@@ -1,0 +1,1 @@
+"""Engine to answers: Open Inference Protocol v2."""
