@@ -1,0 +1,274 @@
+"""A registry client that checks every byte: what comes in has the digest that was asked for.
+
+Transport is httpx; nothing here knows what an engine is. Synchronous: callers that live in an event
+loop run it in a thread.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from burnish_engine import digest as digests
+from burnish_engine.errors import BurnishError, IntegrityError, NotFound, RegistryUnavailable, Unauthorized
+from burnish_engine.oci import media
+from burnish_engine.oci.auth import Login, fetch_token, logins_from_environment, parse_challenge
+from burnish_engine.oci.files import atomic_file
+from burnish_engine.oci.media import Descriptor
+from burnish_engine.oci.reference import Reference
+
+# A manifest is small by specification ("Pushing manifests": registries may refuse above 4 MiB).
+MAX_MANIFEST_BYTES = 4 << 20
+ACCEPT = ", ".join((media.MANIFEST, media.INDEX, media.DOCKER_MANIFEST, media.DOCKER_INDEX))
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+def plain_http_hosts(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Hosts of `BURNISH_PLAIN_HTTP`, that are spoken to without TLS."""
+    return tuple(h.strip() for h in environment.get("BURNISH_PLAIN_HTTP", "").split(",") if h.strip())
+
+
+class RegistryClient:
+    """Manifests and blobs of any registry that keeps the distribution specification."""
+
+    def __init__(
+        self,
+        *,
+        plain_http: Collection[str] = (),
+        logins: Mapping[str, Login] | None = None,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self._plain_http = frozenset(plain_http)
+        self._logins = dict(logins or {})
+        self._tokens: dict[tuple[str, str], str] = {}
+        self._http = httpx.Client(timeout=timeout_seconds, follow_redirects=True)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """A client set up by `BURNISH_PLAIN_HTTP` and `DOCKER_CONFIG`."""
+        return cls(plain_http=plain_http_hosts(environment), logins=logins_from_environment(environment))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        """Digest, size and type of a manifest, without its content.
+
+        Raises: NotFound, Unauthorized (the user must act), RegistryUnavailable (try again).
+        """
+        return self.get_manifest(reference)[1]
+
+    def exists(self, reference: Reference) -> Descriptor | None:
+        """Like `resolve`, with None in place of NotFound."""
+        try:
+            return self.resolve(reference)
+        except NotFound:
+            return None
+
+    def get_manifest(self, reference: Reference) -> tuple[bytes, Descriptor]:
+        """A manifest's bytes, checked against the reference's digest where it has one."""
+        url = self._url(reference, f"manifests/{reference.identifier}")
+        with self._send(reference, "GET", url, headers={"Accept": ACCEPT}) as response:
+            data = b""
+            for chunk in response.iter_bytes():
+                data += chunk
+                if len(data) > MAX_MANIFEST_BYTES:
+                    raise IntegrityError(
+                        str(reference), found="a manifest above 4 MiB", expected="an OCI manifest"
+                    )
+            kind = response.headers.get("Content-Type", media.MANIFEST).split(";")[0]
+        found = digests.of_bytes(data)
+        if reference.digest:
+            digests.check(str(reference), found=found, expected=reference.digest)
+        return data, Descriptor(media_type=kind, digest=found, size=len(data))
+
+    def put_manifest(self, reference: Reference, data: bytes, media_type: str) -> str:
+        """Push a manifest under the reference's tag, or under its digest; return the digest."""
+        digest = digests.of_bytes(data)
+        url = self._url(reference, f"manifests/{reference.tag or digest}")
+        with self._send(
+            reference, "PUT", url, content=lambda: data, headers={"Content-Type": media_type}, push=True
+        ):
+            return digest
+
+    def has_blob(self, reference: Reference, digest: str) -> bool:
+        """Whether the repository holds this blob."""
+        try:
+            with self._send(reference, "HEAD", self._url(reference, f"blobs/{digest}")):
+                return True
+        except NotFound:
+            return False
+
+    def download_blob(self, reference: Reference, descriptor: Descriptor, path: Path) -> None:
+        """Stream a blob into `path`, which appears only when whole and right.
+
+        Raises: IntegrityError: too short, too long, or of another digest.
+        """
+        url = self._url(reference, f"blobs/{descriptor.digest}")
+        with self._send(reference, "GET", url) as response, atomic_file(path) as file:
+            hasher = _Counter(str(reference), descriptor)
+            for chunk in response.iter_bytes(digests.CHUNK_BYTES):
+                hasher.update(chunk)
+                file.write(chunk)
+            hasher.check()
+
+    def read_blob(self, reference: Reference, descriptor: Descriptor) -> bytes:
+        """A small blob in memory, checked."""
+        with self._send(reference, "GET", self._url(reference, f"blobs/{descriptor.digest}")) as response:
+            hasher, parts = _Counter(str(reference), descriptor), []
+            for chunk in response.iter_bytes():
+                hasher.update(chunk)
+                parts.append(chunk)
+            hasher.check()
+            return b"".join(parts)
+
+    def upload_blob(self, reference: Reference, source: Path | bytes, descriptor: Descriptor) -> None:
+        """Push a blob in one piece, unless the repository has it already.
+
+        Source: distribution specification, "POST then PUT".
+        """
+        if self.has_blob(reference, descriptor.digest):
+            return
+        start = self._url(reference, "blobs/uploads/")
+        with self._send(reference, "POST", start, push=True) as response:
+            location = response.request.url.join(response.headers["Location"])
+        url = location.copy_merge_params({"digest": descriptor.digest})
+        headers = {"Content-Type": media.OCTETS, "Content-Length": str(descriptor.size)}
+        content: Callable[[], Any] = lambda: source if isinstance(source, bytes) else _chunks(source)  # noqa: E731
+        with self._send(reference, "PUT", str(url), content=content, headers=headers, push=True):
+            return
+
+    def _url(self, reference: Reference, rest: str) -> str:
+        host = reference.host
+        plain = host in self._plain_http or host.rsplit(":", 1)[0] in _LOOPBACK or host in _LOOPBACK
+        return f"{'http' if plain else 'https'}://{host}/v2/{reference.repository}/{rest}"
+
+    @contextmanager
+    def _send(
+        self,
+        reference: Reference,
+        method: str,
+        url: str,
+        *,
+        content: Callable[[], Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        push: bool = False,
+    ) -> Iterator[httpx.Response]:
+        """One request, with one more try after an authentication challenge."""
+        scope = f"repository:{reference.repository}:{'pull,push' if push else 'pull'}"
+        for attempt in (1, 2):
+            sent = {**(headers or {}), **self._authorization(reference.host, scope)}
+            try:
+                with self._http.stream(
+                    method, url, content=content() if content else None, headers=sent
+                ) as response:
+                    if (
+                        response.status_code == 401
+                        and attempt == 1
+                        and self._challenged(reference, response, scope)
+                    ):
+                        continue
+                    _raise_for_status(reference, response)
+                    yield response
+                    return
+            except (httpx.TransportError, httpx.HTTPStatusError) as error:
+                raise _unavailable(reference, error) from error
+
+    def _authorization(self, host: str, scope: str) -> dict[str, str]:
+        token = self._tokens.get((host, scope))
+        return {"Authorization": token} if token else {}
+
+    def _challenged(self, reference: Reference, response: httpx.Response, scope: str) -> bool:
+        """Answer a 401: remember a header for this host and scope, or tell that there is none."""
+        scheme, parameters = parse_challenge(response.headers.get("WWW-Authenticate", ""))
+        login = self._logins.get(reference.host)
+        if scheme == "basic" and login:
+            self._tokens[reference.host, scope] = login.header
+            return True
+        if scheme == "bearer" and "realm" in parameters:
+            token = fetch_token(self._http, parameters, scope, login)
+            if token:
+                self._tokens[reference.host, scope] = f"Bearer {token}"
+            return token is not None
+        return False
+
+
+class _Counter:
+    """Length and digest of a stream, refused as soon as it grows too long."""
+
+    def __init__(self, subject: str, descriptor: Descriptor) -> None:
+        import hashlib
+
+        self._subject, self._descriptor = f"{subject}, blob {descriptor.digest}", descriptor
+        self._hasher, self._size = hashlib.sha256(), 0
+
+    def update(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        self._hasher.update(chunk)
+        if self._size > self._descriptor.size:
+            self._refuse()
+
+    def check(self) -> None:
+        if self._size != self._descriptor.size:
+            self._refuse()
+        digests.check(
+            self._subject, found=f"sha256:{self._hasher.hexdigest()}", expected=self._descriptor.digest
+        )
+
+    def _refuse(self) -> None:
+        raise IntegrityError(
+            self._subject,
+            found=f"{self._size} bytes{' or more' if self._size > self._descriptor.size else ''}",
+            expected=f"{self._descriptor.size} bytes",
+            remedy="The registry holds a truncated or damaged blob. Push the artifact again.",
+        )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(digests.CHUNK_BYTES), b"")
+
+
+def _raise_for_status(reference: Reference, response: httpx.Response) -> None:
+    status, subject = response.status_code, str(reference)
+    if status < 400:
+        return
+    if status == 404:
+        raise NotFound(
+            subject,
+            found="nothing (404)",
+            expected="an artifact in the registry",
+            remedy="Check repository and tag, or push it.",
+        )
+    if status in (401, 403):
+        raise Unauthorized(
+            subject,
+            found=f"access refused ({status})",
+            expected="a registry that lets us in",
+            remedy="Give credentials (secretRef in the cluster, `docker login` on a laptop) that cover this repository.",
+        )
+    raise RegistryUnavailable(
+        subject,
+        found=f"HTTP status {status}",
+        expected="an answer of the registry",
+        remedy="Try again later.",
+    )
+
+
+def _unavailable(reference: Reference, error: Exception) -> BurnishError:
+    return RegistryUnavailable(
+        str(reference),
+        found=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
+        expected=f"an answer from {reference.host}",
+        remedy="Check the host, the network, and BURNISH_PLAIN_HTTP if this registry has no TLS.",
+    )

@@ -1,0 +1,182 @@
+"""Engines in a registry: pack, push, pull, verify.
+
+An engine is an OCI *image* so that a cluster can mount it as a volume, with an `artifactType` so
+that nobody runs it by mistake. Two layers: `metadata` (small, read alone by an operator) and `model`.
+"""
+
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from burnish_engine import descriptor as descriptors
+from burnish_engine import digest as digests
+from burnish_engine.descriptor import ENGINE_FILE, REPORT_FILE, REPORT_PAGE, EngineDescriptor
+from burnish_engine.errors import InvalidEngine
+from burnish_engine.oci import media
+from burnish_engine.oci.artifact import pull_files, read_manifest
+from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.files import read_tar, write_tar
+from burnish_engine.oci.media import Descriptor, Index, Manifest
+from burnish_engine.oci.reference import Reference
+from burnish_engine.report import SCHEMA_VERSION as REPORT_SCHEMA
+from burnish_engine.report import Report
+
+PREFIX = "dev.burnish.engine."
+_METADATA = (ENGINE_FILE, REPORT_FILE, REPORT_PAGE)
+
+
+def read_engine(folder: Path) -> EngineDescriptor:
+    """The descriptor of an engine folder.
+
+    Raises: InvalidEngine: no `engine.json`, an unknown schema, or a model file that is not there.
+    """
+    path = folder / ENGINE_FILE
+    if not path.is_file():
+        raise _invalid(str(folder), f"no {ENGINE_FILE}", "an engine folder")
+    try:
+        engine = EngineDescriptor.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise _invalid(
+            str(path), f"{error.error_count()} errors, first: {_first(error)}", "engine.json"
+        ) from error
+    if engine.schema_version != descriptors.SCHEMA_VERSION:
+        raise _invalid(str(path), f"schema {engine.schema_version}", f"schema {descriptors.SCHEMA_VERSION}")
+    model = (folder / engine.model).resolve()
+    if not model.is_relative_to(folder.resolve()) or not model.is_file():
+        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
+    return engine
+
+
+def push_engine(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:
+    """Pack and push an engine folder. Blobs first, the manifest last: nobody sees half an engine.
+
+    Returns: the manifest's descriptor; its digest is the engine's identity.
+    """
+    engine = read_engine(folder)
+    with tempfile.TemporaryDirectory(prefix=".pack-", dir=folder.parent) as scratch:
+        layers = [_pack(folder, Path(scratch), name) for name in ("metadata", "model")]
+        for layer in layers:
+            client.upload_blob(reference, Path(scratch) / f"{layer.annotations[media.TITLE]}.tar", layer)
+    config_data = digests.canonical_json(_image_config(layers))
+    config = Descriptor(media_type=media.CONFIG, digest=digests.of_bytes(config_data), size=len(config_data))
+    client.upload_blob(reference, config_data, config)
+    manifest = Manifest(
+        artifact_type=media.ENGINE_TYPE, config=config, layers=tuple(layers), annotations=_annotations(engine)
+    )
+    data = media.encode(manifest)
+    digest = client.put_manifest(reference, data, media.MANIFEST)
+    return Descriptor(
+        media_type=media.MANIFEST, digest=digest, size=len(data), artifact_type=media.ENGINE_TYPE
+    )
+
+
+def pull_engine(client: RegistryClient, reference: Reference, folder: Path) -> EngineDescriptor:
+    """Fetch an engine into `folder`, verified by digest, and read its descriptor."""
+    manifest, _ = read_manifest(client, reference)
+    _check_type(reference, manifest)
+    folder.mkdir(parents=True, exist_ok=True)
+    pull_files(client, reference, folder)
+    return read_engine(folder)
+
+
+def verify_engine(client: RegistryClient, reference: Reference) -> tuple[EngineDescriptor, Descriptor]:
+    """Pull everything into a scratch folder, check every digest and the descriptor, keep nothing."""
+    with tempfile.TemporaryDirectory(prefix="burnish-verify-") as scratch:
+        descriptor = client.resolve(reference)
+        return pull_engine(client, reference.at(descriptor.digest), Path(scratch)), descriptor
+
+
+def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
+    """The report of a pushed engine, from its metadata layer alone: the model is not downloaded."""
+    manifest, descriptor = read_manifest(client, reference)
+    _check_type(reference, manifest)
+    layer = next((item for item in manifest.layers if item.annotations.get(media.TITLE) == "metadata"), None)
+    if layer is None:
+        raise _invalid(str(reference), "no metadata layer", "one")
+    with tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
+        archive = Path(scratch) / "metadata.tar"
+        client.download_blob(reference, layer, archive)
+        read_tar(archive, Path(scratch), str(reference))
+        return load_report(Path(scratch)), descriptor
+
+
+def load_report(folder: Path) -> Report:
+    """`report.json` of an engine folder."""
+    path = folder / REPORT_FILE
+    try:
+        report = Report.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise _invalid(str(path), f"a report that cannot be read ({error})", "report.json") from error
+    if report.schema_version != REPORT_SCHEMA:
+        raise _invalid(str(path), f"schema {report.schema_version}", f"schema {REPORT_SCHEMA}")
+    return report
+
+
+def push_index(client: RegistryClient, reference: Reference, engines: dict[str, Descriptor]) -> Descriptor:
+    """Push an index of one revision: one engine (already in the same repository) a target."""
+    manifests = tuple(
+        engine.model_copy(update={"annotations": {f"{PREFIX}target": target}})
+        for target, engine in sorted(engines.items())
+    )
+    data = media.encode(Index(artifact_type=media.REVISION_TYPE, manifests=manifests))
+    digest = client.put_manifest(reference, data, media.INDEX)
+    return Descriptor(
+        media_type=media.INDEX, digest=digest, size=len(data), artifact_type=media.REVISION_TYPE
+    )
+
+
+def _pack(folder: Path, scratch: Path, name: str) -> Descriptor:
+    files = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
+    chosen = [f for f in files if (f in _METADATA) == (name == "metadata")]
+    archive = scratch / f"{name}.tar"
+    write_tar(archive, folder, chosen)
+    return Descriptor(
+        media_type=media.LAYER_TAR,
+        digest=digests.of_file(archive),
+        size=archive.stat().st_size,
+        annotations={media.TITLE: name},
+    )
+
+
+def _image_config(layers: list[Descriptor]) -> dict[str, object]:
+    # An uncompressed layer's diff id is its digest. Architecture and os are required by the image
+    # specification; an engine is data, and pullers of any platform must take it.
+    return {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
+    }
+
+
+def _annotations(engine: EngineDescriptor) -> dict[str, str]:
+    facts = {
+        "key": engine.key,
+        "backend": engine.backend.value,
+        "precision": engine.precision.value,
+        "recipe": engine.recipe,
+        "target": engine.target.get("name", ""),
+        "source-digest": engine.source_digest,
+    }
+    return {media.CREATED: engine.created.isoformat()} | {PREFIX + k: v for k, v in facts.items()}
+
+
+def _check_type(reference: Reference, manifest: Manifest) -> None:
+    if manifest.artifact_type != media.ENGINE_TYPE:
+        kind = manifest.artifact_type or manifest.config.media_type
+        raise _invalid(str(reference), f"an artifact of type {kind}", media.ENGINE_TYPE)
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors()[0]
+    return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
+
+
+def _invalid(subject: str, found: str, expected: str) -> InvalidEngine:
+    return InvalidEngine(
+        subject,
+        found=found,
+        expected=expected,
+        remedy="Build the engine with this version of Burnish, or name another one.",
+    )
