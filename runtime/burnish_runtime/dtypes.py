@@ -1,0 +1,41 @@
+"""Element types, by NumPy's names, as the backends spell them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+BFLOAT16 = "bfloat16"
+STRING = "object"
+
+ONNXRUNTIME_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensor(float)": "float32",
+        "tensor(double)": "float64",
+        "tensor(float16)": "float16",
+        "tensor(bfloat16)": BFLOAT16,
+        "tensor(bool)": "bool",
+        "tensor(string)": STRING,
+        **{f"tensor(int{bits})": f"int{bits}" for bits in (8, 16, 32, 64)},
+        **{f"tensor(uint{bits})": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    }
+)
+
+# Strings are left out on purpose: OpenVINO 2026.4 corrupts the heap on a string model (seen: "munmap_chunk").
+OPENVINO_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "f32": "float32",
+        "f64": "float64",
+        "f16": "float16",
+        "bf16": BFLOAT16,
+        "boolean": "bool",
+        **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+        **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    }
+)
+
+
+def carrier(dtype: str) -> np.dtype[Any]:
+    """The NumPy type in which arrays of this element type travel: raw uint16 for bfloat16."""
+    return np.dtype(np.uint16 if dtype == BFLOAT16 else dtype)

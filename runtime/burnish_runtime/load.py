@@ -1,0 +1,125 @@
+"""From a folder or a file to a model that answers."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+from pydantic import ValidationError
+
+from burnish_engine.descriptor import ENGINE_FILE, SCHEMA_VERSION, EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.errors import InvalidEngine
+from burnish_engine.request import Backend
+from burnish_runtime import check, onnxruntime_backend, openvino_backend
+from burnish_runtime.dtypes import STRING, carrier
+from burnish_runtime.session import Array, Session
+
+WARM_UP_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that is loaded. `load_seconds` covers the backend's import, reading and compiling."""
+
+    descriptor: EngineDescriptor
+    session: Session
+    load_seconds: float
+
+    def warm_up(self, runs: int = WARM_UP_RUNS) -> None:
+        """Run on zeros of every shape that the descriptor warms up: first runs allocate, and are slow.
+
+        Raises: InvalidInput, InferenceFailed: the engine cannot compute what it promises.
+        """
+        for shapes in warm_up_shapes(self.descriptor):
+            feeds = {spec.name: zeros(spec.dtype, shapes[spec.name]) for spec in self.session.inputs}
+            for _ in range(runs):
+                self.session.run(feeds)
+
+
+def open_session(model: Path, backend: Backend, options: RunOptions) -> Session:
+    """Load a model file into a backend.
+
+    Raises: UnsupportedBackend, InvalidModel, InvalidOptions.
+    """
+    match backend:
+        case Backend.ONNXRUNTIME:
+            return onnxruntime_backend.open_session(model, options)
+        case Backend.OPENVINO:
+            return openvino_backend.open_session(model, options)
+    assert_never(backend)
+
+
+def open_engine(folder: Path, threads: int | None = None) -> Engine:
+    """Load the engine in a folder: `engine.json` and the model that it names.
+
+    Args: threads: overrides the descriptor's, for a pod that has other CPUs than the Job had.
+    Raises: InvalidEngine, InvalidModel, UnsupportedBackend, InvalidOptions.
+    """
+    started = time.perf_counter()
+    descriptor = read_descriptor(folder)
+    options = descriptor.options.model_copy(update={"threads": threads}) if threads else descriptor.options
+    session = open_session(model_path(folder, descriptor), descriptor.backend, options)
+    _check_signature(folder, session, descriptor)
+    return Engine(descriptor, session, time.perf_counter() - started)
+
+
+def read_descriptor(folder: Path) -> EngineDescriptor:
+    """Read and check `engine.json`.
+
+    Raises: InvalidEngine: it is missing, broken, or of another schema.
+    """
+    file = folder / ENGINE_FILE
+    try:
+        descriptor = EngineDescriptor.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InvalidEngine(str(folder), found=str(error), expected=f"a folder with {ENGINE_FILE}") from error
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, e["loc"])) or "the JSON itself" for e in error.errors()[:5])
+        raise InvalidEngine(
+            str(file), found=f"errors in {fields}", expected="an engine descriptor"
+        ) from error
+    if descriptor.schema_version != SCHEMA_VERSION:
+        raise InvalidEngine(
+            str(file),
+            found=f"schema {descriptor.schema_version}",
+            expected=f"schema {SCHEMA_VERSION}",
+            remedy="Use the release of Burnish that made this engine, or optimize again.",
+        )
+    return descriptor
+
+
+def model_path(folder: Path, descriptor: EngineDescriptor) -> Path:
+    """The model's file.
+
+    Raises: InvalidEngine: it is missing, or its name leads out of the folder.
+    """
+    path = folder / descriptor.model
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise InvalidEngine(
+            str(folder / ENGINE_FILE),
+            found=f"model {descriptor.model!r}",
+            expected="a file inside the engine",
+        )
+    return path
+
+
+def warm_up_shapes(descriptor: EngineDescriptor) -> tuple[dict[str, tuple[int, ...]], ...]:
+    """The descriptor's shapes by input name, or one set with every dynamic dimension 1."""
+    smallest = {spec.name: smallest_shape(spec) for spec in descriptor.inputs}
+    return tuple({**smallest, **shapes} for shapes in descriptor.warmup_shapes) or (smallest,)
+
+
+def smallest_shape(spec: TensorSpec) -> tuple[int, ...]:
+    """The spec's shape with every dynamic dimension 1."""
+    return tuple(1 if size is None else size for size in spec.shape)
+
+
+def zeros(dtype: str, shape: tuple[int, ...]) -> Array:
+    """An array of zeros (of empty strings) that a session takes for this element type."""
+    return np.full(shape, "", dtype=object) if dtype == STRING else np.zeros(shape, carrier(dtype))
+
+
+def _check_signature(folder: Path, session: Session, descriptor: EngineDescriptor) -> None:
+    check.signature(str(folder), "inputs", found=session.inputs, expected=descriptor.inputs)
+    check.signature(str(folder), "outputs", found=session.outputs, expected=descriptor.outputs)

@@ -1,0 +1,151 @@
+"""OpenVINO on the CPU."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burnish_engine.descriptor import RunOptions, TensorSpec
+from burnish_runtime import check, cpu
+from burnish_runtime.dtypes import BFLOAT16, OPENVINO_TYPES
+from burnish_runtime.errors import InferenceFailed, InvalidModel, InvalidOptions, UnsupportedBackend
+from burnish_runtime.session import Array
+
+DEVICE = "CPU"
+
+
+class OpenVinoSession:
+    """A model compiled by OpenVINO. An infer request serves one thread at a time, hence the pool."""
+
+    def __init__(self, library: Any, model: Path, options: RunOptions) -> None:
+        self._library, self._model = library, model
+        self._compiled = _compile(library, model, compile_properties(options))
+        self.inputs = tuple(_spec(port, model) for port in self._compiled.inputs)
+        self.outputs = tuple(_spec(port, model) for port in self._compiled.outputs)
+        self._index = {spec.name: index for index, spec in enumerate(self.outputs)}
+        self._idle: list[Any] = []
+        self._lock = threading.Lock()
+
+    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """See `burnish_runtime.session.Session.run`."""
+        names = check.requested(outputs, self.outputs)
+        arrays = check.feeds(feeds, self.inputs)
+        with self._request() as request:
+            try:
+                for index, spec in enumerate(self.inputs):
+                    request.set_input_tensor(index, self._tensor(arrays[spec.name], spec))
+                request.infer()
+                return {name: _to_array(request.get_output_tensor(self._index[name])) for name in names}
+            except RuntimeError as error:
+                raise InferenceFailed(
+                    self._model.name, found=_message(error), expected="feeds that the model can compute"
+                ) from error
+
+    def close(self) -> None:
+        """Give back the memory."""
+        self._idle.clear()
+        self._compiled = None
+
+    def _tensor(self, array: Array, spec: TensorSpec) -> Any:
+        """A view where the library allows it: it refuses memory that it could not write to."""
+        if spec.dtype == BFLOAT16:
+            writable = array if array.flags.writeable else array.copy()
+            return self._library.Tensor(writable, list(array.shape), self._library.Type.bf16)
+        return self._library.Tensor(array, shared_memory=array.flags.writeable)
+
+    @contextmanager
+    def _request(self) -> Iterator[Any]:
+        """An idle infer request, or a new one: as many as there are concurrent callers, never more.
+
+        One whose run failed is dropped, not put back.
+        """
+        with self._lock:
+            request = self._idle.pop() if self._idle else None
+        if request is None:
+            request = self._compiled.create_infer_request()
+        yield request
+        with self._lock:
+            self._idle.append(request)
+
+
+def open_session(model: Path, options: RunOptions) -> OpenVinoSession:
+    """Load a model file (.onnx, or .xml with its .bin beside it).
+
+    Raises: UnsupportedBackend, InvalidModel, InvalidOptions.
+    """
+    try:
+        import openvino  # noqa: PLC0415 - only engines that need the library pay for it
+    except ImportError as error:
+        raise UnsupportedBackend(
+            "openvino",
+            found=str(error),
+            expected="the openvino library",
+            remedy='Install it: pip install "burnish[openvino]".',
+        ) from error
+    return OpenVinoSession(openvino, model, options)
+
+
+def compile_properties(options: RunOptions) -> dict[str, str]:
+    """OpenVINO's properties for our options; an explicit property overrides whatever is set here.
+
+    The precision is always said, FP32 where nothing else is asked: left alone, OpenVINO computes in
+    bfloat16 on processors that can, and an engine's precision would depend on the node it lands on.
+    Under a quota threads are not pinned: a pinned thread cannot go where time is left.
+    Raises: InvalidOptions: graph optimizations cannot be switched off here.
+    """
+    if options.graph_optimization != "all":
+        raise InvalidOptions("graph_optimization", found=repr(options.graph_optimization), expected="all")
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": str(options.threads or cpu.default_threads()),
+        **({"ENABLE_CPU_PINNING": "NO"} if cpu.is_limited() else {}),
+        **options.properties,
+    }
+
+
+def _compile(library: Any, model: Path, properties: dict[str, str]) -> Any:
+    core = library.Core()
+    _refuse_unknown(core, properties)
+    try:
+        return core.compile_model(core.read_model(str(model)), DEVICE, properties)
+    except RuntimeError as error:
+        kind = InvalidOptions if "property" in str(error).lower() else InvalidModel
+        raise kind(str(model), found=_message(error), expected="a model that OpenVINO can compile") from error
+
+
+def _refuse_unknown(core: Any, properties: Mapping[str, str]) -> None:
+    known = set(core.get_property(DEVICE, "SUPPORTED_PROPERTIES"))
+    unknown = sorted(set(properties) - known)
+    if unknown:
+        raise InvalidOptions(
+            "openvino", found=", ".join(unknown), expected=f"some of {', '.join(sorted(known))}"
+        )
+
+
+def _spec(port: Any, model: Path) -> TensorSpec:
+    name = port.get_any_name() if port.get_names() else port.get_node().get_friendly_name()
+    type_name = port.get_element_type().get_type_name()
+    dtype, shape = OPENVINO_TYPES.get(type_name), port.get_partial_shape()
+    if dtype is None or shape.rank.is_dynamic:
+        raise InvalidModel(
+            str(model),
+            found=f"{name!r} of type {type_name}, shape {shape}",
+            expected="tensors of a plain number type and a known rank as inputs and outputs",
+        )
+    dims = tuple(dim.get_length() if dim.is_static else None for dim in shape)
+    return TensorSpec(name=name, dtype=dtype, shape=dims)
+
+
+def _to_array(tensor: Any) -> Array:
+    """A copy: the tensor's memory is the request's, and is written again by its next run."""
+    is_bfloat16 = tensor.element_type.get_type_name() == "bf16"
+    data: Array = tensor.data.view(np.uint16) if is_bfloat16 else tensor.data
+    return data.copy()
+
+
+def _message(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]
