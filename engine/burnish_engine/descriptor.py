@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from burnish_engine.base import Record
 from burnish_engine.request import Backend, Precision
 
@@ -29,7 +31,7 @@ class RunOptions(Record):
 
     threads: int | None = None
     graph_optimization: str = "all"
-    properties: dict[str, str] = {}
+    properties: dict[str, str] = Field(default_factory=dict)
 
 
 class EngineDescriptor(Record):

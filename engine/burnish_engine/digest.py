@@ -62,5 +62,5 @@ def check(subject: str, *, found: str, expected: str) -> None:
             subject,
             found=found,
             expected=expected,
-            remedy="The content changed or was damaged on its way. Pin the digest that you trust, then try again.",
+            remedy="The content changed or was damaged on its way. Pin the digest that you trust.",
         )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
+from pydantic import Field
 
 from burnish_engine.base import Record
 from burnish_engine.errors import StalledError
@@ -28,15 +29,12 @@ class Login(Record):
     """One user name and password (or token) for one registry."""
 
     username: str
-    password: str
+    password: str = Field(repr=False)
 
     @property
     def header(self) -> str:
         """Value of an `Authorization` header."""
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-
-    def __repr__(self) -> str:
-        return f"Login(username={self.username!r}, password=…)"
 
 
 def logins_from_config(text: str, source: str = "config.json") -> dict[str, Login]:

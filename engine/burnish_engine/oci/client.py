@@ -13,9 +13,10 @@ from typing import Any, Self
 import httpx
 
 from burnish_engine import digest as digests
-from burnish_engine.errors import BurnishError, IntegrityError, NotFound, RegistryUnavailable, Unauthorized
+from burnish_engine.errors import IntegrityError, NotFound
 from burnish_engine.oci import media
 from burnish_engine.oci.auth import Login, fetch_token, logins_from_environment, parse_challenge
+from burnish_engine.oci.faults import CheckedStream, raise_for_status, unavailable
 from burnish_engine.oci.files import atomic_file
 from burnish_engine.oci.media import Descriptor
 from burnish_engine.oci.reference import Reference
@@ -116,7 +117,7 @@ class RegistryClient:
         """
         url = self._url(reference, f"blobs/{descriptor.digest}")
         with self._send(reference, "GET", url) as response, atomic_file(path) as file:
-            hasher = _Counter(str(reference), descriptor)
+            hasher = CheckedStream(str(reference), descriptor)
             for chunk in response.iter_bytes(digests.CHUNK_BYTES):
                 hasher.update(chunk)
                 file.write(chunk)
@@ -125,7 +126,7 @@ class RegistryClient:
     def read_blob(self, reference: Reference, descriptor: Descriptor) -> bytes:
         """A small blob in memory, checked."""
         with self._send(reference, "GET", self._url(reference, f"blobs/{descriptor.digest}")) as response:
-            hasher, parts = _Counter(str(reference), descriptor), []
+            hasher, parts = CheckedStream(str(reference), descriptor), []
             for chunk in response.iter_bytes():
                 hasher.update(chunk)
                 parts.append(chunk)
@@ -178,11 +179,11 @@ class RegistryClient:
                         and self._challenged(reference, response, scope)
                     ):
                         continue
-                    _raise_for_status(reference, response)
+                    raise_for_status(reference, response)
                     yield response
                     return
             except (httpx.TransportError, httpx.HTTPStatusError) as error:
-                raise _unavailable(reference, error) from error
+                raise unavailable(reference, error) from error
 
     def _authorization(self, host: str, scope: str) -> dict[str, str]:
         token = self._tokens.get((host, scope))
@@ -203,72 +204,6 @@ class RegistryClient:
         return False
 
 
-class _Counter:
-    """Length and digest of a stream, refused as soon as it grows too long."""
-
-    def __init__(self, subject: str, descriptor: Descriptor) -> None:
-        import hashlib
-
-        self._subject, self._descriptor = f"{subject}, blob {descriptor.digest}", descriptor
-        self._hasher, self._size = hashlib.sha256(), 0
-
-    def update(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        self._hasher.update(chunk)
-        if self._size > self._descriptor.size:
-            self._refuse()
-
-    def check(self) -> None:
-        if self._size != self._descriptor.size:
-            self._refuse()
-        digests.check(
-            self._subject, found=f"sha256:{self._hasher.hexdigest()}", expected=self._descriptor.digest
-        )
-
-    def _refuse(self) -> None:
-        raise IntegrityError(
-            self._subject,
-            found=f"{self._size} bytes{' or more' if self._size > self._descriptor.size else ''}",
-            expected=f"{self._descriptor.size} bytes",
-            remedy="The registry holds a truncated or damaged blob. Push the artifact again.",
-        )
-
-
 def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from iter(lambda: file.read(digests.CHUNK_BYTES), b"")
-
-
-def _raise_for_status(reference: Reference, response: httpx.Response) -> None:
-    status, subject = response.status_code, str(reference)
-    if status < 400:
-        return
-    if status == 404:
-        raise NotFound(
-            subject,
-            found="nothing (404)",
-            expected="an artifact in the registry",
-            remedy="Check repository and tag, or push it.",
-        )
-    if status in (401, 403):
-        raise Unauthorized(
-            subject,
-            found=f"access refused ({status})",
-            expected="a registry that lets us in",
-            remedy="Give credentials (secretRef in the cluster, `docker login` on a laptop) that cover this repository.",
-        )
-    raise RegistryUnavailable(
-        subject,
-        found=f"HTTP status {status}",
-        expected="an answer of the registry",
-        remedy="Try again later.",
-    )
-
-
-def _unavailable(reference: Reference, error: Exception) -> BurnishError:
-    return RegistryUnavailable(
-        str(reference),
-        found=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
-        expected=f"an answer from {reference.host}",
-        remedy="Check the host, the network, and BURNISH_PLAIN_HTTP if this registry has no TLS.",
-    )
