@@ -88,17 +88,32 @@ def verify_engine(client: RegistryClient, reference: Reference) -> tuple[EngineD
 
 
 def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
-    """The report of a pushed engine, from its metadata layer alone: the model is not downloaded."""
+    """The report of a pushed engine and the engine's descriptor; the model is not downloaded."""
+    with tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
+        descriptor = _pull_metadata(client, reference, Path(scratch))
+        return load_report(Path(scratch)), descriptor
+
+
+def pull_report(client: RegistryClient, reference: Reference, folder: Path) -> tuple[Report, bytes]:
+    """The report of a pushed engine, as a record and as its HTML page."""
+    _pull_metadata(client, reference, folder)
+    page = folder / REPORT_PAGE
+    if not page.is_file():
+        raise _invalid(str(reference), f"no {REPORT_PAGE}", "a report for people")
+    return load_report(folder), page.read_bytes()
+
+
+def _pull_metadata(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:
     manifest, descriptor = read_manifest(client, reference)
     _check_type(reference, manifest)
     layer = next((item for item in manifest.layers if item.annotations.get(media.TITLE) == "metadata"), None)
     if layer is None:
         raise _invalid(str(reference), "no metadata layer", "one")
-    with tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
-        archive = Path(scratch) / "metadata.tar"
-        client.download_blob(reference, layer, archive)
-        read_tar(archive, Path(scratch), str(reference))
-        return load_report(Path(scratch)), descriptor
+    archive = folder / ".metadata.tar"
+    client.download_blob(reference, layer, archive)
+    read_tar(archive, folder, str(reference))
+    archive.unlink()
+    return descriptor
 
 
 def load_report(folder: Path) -> Report:

@@ -1,0 +1,70 @@
+# Burnish. `make` or `make help` tells what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+ROOTS := engine runtime optimizer serving operator cli
+
+##@ The two commands
+.PHONY: demo test
+demo: setup ## All set-up, then one OptimizedModel end to end on a real cluster. KUBE_CONTEXT=… REGISTRY=host/path uses yours; FRESH=1 builds anew
+	@$(BIN)/python hack/demo $(if $(KUBE_CONTEXT),--context $(KUBE_CONTEXT)) $(if $(REGISTRY),--registry $(REGISTRY)) \
+	  $(if $(PROMETHEUS_URL),--prometheus-url $(PROMETHEUS_URL)) $(if $(FRESH),--fresh)
+
+test: setup cluster-install lint test-unit test-integration test-chart test-e2e ## All set-up, then every test that CI runs
+	@echo "make test: all passed"
+
+##@ After the demo
+.PHONY: demo-down
+demo-down: ## Stop the embedded cluster and leave nothing behind (built things stay cached)
+	@$(PYTHON) hack/cluster down
+
+##@ Parts of the test
+.PHONY: lint test-unit test-integration test-chart test-e2e
+lint: setup ## Format, lint, types, import contracts, generated files
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m burnish_operator.api.crds --check .
+
+test-unit: setup ## Pure logic and properties: seconds, no services
+	@$(PYTEST) -q tests/unit tests/property
+
+test-integration: setup cluster-install ## Against a real API server, etcd and registry, on loopback
+	@$(PYTEST) -q tests/integration
+
+test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
+	@$(PYTEST) -q tests/chart
+
+test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cluster with kubelets (root)
+	@$(PYTEST) -q tests/e2e
+
+##@ Development
+.PHONY: setup cluster-install cluster-up images generate format constraints clean help
+setup: ## Python environment in .venv, pinned by constraints/
+	@hack/setup
+
+cluster-install: ## Build and install what the embedded cluster needs (cached)
+	@$(PYTHON) hack/cluster install
+
+cluster-up: cluster-install ## Start the embedded cluster alone
+	@$(PYTHON) hack/cluster up
+
+generate: setup ## Write the CRDs from the typed API
+	@$(BIN)/python -m burnish_operator.api.crds .
+
+format: setup ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean: demo-down ## Remove the environment and every cache that the project made
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@$(PYTHON) hack/cluster clean
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

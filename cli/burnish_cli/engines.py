@@ -1,0 +1,159 @@
+"""`burnish inspect | verify | pull | push | report`: engines in folders and registries."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from burnish_cli.output import OUTPUT_OPTION, console, emit, size
+from burnish_cli.tables import report_table
+from burnish_engine import digest, store
+from burnish_engine.descriptor import ENGINE_FILE, REPORT_PAGE, EngineDescriptor
+from burnish_engine.errors import NotFound
+from burnish_engine.oci.artifact import pull_files, push_files, read_manifest
+from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.media import ENGINE_TYPE
+from burnish_engine.oci.reference import SCHEME, Reference
+from burnish_engine.report import Report
+
+ENGINE_ARGUMENT = click.argument("engine")
+
+
+@contextmanager
+def _client() -> Iterator[RegistryClient]:
+    with RegistryClient.from_environment() as client:
+        yield client
+
+
+def _is_remote(engine: str) -> bool:
+    return engine.startswith(SCHEME)
+
+
+def _facts(engine: EngineDescriptor, digest_text: str | None) -> dict[str, Any]:
+    return {
+        "name": engine.name,
+        "digest": digest_text,
+        "key": engine.key,
+        "backend": engine.backend.value,
+        "precision": engine.precision.value,
+        "recipe": engine.recipe,
+        "source": engine.source_digest,
+        "inputs": [f"{t.name} {t.dtype} {_shape(t.shape)}" for t in engine.inputs],
+        "outputs": [f"{t.name} {t.dtype} {_shape(t.shape)}" for t in engine.outputs],
+        "target": engine.target,
+        "toolchain": engine.toolchain,
+        "created": engine.created.isoformat(),
+    }
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
+
+
+@click.command()
+@ENGINE_ARGUMENT
+@OUTPUT_OPTION
+def inspect(engine: str, output: str) -> None:
+    """Show what ENGINE (a folder or oci://…) is: backend, precision, signature, origin."""
+    if _is_remote(engine):
+        with _client() as client:
+            descriptor, manifest = store.verify_engine(client, Reference.parse(engine))
+        emit(_facts(descriptor, manifest.digest), output)
+    else:
+        emit(_facts(store.read_engine(Path(engine)), None), output)
+
+
+@click.command()
+@ENGINE_ARGUMENT
+@OUTPUT_OPTION
+def verify(engine: str, output: str) -> None:
+    """Check every byte of ENGINE against its digests, and its records against their schemas."""
+    if _is_remote(engine):
+        with _client() as client:
+            descriptor, manifest = store.verify_engine(client, Reference.parse(engine))
+        emit({"verified": True, "digest": manifest.digest, "key": descriptor.key}, output)
+        return
+    descriptor = store.read_engine(Path(engine))
+    store.load_report(Path(engine))
+    emit({"verified": True, "digest": digest.of_path(Path(engine)), "key": descriptor.key}, output)
+
+
+@click.command()
+@click.argument("reference")
+@click.option(
+    "-o", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to; must not exist."
+)
+def pull(reference: str, folder: Path) -> None:
+    """Fetch the engine or files at REFERENCE (oci://…), verified by digest."""
+    _refuse_existing(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _client() as client, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pull-") as scratch:
+        target = Reference.parse(reference)
+        manifest, descriptor = read_manifest(client, target)
+        fetch = store.pull_engine if manifest.artifact_type == ENGINE_TYPE else pull_files
+        fetch(client, target.at(descriptor.digest), Path(scratch) / "content")
+        shutil.move(Path(scratch) / "content", folder)
+    click.echo(f"{folder}  {descriptor.digest}")
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists():
+        raise click.UsageError(f"-o {folder}: found something there, expected a path that does not exist")
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("reference")
+def push(path: Path, reference: str) -> None:
+    """Put PATH into a registry at REFERENCE (oci://host/repository:tag).
+
+    A folder with an engine.json becomes an engine; any other file or folder (a model, a data set)
+    becomes an artifact with one layer a file, as `oras push` makes them.
+    """
+    target = Reference.parse(reference)
+    with _client() as client:
+        if (path / ENGINE_FILE).is_file():
+            pushed = store.push_engine(client, target, path)
+        elif path.is_file():
+            pushed = push_files(client, target, path.parent, [path.name])
+        else:
+            names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
+            if not names:
+                raise NotFound(str(path), found="an empty folder", expected="files to push")
+            pushed = push_files(client, target, path, names)
+    click.echo(f"{target.at(pushed.digest)}")
+
+
+@click.command()
+@ENGINE_ARGUMENT
+@OUTPUT_OPTION
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the HTML page to this file.",
+)
+def report(engine: str, output: str, page: Path | None) -> None:
+    """Print the report of ENGINE (a folder or oci://…): what was tried, and why it won or lost."""
+    content, html = _load(engine)
+    if page:
+        page.write_bytes(html)
+    if output == "table":
+        console().print(report_table(content))
+        if page:
+            console().print(f"page: {page} ({size(len(html))})")
+    else:
+        emit(content.model_dump(mode="json"), output)
+
+
+def _load(engine: str) -> tuple[Report, bytes]:
+    if not _is_remote(engine):
+        folder = Path(engine)
+        store.read_engine(folder)
+        return store.load_report(folder), (folder / REPORT_PAGE).read_bytes()
+    with _client() as client, tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
+        return store.pull_report(client, Reference.parse(engine), Path(scratch))

@@ -1,0 +1,78 @@
+"""Click parameter types: durations, latency goals, comma lists of enums."""
+
+import re
+from enum import StrEnum
+from typing import TypeVar
+
+import click
+
+from burnish_engine.request import LatencyGoal
+
+_UNITS_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
+_GOAL = re.compile(r"p(\d+(?:\.\d+)?)=(.+)")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def seconds(text: str) -> float:
+    """Seconds of `20ms`, `10m` or `1h30m`.
+
+    Raises: ValueError: no number with a unit, or something left over.
+    """
+    if not _PART.sub("", text) == "" or not text:
+        raise ValueError(f"found {text!r}, expected a duration such as 20ms, 90s, 10m or 1h30m")
+    return sum(float(number) * _UNITS_SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+class Duration(click.ParamType[float]):
+    """`10m` → 600.0 seconds."""
+
+    name = "duration"
+
+    def convert(self, value: float | str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse, or fail with what was expected."""
+        try:
+            return value if isinstance(value, float) else seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Latency(click.ParamType[LatencyGoal]):
+    """`p99=20ms` → LatencyGoal(percentile=99, seconds=0.02)."""
+
+    name = "pNN=duration"
+
+    def convert(
+        self, value: LatencyGoal | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> LatencyGoal:
+        """Parse, or fail with what was expected."""
+        if isinstance(value, LatencyGoal):
+            return value
+        match = _GOAL.fullmatch(value)
+        if match is None:
+            self.fail(f"found {value!r}, expected a goal such as p99=20ms", param, ctx)
+        try:
+            return LatencyGoal(percentile=float(match[1]), seconds=seconds(match[2]))
+        except ValueError as error:
+            self.fail(f"found {value!r}, expected a percentile below 100 and a time: {error}", param, ctx)
+
+
+class Choices(click.ParamType[tuple[Choice, ...]]):
+    """`FP32,INT8` → a tuple of enum members, in the order given, whatever the case."""
+
+    name = "list"
+
+    def __init__(self, enum: type[Choice]) -> None:
+        self._enum = enum
+
+    def convert(
+        self, value: tuple[Choice, ...] | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Choice, ...]:
+        """Parse, or fail with the members that there are."""
+        if not isinstance(value, str):
+            return value
+        members = {str(member).lower(): member for member in self._enum}
+        unknown = [word for word in value.split(",") if word.strip().lower() not in members]
+        if unknown:
+            self.fail(f"found {', '.join(unknown)!r}, expected some of {', '.join(self._enum)}", param, ctx)
+        return tuple(dict.fromkeys(members[word.strip().lower()] for word in value.split(",")))
