@@ -138,7 +138,7 @@ def _read(scope: tuple[str | None, str | None], name: str) -> dict[str, Any]:
         _, active = kubernetes.config.list_kube_config_contexts()
         space = namespace or (active or {}).get("context", {}).get("namespace") or "default"
         api = kubernetes.client.CustomObjectsApi()
-        model: dict[str, Any] = api.get_namespaced_custom_object(GROUP, VERSION, space, PLURAL, name)
+        model: Any = api.get_namespaced_custom_object(GROUP, VERSION, space, PLURAL, name)
     except (kubernetes.config.ConfigException, yaml.YAMLError) as error:
         raise ClusterRefusedError(
             "kubeconfig", found=str(error), expected="a readable kubeconfig", remedy="Set KUBECONFIG."
@@ -154,7 +154,7 @@ def _read(scope: tuple[str | None, str | None], name: str) -> dict[str, Any]:
         ) from error
     except urllib3.exceptions.HTTPError as error:
         raise ClusterUnavailableError("API server", found=str(error), expected="an answer") from error
-    return model
+    return dict(model)
 
 
 def main() -> NoReturn:
