@@ -59,10 +59,12 @@ class Authority:
     def create(self, addresses: Sequence[str], identities: Sequence[Identity]) -> None:
         """Make the CA, the service account key, the API server's certificate and the clients' ones."""
         self.folder.mkdir(mode=0o700, parents=True)
-        self._request("ca", "/CN=burnish-cluster", ["-addext", "keyUsage=critical,keyCertSign,digitalSignature"])
-        output_of(["openssl", "genpkey", *KEY, "-out", self.key("service-accounts")])
-        public = ["-pubout", "-out", self.public_key("service-accounts")]
-        output_of(["openssl", "pkey", "-in", self.key("service-accounts"), *public])
+        self._request(
+            "ca", "/CN=burnish-cluster", ["-addext", "keyUsage=critical,keyCertSign,digitalSignature"]
+        )
+        output_of(["openssl", "genpkey", *KEY, "-out", str(self.key("service-accounts"))])
+        public = ["-pubout", "-out", str(self.public_key("service-accounts"))]
+        output_of(["openssl", "pkey", "-in", str(self.key("service-accounts")), *public])
         names = ",".join([*(f"DNS:{name}" for name in NAMES), *(f"IP:{address}" for address in addresses)])
         self._sign("apiserver", "/CN=kube-apiserver", "serverAuth", ["-addext", f"subjectAltName={names}"])
         for identity in identities:

@@ -20,7 +20,11 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
 
 
 def run_logged(
-    argv: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str] | Sequence[str | Path] | Sequence[Path],
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> None:
     """Run to completion with all output in `log`; `env` is added to the environment.
 
@@ -41,10 +45,17 @@ def run_logged(
             check=False,
         ).returncode
     if status:
-        raise ClusterError(f"`{' '.join(command[:4])} …` failed with status {status}\n{tail(log)}\n  log: {log}")
+        raise ClusterError(
+            f"`{' '.join(command[:4])} …` failed with status {status}\n{tail(log)}\n  log: {log}"
+        )
 
 
-def output_of(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, stdin: str = "") -> str:
+def output_of(
+    argv: Sequence[str] | Sequence[str | Path] | Sequence[Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+) -> str:
     """What a short command prints.
 
     Raises: ClusterError with what it wrote to standard error.

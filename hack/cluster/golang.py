@@ -140,7 +140,8 @@ def build(cache: Cache, go: Path, log: Path, step: Step) -> None:
     step.detail = compiled.text
     for package, output, ldflags in ((".", "kubernetes", flags), ("./pause", "pause", "-s -w")):
         partial = target.root / f".{output}.{os.getpid()}"
-        command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", partial, package]
+        options = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", str(partial)]
+        command = [str(go), "build", *options, package]
         run_logged(command, log, env=env, cwd=MODULE)
         partial.replace(target.root / output)
     link_programs(target)

@@ -34,7 +34,7 @@ from controlplane import SERVICE_API, Plane
 from golang import binaries
 from layout import Cache, ClusterError
 from ports import LOOPBACK, free_ports
-from probes import Api, answers, wait_until
+from probes import Api, NotReadyError, answers, wait_until
 
 START_SECONDS = 60.0
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -72,7 +72,9 @@ class ControlPlane:
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Output of kubectl as administrator; raises ClusterError with its message if it fails."""
-        return output_of([self.binaries / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments], stdin=stdin)
+        return output_of(
+            [self.binaries / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments], stdin=stdin
+        )
 
     def stop(self) -> None:
         """End the children, last started first; nothing here is worth a graceful end."""
@@ -113,13 +115,17 @@ class ControlPlane:
     def _spawn(self, name: str, argv: Sequence[str]) -> None:
         with (self.root / "logs" / f"{name}.log").open("wb") as log:
             self._children[name] = subprocess.Popen(
-                [*DIE_WITH_PARENT, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*DIE_WITH_PARENT, *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _await(self, what: str, ready: Callable[[], bool]) -> None:
         try:
             wait_until(what, ready, START_SECONDS, self._check_children)
-        except ClusterError as error:
+        except NotReadyError as error:
             raise ClusterError(f"{error}\n{tail(self.root / 'logs' / f'{what}.log')}") from None
 
     def _check_children(self) -> None:

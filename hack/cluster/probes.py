@@ -17,6 +17,10 @@ PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 0.05
 
 
+class NotReadyError(ClusterError):
+    """Something did not answer in time."""
+
+
 class Api:
     """The API server, seen by the cluster's administrator."""
 
@@ -91,14 +95,16 @@ def answers(host: str, port: int, path: str) -> bool:
         connection.close()
 
 
-def wait_until(what: str, ready: Callable[[], bool], seconds: float, check: Callable[[], None] = lambda: None) -> None:
+def wait_until(
+    what: str, ready: Callable[[], bool], seconds: float, check: Callable[[], None] = lambda: None
+) -> None:
     """Poll `ready`; `check` runs between polls and may raise, e.g. because the process has died.
 
-    Raises: ClusterError after `seconds`.
+    Raises: NotReadyError after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not ready():
         check()
         if time.monotonic() > deadline:
-            raise ClusterError(f"{what} was not ready after {seconds:.0f} s")
+            raise NotReadyError(f"{what} was not ready after {seconds:.0f} s")
         time.sleep(POLL_SECONDS)
