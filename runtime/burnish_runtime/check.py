@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import numpy as np
-
 from burnish_engine.descriptor import TensorSpec
 from burnish_runtime.dtypes import BFLOAT16, carrier
 from burnish_runtime.errors import InvalidInput, InvalidModel
@@ -48,7 +46,7 @@ def shape(found: Sequence[int], spec: TensorSpec) -> None:
 
 
 def feeds(arrays: Mapping[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:
-    """The arrays as a backend takes them: C-contiguous, bfloat16 as its raw bits.
+    """The arrays as a backend takes them: C-contiguous and aligned, bfloat16 as its raw bits.
 
     Raises: InvalidInput: names, element types, ranks or fixed dimensions differ from the specs.
     """
@@ -95,7 +93,7 @@ def _feed(array: Array, spec: TensorSpec) -> Array:
             f"input {spec.name!r}", found=f"element type {array.dtype}", expected=f"element type {spec.dtype}"
         )
     shape(array.shape, spec)
-    return np.asarray(array, order="C")
+    return array if array.flags.c_contiguous and array.flags.aligned else array.copy(order="C")
 
 
 def _listed(values: Iterable[str]) -> str:

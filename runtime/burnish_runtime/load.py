@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import assert_never
 
 import numpy as np
-from pydantic import ValidationError
 
-from burnish_engine.descriptor import ENGINE_FILE, SCHEMA_VERSION, EngineDescriptor, RunOptions, TensorSpec
-from burnish_engine.errors import InvalidEngine
+from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
 from burnish_engine.request import Backend
+from burnish_engine.store import read_engine
 from burnish_runtime import check, onnxruntime_backend, openvino_backend
 from burnish_runtime.dtypes import STRING, carrier
 from burnish_runtime.session import Array, Session
@@ -57,51 +56,11 @@ def open_engine(folder: Path, threads: int | None = None) -> Engine:
     Raises: InvalidEngine, InvalidModel, UnsupportedBackend, InvalidOptions.
     """
     started = time.perf_counter()
-    descriptor = read_descriptor(folder)
+    descriptor = read_engine(folder)
     options = descriptor.options.model_copy(update={"threads": threads}) if threads else descriptor.options
-    session = open_session(model_path(folder, descriptor), descriptor.backend, options)
+    session = open_session(folder / descriptor.model, descriptor.backend, options)
     _check_signature(folder, session, descriptor)
     return Engine(descriptor, session, time.perf_counter() - started)
-
-
-def read_descriptor(folder: Path) -> EngineDescriptor:
-    """Read and check `engine.json`.
-
-    Raises: InvalidEngine: it is missing, broken, or of another schema.
-    """
-    file = folder / ENGINE_FILE
-    try:
-        descriptor = EngineDescriptor.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise InvalidEngine(str(folder), found=str(error), expected=f"a folder with {ENGINE_FILE}") from error
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, e["loc"])) or "the JSON itself" for e in error.errors()[:5])
-        raise InvalidEngine(
-            str(file), found=f"errors in {fields}", expected="an engine descriptor"
-        ) from error
-    if descriptor.schema_version != SCHEMA_VERSION:
-        raise InvalidEngine(
-            str(file),
-            found=f"schema {descriptor.schema_version}",
-            expected=f"schema {SCHEMA_VERSION}",
-            remedy="Use the release of Burnish that made this engine, or optimize again.",
-        )
-    return descriptor
-
-
-def model_path(folder: Path, descriptor: EngineDescriptor) -> Path:
-    """The model's file.
-
-    Raises: InvalidEngine: it is missing, or its name leads out of the folder.
-    """
-    path = folder / descriptor.model
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        raise InvalidEngine(
-            str(folder / ENGINE_FILE),
-            found=f"model {descriptor.model!r}",
-            expected="a file inside the engine",
-        )
-    return path
 
 
 def warm_up_shapes(descriptor: EngineDescriptor) -> tuple[dict[str, tuple[int, ...]], ...]:

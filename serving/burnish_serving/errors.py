@@ -1,0 +1,48 @@
+"""Errors of answering requests. What HTTP makes of them is in `burnish_serving.http.failures`.
+
+BurnishError
+├── StalledError
+│   ├── InvalidRequest        not a request of the protocol, or not one for this model
+│   ├── UnknownModel          no such model or version here
+│   ├── BodyTooLarge          more bytes than the server takes
+│   ├── UnsupportedEncoding   a body compressed in a way the server does not read
+│   ├── SlowBody              the client stopped sending
+│   └── InvalidSettings       the server cannot be started like that
+└── WaitingError
+    ├── NotReady              still loading
+    └── Overloaded            as many requests as allowed are being answered
+"""
+
+from burnish_engine.errors import StalledError, WaitingError
+
+
+class InvalidRequest(StalledError):
+    """Bytes that are no inference request, or tensors that are not what they say."""
+
+
+class UnknownModel(StalledError):
+    """A model name or version that is not served here."""
+
+
+class BodyTooLarge(StalledError):
+    """A body above the limit, as sent or once it is decompressed."""
+
+
+class UnsupportedEncoding(StalledError):
+    """A Content-Encoding that the server does not read."""
+
+
+class SlowBody(StalledError):
+    """A body that stopped arriving."""
+
+
+class InvalidSettings(StalledError):
+    """Settings with which no server can be started."""
+
+
+class NotReady(WaitingError):
+    """The engine is still being fetched, loaded or warmed up."""
+
+
+class Overloaded(WaitingError):
+    """The server answers as many requests as it may hold at once."""

@@ -1,0 +1,52 @@
+"""What an error looks like over HTTP: a status and `{"error": …}`."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from starlette.responses import Response
+
+from burnish_engine.errors import BurnishError
+from burnish_runtime.errors import InvalidInput
+from burnish_serving.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    NotReady,
+    Overloaded,
+    SlowBody,
+    UnknownModel,
+    UnsupportedEncoding,
+)
+
+RETRY_AFTER_SECONDS = 1
+STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
+    {
+        InvalidRequest: 400,
+        InvalidInput: 400,
+        UnknownModel: 404,
+        SlowBody: 408,
+        BodyTooLarge: 413,
+        UnsupportedEncoding: 415,
+        NotReady: 503,
+        Overloaded: 503,
+    }
+)
+CLIENT_CLOSED_REQUEST = 499  # nginx's: nobody reads the answer any more, only metrics see it
+
+
+def status_of(error: BurnishError) -> int:
+    """The status for an error: 500 for what is not the caller's fault or the moment's."""
+    return STATUSES.get(type(error), 500)
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer, in ASCII: names that a client sent may hold what UTF-8 cannot encode."""
+    content = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return Response(content, status, headers, media_type="application/json")
+
+
+def failure(message: str, status: int) -> Response:
+    """An error as the protocol wants it; told to come back where that may help."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return json_response({"error": message}, status, headers)

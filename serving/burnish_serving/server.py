@@ -1,0 +1,125 @@
+"""The process behind `burnish serve`: two ports, signals, and an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from prometheus_client import disable_created_metrics
+from starlette.applications import Starlette
+
+from burnish_serving import log
+from burnish_serving.app import create_app, create_metrics_app
+from burnish_serving.errors import InvalidSettings
+from burnish_serving.gate import Gate
+from burnish_serving.lifecycle import drain, load_models
+from burnish_serving.metrics import ServingMetrics
+from burnish_serving.models import Models
+from burnish_serving.settings import ServeSettings
+
+LOG = logging.getLogger("burnish.serving")
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+CLOSE_SECONDS = 2
+
+
+def run(settings: ServeSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return; a second signal ends the wait at once.
+
+    Logs JSON lines to standard error. Where requests are still running when draining ends, the
+    process exits with 0 from here: their threads cannot be stopped.
+    Raises: InvalidSettings: a port is taken. Whatever `burnish_serving.lifecycle.load` raises.
+    """
+    log.configure()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    config = uvicorn.Config(app="", loop="auto")
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        finished = runner.run(_serve(settings))
+        if not finished:
+            logging.shutdown()
+            os._exit(0)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: draining comes before its shutdown."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(settings: ServeSettings) -> bool:
+    """Serve; returns whether every request that came in was answered."""
+    models, metrics = Models(), ServingMetrics()
+    gate = Gate(settings.max_pending, metrics.in_flight)
+    stop, hurry = _signals()
+    api = _start(settings, settings.http_port, create_app(settings, models, gate, metrics))
+    scrape = _start(settings, settings.metrics_port, create_metrics_app(metrics))
+    LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
+    loading = asyncio.create_task(load_models(settings, models, metrics))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            loading.result()
+            await stopping
+        finished = await drain(models, gate, settings.drain_seconds, hurry)
+    finally:
+        stopping.cancel()
+        await api.close()
+        await scrape.close()
+    LOG.info("stopped")
+    return finished and loading.done()
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events for the first signal (stop) and the second one (hurry)."""
+    stop, hurry, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    return stop, hurry
+
+
+class _Running:
+    """One application on one port."""
+
+    def __init__(self, server: _Server, listener: socket.socket) -> None:
+        self.port: int = listener.getsockname()[1]
+        self._server = server
+        self._task = asyncio.create_task(server.serve([listener]))
+
+    async def close(self) -> None:
+        """Stop listening, let answers that are being sent go out, and end."""
+        self._server.should_exit = True
+        await self._task
+
+
+def _start(settings: ServeSettings, port: int, app: Starlette) -> _Running:
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+    )
+    return _Running(_Server(config), _listen(settings.host, port))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise InvalidSettings(
+            f"{host}:{port}", found=str(error), expected="an address to listen on"
+        ) from error

@@ -1,0 +1,55 @@
+"""What can be set on a server: the flags of `burnish serve`, and a few limits with good defaults."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from burnish_serving.errors import InvalidSettings
+
+MAX_BODY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """Settings of one server process.
+
+    engine: `oci://host/repository@sha256:…` (a tag is resolved once, at start) or an engine folder.
+    http_port, metrics_port: 0 takes any free port; the log tells which.
+    model_name: the name in URLs and metrics, default the engine's own.
+    cache: where pulled engines are kept, default the user's cache folder.
+    threads: overrides the engine's; default is what it was measured with.
+    drain_seconds: from SIGTERM until requests that still run are given up.
+    max_body_bytes: of a request body, as sent and once decompressed.
+    max_pending: requests that are read, queued or run at once; the next ones are refused with 503.
+    body_timeout_seconds: longest silence in the middle of a body.
+    access_log: one log line a request.
+    """
+
+    engine: str
+    host: str = "0.0.0.0"  # noqa: S104 - a server in a pod is reached from outside of it
+    http_port: int = 8080
+    metrics_port: int = 9090
+    model_name: str | None = None
+    cache: Path | None = None
+    threads: int | None = None
+    drain_seconds: float = 20.0
+    max_body_bytes: int = MAX_BODY_BYTES
+    max_pending: int = 64
+    body_timeout_seconds: float = 30.0
+    access_log: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises: InvalidSettings."""
+        _require(bool(self.engine), "engine", self.engine, "a folder or oci://…")
+        for name in ("http_port", "metrics_port"):
+            _require(0 <= getattr(self, name) <= 65535, name, getattr(self, name), "a port, 0 to 65535")
+        for name in ("max_body_bytes", "max_pending"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        _require(self.drain_seconds >= 0, "drain_seconds", self.drain_seconds, "0 or more")
+        _require(self.threads is None or self.threads > 0, "threads", self.threads, "more than 0")
+        same = self.http_port == self.metrics_port != 0
+        _require(not same, "metrics_port", self.metrics_port, "another port than http_port")
+
+
+def _require(holds: bool, name: str, found: object, expected: str) -> None:
+    if not holds:
+        raise InvalidSettings(name, found=repr(found), expected=expected)
