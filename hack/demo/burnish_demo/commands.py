@@ -1,13 +1,16 @@
-"""Run programs: quietly into a log, or for their output; a failure shows the end of what was said."""
+"""Run programs: long ones into a log, line by line, short ones for their output. A failure shows its end."""
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from burnish_demo.errors import DemoError
 
 TAIL_LINES = 25
+
+Command = Sequence[str | Path]
 
 
 def tail(text: str, lines: int = TAIL_LINES) -> str:
@@ -16,7 +19,7 @@ def tail(text: str, lines: int = TAIL_LINES) -> str:
 
 
 def output_of(
-    command: Sequence[str | Path],
+    command: Command,
     *,
     stdin: str | None = None,
     environment: Mapping[str, str] | None = None,
@@ -39,51 +42,71 @@ def output_of(
             env={**os.environ, **(environment or {})},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _failed(words, str(error), "", remedy) from error
+        raise failure(words, str(error), remedy=remedy) from error
     if done.returncode:
-        raise _failed(words, f"exit status {done.returncode}", done.stderr or done.stdout, remedy)
+        raise failure(words, f"exit status {done.returncode}", done.stderr or done.stdout, remedy=remedy)
     return done.stdout
 
 
 def run_logged(
-    command: Sequence[str | Path],
+    command: Command,
     log: Path,
+    tell: Callable[[str], None] = lambda line: None,
     *,
     environment: Mapping[str, str] | None = None,
     timeout_seconds: float = 1800.0,
     remedy: str = "",
 ) -> str:
-    """Run a long command with everything that it says in `log`; returns that text.
+    """Run a long command with all that it says in `log`, each line also given to `tell`.
 
-    Raises: DemoError with the log's tail.
+    Returns: that text.   Raises: DemoError with the log's tail.
     """
     words = [str(word) for word in command]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
-        try:
-            done = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                check=False,
-                timeout=timeout_seconds,
-                env={**os.environ, **(environment or {})},
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise _failed(words, str(error), log.read_text(errors="replace"), remedy, log) from error
+    try:
+        status = _stream(words, log, tell, {**os.environ, **(environment or {})}, timeout_seconds)
+    except OSError as error:
+        raise failure(words, str(error), remedy=remedy) from error
     said = log.read_text(errors="replace")
-    if done.returncode:
-        raise _failed(words, f"exit status {done.returncode}", said, remedy, log)
+    if status:
+        found = f"exit status {status}" if status > 0 else f"no end after {timeout_seconds:.0f} s"
+        raise failure(words, found, said, remedy=f"{remedy} The whole log: {log}".strip())
     return said
 
 
-def _failed(words: list[str], found: str, said: str, remedy: str, log: Path | None = None) -> DemoError:
-    where = f"The whole log: {log}." if log else ""
-    return DemoError(
-        " ".join(words),
-        found=found,
-        expected="success",
-        remedy=f"{remedy} {where}".strip(),
-        detail=tail(said),
-    )
+def _stream(
+    words: list[str],
+    log: Path,
+    tell: Callable[[str], None],
+    environment: Mapping[str, str],
+    timeout_seconds: float,
+) -> int:
+    with (
+        log.open("w", encoding="utf-8") as sink,
+        subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+        ) as child,
+    ):
+        timer = threading.Timer(timeout_seconds, child.kill)
+        timer.start()
+        try:
+            for line in child.stdout or ():
+                sink.write(line)
+                tell(line.strip())
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            timer.cancel()
+    return child.returncode
+
+
+def failure(words: Sequence[str], found: str, said: str = "", *, remedy: str = "") -> DemoError:
+    """The error of a command that did not do what it was started for."""
+    return DemoError(" ".join(words), found=found, expected="success", remedy=remedy, detail=tail(said))

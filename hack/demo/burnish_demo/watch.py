@@ -1,0 +1,192 @@
+"""Follow one OptimizedModel until it is Ready, or until it is clear that it will not be."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from burnish_demo.errors import DemoError, DemoTimeout
+from burnish_demo.kube import Kube, Object
+
+POLL_SECONDS = 1.0
+SETTLED = frozenset({"Failed", "Serving", "Published", "Suspended"})
+# A source that is wrong stays wrong; but a registry may answer late, and an object may be seen early.
+PATIENCE_SECONDS = 15.0
+MODEL_LABEL = "burnish.dev/model"
+TARGET_LABEL = "burnish.dev/target"
+
+
+@dataclass(frozen=True)
+class TargetView:
+    """One target as a person wants to see it. `seconds`: how long its Job has run, or took."""
+
+    name: str
+    state: str
+    job: str
+    job_phase: str
+    seconds: float | None
+    text: str
+
+
+def condition(model: Object, kind: str) -> Object:
+    """A condition that tells of the object as it is now; {} where there is none yet."""
+    generation = model["metadata"]["generation"]
+    conditions: list[Object] = model.get("status", {}).get("conditions", [])
+    return next(
+        (c for c in conditions if c["type"] == kind and c.get("observedGeneration") == generation), {}
+    )
+
+
+def is_ready(model: Object) -> bool:
+    """`Ready` is True for the generation that was applied."""
+    return condition(model, "Ready").get("status") == "True"
+
+
+def is_hopeless(model: Object) -> bool:
+    """The source cannot be used; or all targets have settled, one in a failure that is not tried again."""
+    if condition(model, "SourceResolved").get("status") == "False":
+        return True
+    targets = model.get("status", {}).get("targets", [])
+    for_good = [t for t in targets if t["state"] == "Failed" and "retryAt" not in t.get("lastFailure", {})]
+    return bool(for_good) and SETTLED.issuperset(target["state"] for target in targets)
+
+
+def views(model: Object, jobs: Sequence[Object], now: datetime) -> list[TargetView]:
+    """One entry a target, from the status and the Jobs."""
+    by_name = {job["metadata"]["name"]: job for job in jobs}
+    found = []
+    for target in model.get("status", {}).get("targets", []):
+        job = by_name.get(target.get("job", ""))
+        found.append(
+            TargetView(
+                name=target["name"],
+                state=target["state"],
+                job=target.get("job", ""),
+                job_phase=job_phase(job) if job else "",
+                seconds=job_seconds(job, now) if job else None,
+                text=target.get("progress") or target.get("lastFailure", {}).get("message", ""),
+            )
+        )
+    return found
+
+
+def job_phase(job: Object) -> str:
+    """Pending, Running, Complete or Failed."""
+    status = job.get("status", {})
+    for each in status.get("conditions", []):
+        if each["status"] == "True" and each["type"] in ("Complete", "Failed"):
+            return str(each["type"])
+    return "Running" if status.get("ready") else "Pending"
+
+
+def job_seconds(job: Object, now: datetime) -> float | None:
+    """From the start to the end, or to now; None: not started."""
+    status = job.get("status", {})
+    if "startTime" not in status:
+        return None
+    ends = [c["lastTransitionTime"] for c in status.get("conditions", []) if c["status"] == "True"]
+    end = status.get("completionTime") or (ends[-1] if ends else None)
+    return ((_time(end) if end else now) - _time(status["startTime"])).total_seconds()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@dataclass
+class Watch:
+    """Polls one object and shows its targets: a live table on a terminal, changed lines off it."""
+
+    kube: Kube
+    namespace: str
+    name: str
+    console: Console
+    clock: Callable[[], float] = time.monotonic
+
+    def until_ready(self, timeout_seconds: float) -> Object:
+        """The object once it is Ready.
+
+        Raises: DemoError: a target failed for good.   DemoTimeout: not Ready in time.
+        """
+        began, hopeless, shown = self.clock(), 0.0, dict[str, str]()
+        with Live(console=self.console, transient=True, auto_refresh=False) as live:
+            while True:
+                model, targets = self._look()
+                seconds = self.clock() - began
+                if self.console.is_terminal:
+                    live.update(_table(targets, seconds), refresh=True)
+                else:
+                    self._print_changes(targets, shown, seconds)
+                if is_ready(model):
+                    return model
+                hopeless = hopeless + POLL_SECONDS if is_hopeless(model) else 0.0
+                if hopeless > PATIENCE_SECONDS:
+                    raise self._failed(model)
+                if seconds > timeout_seconds:
+                    raise self._late(model, timeout_seconds)
+                time.sleep(POLL_SECONDS)
+
+    def _look(self) -> tuple[Object, list[TargetView]]:
+        model = self.kube.find("optimizedmodel", self.namespace, self.name)
+        if model is None:
+            raise DemoError(
+                f"OptimizedModel {self.namespace}/{self.name}",
+                found="nothing",
+                expected="the object that was applied: somebody has deleted it",
+                remedy="Run `make demo` again.",
+            )
+        jobs = self.kube.list("job", self.namespace, {MODEL_LABEL: self.name})
+        return model, views(model, jobs, datetime.now(UTC))
+
+    def _print_changes(self, targets: Sequence[TargetView], shown: dict[str, str], seconds: float) -> None:
+        for target in targets:
+            line = f"{target.state} {target.job_phase}"
+            if shown.get(target.name) != line:
+                shown[target.name] = line
+                job = f", Job {target.job} {target.job_phase}" if target.job_phase else ""
+                text = f"  {seconds:5.0f} s  {target.name}: {target.state}{job} {target.text}"
+                self.console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def _failed(self, model: Object) -> DemoError:
+        return DemoError(
+            f"OptimizedModel {self.namespace}/{self.name}", found=_readiness(model), expected="Ready=True"
+        )
+
+    def _late(self, model: Object, timeout_seconds: float) -> DemoTimeout:
+        found = f"after {timeout_seconds:.0f} s {_readiness(model)}"
+        return DemoTimeout(f"OptimizedModel {self.namespace}/{self.name}", found=found, expected="Ready=True")
+
+
+def _readiness(model: Object) -> str:
+    ready = condition(model, "Ready")
+    if not ready:
+        return "no condition: the operator has not looked at it"
+    return f"Ready={ready['status']}, {ready['reason']}: {ready.get('message', '')}"
+
+
+def _table(targets: Sequence[TargetView], seconds: float) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
+    for heading in (f"target ({seconds:.0f} s)", "state", "Job", ""):
+        table.add_column(heading, no_wrap=True)
+    for target in targets:
+        took = f" {target.seconds:.0f} s" if target.seconds is not None else ""
+        table.add_row(
+            escape(target.name),
+            f"[{_colour(target.state)}]{target.state}[/]",
+            f"{target.job_phase}{took}",
+            f"[dim]{escape(target.text)}[/]",
+        )
+    if not targets:
+        table.add_row("[dim]not seen by the operator yet[/]")
+    return table
+
+
+def _colour(state: str) -> str:
+    return {"Serving": "green", "Failed": "red", "Building": "yellow", "RollingOut": "cyan"}.get(
+        state, "white"
+    )
