@@ -1,0 +1,226 @@
+"""`burnish optimize`: one source, one target, one engine; on a laptop or in a Job."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from burnish_cli.output import OUTPUT_OPTION, console, emit
+from burnish_cli.parse import Choices, Duration, Latency
+from burnish_cli.tables import report_table
+from burnish_engine import outcome, store
+from burnish_engine.errors import BurnishError, StalledError
+from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.reference import Reference
+from burnish_engine.request import Backend, LatencyGoal, Metric, Minimize, OptimizationRequest, Precision
+from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
+from burnish_optimizer.progress import JsonProgress, Progress, RichProgress
+
+_DATA = "PATH|URI"
+_OBJECTIVES = {minimize.value.lower(): minimize for minimize in Minimize}
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the engine goes: a folder, a registry, or both."""
+
+    folder: Path | None
+    push: Reference | None
+
+
+@click.command()
+@click.argument("model")
+@click.option("--calibration", metavar=_DATA, help="Inputs that quantization takes its ranges from.")
+@click.option("--evaluation", metavar=_DATA, help="Labelled samples, or inputs, that answers are judged on.")
+@click.option(
+    "--metric", type=click.Choice(list(Metric)), help="How answers are judged. [default: agreement]"
+)
+@click.option(
+    "--max-drop", type=float, help="How far the metric may fall below the source's. [default: 0.01]"
+)
+@click.option("--minimum", type=float, help="Floor of the metric, in place of --max-drop.")
+@click.option("--objective", type=click.Choice(list(_OBJECTIVES)), default="latency", show_default=True)
+@click.option("--latency", type=Latency(), help="A goal that the winner must keep, such as p99=20ms.")
+@click.option(
+    "--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Samples a request."
+)
+@click.option("--precisions", type=Choices(Precision), help="Allowed. [default: FP32,BF16,INT8]")
+@click.option("--backends", type=Choices(Backend), help="Allowed. [default: onnxruntime,openvino]")
+@click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many.")
+@click.option("--budget", type=Duration(), help="Stop trying recipes after this time, such as 10m.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads. [default: what the CPU quota allows]")
+@click.option("--name", help="Name of the engine. [default: the model's]")
+@click.option("--push", metavar="OCI", help="Publish the engine at oci://host/repository:tag.")
+@click.option("-o", "folder", type=click.Path(path_type=Path), help="Write the engine to this new folder.")
+@click.option("--key", help="Engine key, if the caller has computed it.")
+@click.option("--target-name", help="Accelerator class that this is for.")
+@click.option("--target-facts", metavar="JSON", help="Facts of that class. [default: this machine's]")
+@click.option("--source-digest", help="Refuse a source of another digest.")
+@click.option("--calibration-digest", help="Refuse calibration data of another digest.")
+@click.option("--evaluation-digest", help="Refuse evaluation data of another digest.")
+@click.option("--outcome", "outcome_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@click.option(
+    "--work-dir", type=click.Path(path_type=Path), help="Scratch space. [default: a temporary folder]"
+)
+@OUTPUT_OPTION
+def optimize(model: str, outcome_file: Path | None, output: str, **options: object) -> None:
+    """Make the fastest engine of MODEL (a path, https://… or oci://…) that keeps its answers.
+
+    Every recipe runs in a process of its own, is judged against the untouched model, and is measured
+    beside it. Where nothing is faster, the original is the engine.
+    """
+    key = str(options["key"] or "")
+    try:
+        result, digest = _run(model, options)
+    except BurnishError as error:
+        _write(outcome_file, outcome.of_error(error, key))
+        raise
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        _write(outcome_file, outcome.Outcome(succeeded=False, key=key, reason="Defect", message=message))
+        raise
+    _write(outcome_file, outcome.of_report(result.report, digest or "", result.message))
+    _show(result, output, options)
+
+
+def _write(path: Path | None, said: outcome.Outcome) -> None:
+    if path is not None:
+        path.write_bytes(said.to_termination_message())
+
+
+def _run(model: str, options: dict[str, object]) -> tuple[OptimizeResult, str | None]:
+    from burnish_optimizer.optimize import optimize as run  # noqa: PLC0415 - it takes a second to import
+
+    destination = _destination(options)
+    request = _request(options)
+    with _scratch(options["work_dir"]) as scratch, _progress() as progress:
+        folder = destination.folder or scratch / "engine"
+        result = run(_job(model, options, request, scratch, folder), progress)
+        if destination.push is None:
+            return result, None
+        progress.update("publish", f"pushing to {destination.push}", 1, 1)
+        with RegistryClient.from_environment() as client:
+            return result, store.push_engine(client, destination.push, result.folder).digest
+
+
+def _destination(options: dict[str, object]) -> Destination:
+    folder, push = options["folder"], options["push"]
+    if folder is None and push is None:
+        raise click.UsageError("found neither -o nor --push, expected where the engine shall go")
+    if isinstance(folder, Path) and folder.exists():
+        raise click.UsageError(f"-o {folder}: found something there, expected a path that does not exist")
+    return Destination(
+        folder=folder if isinstance(folder, Path) else None,
+        push=Reference.parse(push) if isinstance(push, str) else None,
+    )
+
+
+def _request(options: dict[str, object]) -> OptimizationRequest:
+    if options["max_drop"] is not None and options["minimum"] is not None:
+        raise click.UsageError("found --max-drop and --minimum, expected one of them")
+    names = (
+        "metric",
+        "max_drop",
+        "minimum",
+        "batch",
+        "precisions",
+        "backends",
+        "calibration_samples",
+        "threads",
+    )
+    given: dict[str, object] = {name: options[name] for name in names if options[name] is not None}
+    goal = options["latency"]
+    given |= {"latency": goal} if isinstance(goal, LatencyGoal) else {}
+    given |= {"budget_seconds": options["budget"]} if options["budget"] is not None else {}
+    try:
+        return OptimizationRequest.model_validate(
+            given | {"minimize": _OBJECTIVES[str(options["objective"])]}
+        )
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        flag = "--" + "-".join(str(part).replace("_", "-") for part in wrong["loc"])
+        raise click.UsageError(f"{flag}: found {wrong['input']!r}: {wrong['msg']}") from error
+
+
+def _job(
+    model: str, options: dict[str, object], request: OptimizationRequest, scratch: Path, folder: Path
+) -> OptimizeJob:
+    return OptimizeJob(
+        source=Input(model, _text(options["source_digest"])),
+        calibration=_input(options, "calibration"),
+        evaluation=_input(options, "evaluation"),
+        request=request,
+        work_dir=scratch,
+        output_dir=folder,
+        name=_text(options["name"]) or _name_of(model),
+        key=_text(options["key"]),
+        target_name=_text(options["target_name"]),
+        target_facts=_facts(_text(options["target_facts"])),
+    )
+
+
+def _input(options: dict[str, object], role: str) -> Input | None:
+    uri = _text(options[role])
+    return Input(uri, _text(options[f"{role}_digest"])) if uri else None
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value is not None else None
+
+
+def _facts(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    try:
+        facts = json.loads(text)
+        return {str(name): str(value) for name, value in facts.items()}
+    except (ValueError, AttributeError) as error:
+        raise click.UsageError(
+            f"--target-facts: found {text!r}, expected a JSON object of strings"
+        ) from error
+
+
+def _name_of(model: str) -> str:
+    last = model.split("@", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
+    return last.split(":")[0].removesuffix(".onnx") or "model"
+
+
+@contextmanager
+def _scratch(work_dir: object) -> Iterator[Path]:
+    if isinstance(work_dir, Path) and not work_dir.is_dir():
+        raise StalledError(
+            str(work_dir),
+            found="no such folder",
+            expected="scratch space",
+            remedy="Create it, or drop --work-dir.",
+        )
+    parent = work_dir if isinstance(work_dir, Path) else None
+    with tempfile.TemporaryDirectory(prefix="burnish-", dir=parent) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    if not sys.stderr.isatty():
+        yield JsonProgress()
+        return
+    with RichProgress() as progress:
+        yield progress
+
+
+def _show(result: OptimizeResult, output: str, options: dict[str, object]) -> None:
+    if output != "table":
+        emit(result.report.model_dump(mode="json"), output)
+        return
+    console().print(report_table(result.report))
+    where = options["folder"]
+    if where:
+        console().print(f"engine: {where}\nreport: {where}/report.html", markup=False)
+    if options["push"]:
+        console().print(f"pushed: {options['push']}", markup=False)

@@ -1,0 +1,32 @@
+"""`burnish serve`: answer inference requests with an engine."""
+
+from pathlib import Path
+
+import click
+
+from burnish_serving import settings
+from burnish_serving.server import run
+
+
+@click.command()
+@click.argument("engine")
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
+@click.option("--http-port", default=8080, show_default=True, help="Port of the inference API (0: any).")
+@click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics (0: any).")
+@click.option("--model-name", help="Name in URLs and metrics. [default: the engine's]")
+@click.option("--cache", type=click.Path(path_type=Path), help="Where pulled engines are kept.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads. [default: as it was measured]")
+@click.option(
+    "--drain-seconds", default=20.0, show_default=True, help="Time for requests that run, after SIGTERM."
+)
+@click.option(
+    "--max-body-bytes", default=settings.MAX_BODY_BYTES, show_default=True, help="Largest request body."
+)
+@click.option("--max-pending", default=64, show_default=True, help="Requests at once; more are refused.")
+@click.option("--access-log", is_flag=True, help="One log line a request.")
+def serve(engine: str, **options: object) -> None:
+    """Answer requests (Open Inference Protocol v2) with ENGINE, a folder or oci://…@sha256:….
+
+    Ready when the engine is pulled, verified, loaded and warmed up. On SIGTERM: not ready, drain, exit 0.
+    """
+    run(settings.ServeSettings(engine=engine, **options))  # type: ignore[arg-type]
