@@ -10,8 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import baseimage
 import discovery
 import forwarder
+import imagebuilder
+import installation
 import lifecycle
 import light
 import supervisor
@@ -81,6 +84,8 @@ def clean() -> None:
 def dispatch(options: argparse.Namespace) -> None:
     """One branch a command."""
     match options.command:
+        case "install":
+            installation.install()
         case "up":
             lifecycle.up(options.name, options.nodes)
         case "down":
@@ -97,6 +102,10 @@ def dispatch(options: argparse.Namespace) -> None:
             show_logs(options.name, options.component)
         case "control-plane":
             light.run(options.folder, controller_manager=options.controller_manager)
+        case "base-image":
+            print(baseimage.publish(Cache.default(), options.registry))
+        case "buildah":
+            imagebuilder.execute(Cache.default(), options.argv)
         case "clean":
             clean()
 

@@ -11,6 +11,8 @@ from layout import ClusterError
 
 TAIL_LINES = 25
 
+_running: set[subprocess.Popen[bytes]] = set()
+
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
     """The last lines of a log, indented; an empty or missing log says so."""
@@ -35,15 +37,19 @@ def run_logged(
     with log.open("ab") as output:
         output.write(f"\n$ {' '.join(command)}\n".encode())
         output.flush()
-        status = subprocess.run(
+        child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-            check=False,
-        ).returncode
+        )
+        _running.add(child)
+        try:
+            status = child.wait()
+        finally:
+            _running.discard(child)
     if status:
         raise ClusterError(
             f"`{' '.join(command[:4])} …` failed with status {status}\n{tail(log)}\n  log: {log}"
@@ -68,3 +74,9 @@ def output_of(
         said = done.stderr.strip() or done.stdout.strip()
         raise ClusterError(f"`{' '.join(command)}` failed with status {done.returncode}: {said}")
     return done.stdout
+
+
+def stop_all() -> None:
+    """Ask every command of `run_logged` to end, e.g. because another one failed."""
+    for child in list(_running):
+        child.terminate()

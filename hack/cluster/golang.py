@@ -127,24 +127,41 @@ def packaged_go(cache: Cache, log: Path) -> Path:
     return go
 
 
-def build(cache: Cache, go: Path, log: Path, step: Step) -> None:
+def build_environment(cache: Cache, go: Path) -> dict[str, str]:
+    """Variables of every Go command: no surprises from the user's own, and static results."""
+    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
+    if cache.root in go.parents:  # no Go of the user's own, so no Go caches of the user's own either
+        home = cache.root / "go"
+        env |= {"GOPATH": str(home / "path"), "GOCACHE": str(home / "build"), "GOFLAGS": "-modcacherw"}
+    return env
+
+
+def download(cache: Cache, go: Path, log: Path) -> int:
+    """Fetch the modules that the build needs; returns how many packages it will compile."""
+    log.unlink(missing_ok=True)
+    listed = log.with_suffix(".packages")
+    listed.unlink(missing_ok=True)
+    run_logged([str(go), "list", "-deps", "."], listed, env=build_environment(cache, go), cwd=MODULE)
+    return len(listed.read_text().splitlines())
+
+
+def build(cache: Cache, go: Path, log: Path, step: Step, packages: int) -> None:
     """Compile what is missing; a build that is cut off leaves nothing that looks finished."""
     target = expected_binaries(cache)
     target.root.mkdir(parents=True, exist_ok=True)
-    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    if cache.root in go.parents:  # no Go of the user's own, so no Go caches of the user's own either
-        env |= {"GOPATH": str(cache.root / "go" / "path"), "GOCACHE": str(cache.root / "go" / "build")}
     flags = version_flags(kubernetes_version((MODULE / "go.mod").read_text()))
-    log.unlink(missing_ok=True)
-    compiled = PackageCount(log)
-    step.detail = compiled.text
+    step.detail = lambda: f"{compiled_packages(log)} of about {packages} packages"
     for package, output, ldflags in ((".", "kubernetes", flags), ("./pause", "pause", "-s -w")):
         partial = target.root / f".{output}.{os.getpid()}"
         options = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", str(partial)]
-        command = [str(go), "build", *options, package]
-        run_logged(command, log, env=env, cwd=MODULE)
+        run_logged([str(go), "build", *options, package], log, env=build_environment(cache, go), cwd=MODULE)
         partial.replace(target.root / output)
     link_programs(target)
+
+
+def compiled_packages(log: Path) -> int:
+    """How many packages `go build -v` has named so far: one a line."""
+    return len(log.read_bytes().splitlines()) if log.exists() else 0
 
 
 def link_programs(target: Binaries) -> None:
@@ -154,16 +171,3 @@ def link_programs(target: Binaries) -> None:
         link = target.program(name)
         link.unlink(missing_ok=True)
         link.symlink_to("../kubernetes")
-
-
-class PackageCount:
-    """How many packages `go build -v` has named in its log so far."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-
-    def text(self) -> str:
-        if not self._log.exists():
-            return ""
-        names = [line for line in self._log.read_bytes().splitlines() if b"/" in line or line.isalnum()]
-        return f"{len(names)} packages"
