@@ -72,6 +72,7 @@ def image_config(layer: Layer, settings: Mapping[str, Any]) -> bytes:
         "os": "linux",
         "config": settings,
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        "history": [{"created_by": "hack/cluster"}],  # optional in OCI; buildah counts it against the layers
     }
     return json.dumps(content, sort_keys=True).encode()
 
