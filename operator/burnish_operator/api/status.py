@@ -112,7 +112,7 @@ class RolloutStatus(WireModel):
 
 
 class FailureStatus(WireModel):
-    """The last thing that went wrong on the target; it is not tried again until its key changes."""
+    """The last thing that went wrong on the target, and whether it is tried again before its key changes."""
 
     time: Time = Field(description="When it failed, such as 2026-05-04T10:00:00Z.")
     reason: Annotated[str, Field(max_length=128)] = Field(
@@ -120,6 +120,16 @@ class FailureStatus(WireModel):
     )
     message: Message = Field(description="What was found, what was expected, and what to do.")
     key: Hex | None = Field(default=None, description="Key of the engine that could not be built.")
+    attempts: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="How often this key was tried and failed, such as 1."
+    )
+    retry_at: Time | None = Field(
+        default=None,
+        description=(
+            "When it is tried again by itself. Absent: only once the spec (hence the key) changes, or "
+            "you annotate the object with burnish.dev/retry=<a time after the failure>."
+        ),
+    )
 
 
 class TargetStatus(WireModel):

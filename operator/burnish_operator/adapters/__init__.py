@@ -1,0 +1,1 @@
+"""The real things behind `ports`: the only modules that open connections."""

@@ -1,0 +1,69 @@
+"""`ports.Events` as core/v1 Events: one object per (about, reason, message), counted, as kubelets do it."""
+
+import hashlib
+import logging
+import os
+
+from burnish_engine.errors import BurnishError
+from burnish_operator.adapters.kubernetes import KubernetesCluster
+from burnish_operator.errors import ClusterConflict, sanitized
+from burnish_operator.names import MANAGER
+from burnish_operator.ports import EVENT, Clock, Event, Object
+
+_log = logging.getLogger(__name__)
+# The API server refuses longer messages (validation of core/v1 Event).
+MAX_MESSAGE = 1024
+
+
+class KubernetesEvents:
+    """Posts events; the same event again raises a count instead of making one more object."""
+
+    def __init__(self, cluster: KubernetesCluster, clock: Clock) -> None:
+        self._cluster, self._clock = cluster, clock
+
+    def publish(self, about: Object, event: Event) -> None:
+        """Post, or count. A lost event is logged and otherwise ignored: status tells the truth."""
+        body = self._body(about, event)
+        try:
+            self._cluster.create(body)
+        except ClusterConflict:
+            self._count(body)
+        except BurnishError as error:
+            _log.warning("event %s was not posted: %s", event.reason, error)
+
+    def _count(self, body: Object) -> None:
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        try:
+            known = self._cluster.get(EVENT, namespace, name) or {}
+            fresh = {"count": known.get("count", 1) + 1, "lastTimestamp": body["lastTimestamp"]}
+            self._cluster.patch(EVENT, namespace, name, fresh)
+        except BurnishError as error:
+            _log.warning("event %s was not counted: %s", name, error)
+
+    def _body(self, about: Object, event: Event) -> Object:
+        metadata = about["metadata"]
+        namespace = metadata.get("namespace") or "default"
+        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        message = sanitized(event.message)[:MAX_MESSAGE]
+        known_by = f"{metadata.get('uid', '')}|{event.reason}|{message}"
+        suffix = hashlib.sha256(known_by.encode()).hexdigest()[:16]
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name'][:200]}.{suffix}", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": about["apiVersion"],
+                "kind": about["kind"],
+                "name": metadata["name"],
+                "namespace": metadata.get("namespace", ""),
+                "uid": metadata.get("uid", ""),
+            },
+            "reason": event.reason,
+            "message": message,
+            "type": "Warning" if event.warning else "Normal",
+            "count": 1,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "source": {"component": MANAGER, "host": os.environ.get("HOSTNAME", "")},
+            "reportingComponent": MANAGER,
+        }

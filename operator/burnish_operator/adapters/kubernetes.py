@@ -1,0 +1,157 @@
+"""`ports.Cluster` over the official Kubernetes client: plain JSON in, plain JSON out."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import urllib3.exceptions
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+
+from burnish_engine.errors import BurnishError
+from burnish_operator.errors import ClusterConflict, ClusterUnavailable, Forbidden, Rejected, sanitized
+from burnish_operator.names import MANAGER
+from burnish_operator.ports import KINDS, NODE, Kind, Object
+
+TIMEOUT_SECONDS = 30.0
+_APPLY = "application/apply-patch+yaml"
+_JSON = "application/json"
+
+
+class KubernetesCluster:
+    """The API server that a kubeconfig or the pod's own account points at.
+
+    watch_namespaces: where namespaced objects are listed; empty means everywhere.
+    """
+
+    def __init__(
+        self, configuration: Configuration, watch_namespaces: tuple[str, ...] = (), connections: int = 8
+    ) -> None:
+        configuration.connection_pool_maxsize = connections
+        self._api = ApiClient(configuration)
+        self._namespaces = watch_namespaces
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object, or None."""
+        return self._request("GET", _path(kind, namespace, name), missing_is_none=True)
+
+    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Objects of one namespace, or of every watched one."""
+        spaces = [namespace] if namespace or not kind.namespaced else list(self._namespaces or ("",))
+        query = {"labelSelector": ",".join(f"{k}={v}" for k, v in sorted((labels or {}).items()))}
+        if kind is NODE:
+            # Nodes are many and their heartbeat is of no interest: the server's cache will do.
+            query["resourceVersion"] = "0"
+        return [item for space in spaces for item in self._items(kind, space, query)]
+
+    def create(self, obj: Object) -> Object:
+        """POST; ClusterConflict if the name is taken."""
+        kind, namespace, _ = _identity(obj)
+        body = self._request("POST", _path(kind, namespace), query={"fieldManager": MANAGER}, body=obj)
+        return body or {}
+
+    def apply(self, obj: Object) -> Object:
+        """Server-side apply as field manager `burnish`, forced."""
+        return self._apply(obj, "")
+
+    def apply_status(self, obj: Object) -> Object:
+        """Server-side apply of the status subresource."""
+        return self._apply(obj, "/status")
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete in the background, on condition that it is still the same object."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        self._request("DELETE", _path(kind, namespace, name), body=options, missing_is_none=True)
+
+    def patch(self, kind: Kind, namespace: str, name: str, body: Object) -> Object | None:
+        """JSON merge patch; None if there is no such object."""
+        path = _path(kind, namespace, name)
+        return self._request(
+            "PATCH", path, body=body, content_type="application/merge-patch+json", missing_is_none=True
+        )
+
+    def _items(self, kind: Kind, namespace: str, query: Mapping[str, str]) -> list[Object]:
+        body = self._request("GET", _path(kind, namespace), query=query) or {}
+        # Items of a list come without their kind; the rest of the code wants whole objects.
+        return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in body.get("items", [])]
+
+    def _apply(self, obj: Object, subresource: str) -> Object:
+        kind, namespace, name = _identity(obj)
+        query = {"fieldManager": MANAGER, "force": "true"}
+        path = _path(kind, namespace, name) + subresource
+        return self._request("PATCH", path, query=query, body=obj, content_type=_APPLY) or {}
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = _JSON,
+        missing_is_none: bool = False,
+    ) -> Object | None:
+        headers = {"Accept": _JSON, **({"Content-Type": content_type} if body is not None else {})}
+        sent = [(name, value) for name, value in (query or {}).items() if value]
+        try:
+            request = self._api.param_serialize(
+                method,
+                path,
+                query_params=sent,
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            return _answer(path, response.status, response.read(), missing_is_none=missing_is_none)
+        except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _unavailable(path, sanitized(str(error))) from error
+
+
+def _identity(obj: Object) -> tuple[Kind, str, str]:
+    metadata = obj["metadata"]
+    return KINDS[obj["kind"]], metadata.get("namespace", ""), metadata.get("name", "")
+
+
+def _path(kind: Kind, namespace: str, name: str = "") -> str:
+    root = "/api" if "/" not in kind.api_version else "/apis"
+    space = f"/namespaces/{quote(namespace, safe='')}" if kind.namespaced and namespace else ""
+    return f"{root}/{kind.api_version}{space}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
+
+
+def _answer(path: str, status: int, data: bytes | None, *, missing_is_none: bool) -> Object | None:
+    if 200 <= status < 300:
+        answer: Any = json.loads(data or b"{}")
+        return dict(answer)
+    if status == 404 and missing_is_none:
+        return None
+    raise _error(path, status, data or b"")
+
+
+def _error(path: str, status: int, data: bytes) -> BurnishError:
+    message = sanitized(_message(data))
+    if status == 409:
+        return ClusterConflict(
+            path, found=message, expected="an object as we read it", remedy="Reading it again."
+        )
+    if status == 403:
+        remedy = "Grant the operator's ServiceAccount this right, or lift the policy or quota that refuses."
+        return Forbidden(path, found=message, expected="to be allowed", remedy=remedy)
+    if status in (400, 404, 405, 415, 422):
+        remedy = "Check that the CRDs have the operator's version (they ship with the chart)."
+        return Rejected(path, found=message, expected="an object that the API server accepts", remedy=remedy)
+    return _unavailable(path, f"HTTP status {status}: {message}")
+
+
+def _message(data: bytes) -> str:
+    try:
+        return str(json.loads(data).get("message") or data.decode())
+    except (ValueError, AttributeError):
+        return data.decode(errors="replace")[:500]
+
+
+def _unavailable(path: str, found: str) -> ClusterUnavailable:
+    return ClusterUnavailable(
+        path, found=found, expected="an answer of the API server", remedy="Trying again."
+    )

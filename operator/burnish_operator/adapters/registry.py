@@ -1,0 +1,86 @@
+"""`ports.Registry` over `burnish_engine`'s OCI client, with a short memory.
+
+A tag's digest is remembered for a minute and a found engine for ten: a reconcile that a pod's
+heartbeat woke must not become a request to the registry. That nothing was found is never remembered.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from burnish_engine import outcome as outcomes
+from burnish_engine import store
+from burnish_engine.errors import NotFound
+from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.reference import Reference
+from burnish_operator.names import engine_tag
+from burnish_operator.ports import Engine
+
+TAG_SECONDS = 60.0
+ENGINE_SECONDS = 600.0
+Value = TypeVar("Value")
+
+
+class Memory(Generic[Value]):
+    """Values that are good for a while; safe between threads."""
+
+    def __init__(self, lifetime_seconds: float, monotonic: Callable[[], float]) -> None:
+        self._lifetime, self._monotonic = lifetime_seconds, monotonic
+        self._values: dict[str, tuple[float, Value]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Value | None:
+        """The value, unless it is too old."""
+        with self._lock:
+            known = self._values.get(key)
+            return known[1] if known and known[0] > self._monotonic() else None
+
+    def put(self, key: str, value: Value) -> Value:
+        """Remember a value and forget those that are too old."""
+        now = self._monotonic()
+        with self._lock:
+            self._values = {k: v for k, v in self._values.items() if v[0] > now}
+            self._values[key] = (now + self._lifetime, value)
+        return value
+
+
+class OciRegistry:
+    """Registries that `client` may speak to."""
+
+    def __init__(self, client: RegistryClient, monotonic: Callable[[], float]) -> None:
+        self._client = client
+        self._tags: Memory[str] = Memory(TAG_SECONDS, monotonic)
+        self._engines: Memory[Engine] = Memory(ENGINE_SECONDS, monotonic)
+        self._indexes: Memory[str] = Memory(ENGINE_SECONDS, monotonic)
+
+    def resolve(self, uri: str) -> str:
+        """The manifest digest of an `oci://` URI."""
+        reference = Reference.parse(uri)
+        if reference.digest:
+            return reference.digest
+        return self._tags.get(uri) or self._tags.put(uri, self._client.resolve(reference).digest)
+
+    def find_engine(self, repository: str, key: str) -> Engine | None:
+        """The engine of this key with its report's figures, or None."""
+        where = f"{repository}:{engine_tag(key)}"
+        known = self._engines.get(where)
+        if known is not None:
+            return known
+        reference = Reference.parse(where)
+        try:
+            report, descriptor = store.read_report(self._client, reference)
+        except NotFound:
+            return None
+        outcome = outcomes.of_report(report, descriptor.digest, "Found in the registry.")
+        pinned = str(reference.at(descriptor.digest))
+        return self._engines.put(where, Engine(pinned, descriptor.digest, outcome))
+
+    def put_index(self, repository: str, tag: str, engines: Mapping[str, str]) -> str:
+        """Push the index, unless this process pushed the very same one a moment ago."""
+        reference = Reference.parse(f"{repository}:{tag}")
+        memory = f"{reference} {sorted(engines.items())}"
+        known = self._indexes.get(memory)
+        if known is not None:
+            return known
+        descriptors = {name: self._client.resolve(reference.at(digest)) for name, digest in engines.items()}
+        return self._indexes.put(memory, store.push_index(self._client, reference, descriptors).digest)

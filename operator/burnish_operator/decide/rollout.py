@@ -1,0 +1,125 @@
+"""What serves on one target, and what should.
+
+The floor: whatever serves goes on serving until a new engine is built, published and ready. A build
+that fails, a class without nodes or a suspended model therefore never touches the engine of a Deployment.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from burnish_operator import names
+from burnish_operator.api import ConditionType, RolloutStatus
+from burnish_operator.decide.builds import Build
+from burnish_operator.decide.targets import ResolvedTarget
+from burnish_operator.errors import sanitized
+from burnish_operator.observe import Workload
+from burnish_operator.observed import Observed
+from burnish_operator.plan import Apply, Delete, Plan, Why
+from burnish_operator.ports import DEPLOYMENT, SERVICE, Kind
+from burnish_operator.render.deployment import render_deployment
+from burnish_operator.render.differs import differs
+from burnish_operator.render.service import render_service
+
+
+class RolloutState(StrEnum):
+    """Where the rollout of one target is."""
+
+    NONE = "None"
+    DISABLED = "Disabled"
+    PROGRESSING = "Progressing"
+    DONE = "Done"
+    STUCK = "Stuck"
+    BLOCKED = "Blocked"
+
+
+@dataclass(frozen=True)
+class TargetRollout:
+    """What one target's rollout comes to. `current`: it is the engine that the spec asks for."""
+
+    state: RolloutState
+    current: bool
+    message: str
+    reason: str = ""
+    status: RolloutStatus | None = None
+    plan: Plan = ()
+
+
+def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollout:
+    """The rollout of one target."""
+    if not seen.model.spec.serving.enabled:
+        return TargetRollout(RolloutState.DISABLED, True, "Serving is disabled.", "ServingDisabled")
+    name = names.workload_name(seen.model.name, target.name)
+    deployment = next((d for d in seen.deployments if d.name == name), None)
+    service = next((s for s in seen.services if s.name == name), None)
+    for found in (deployment, service):
+        if found is not None and found.owner != seen.model.metadata.uid:
+            return _taken(name)
+    engine = build.engine.engine.reference if build.engine else (deployment.engine if deployment else "")
+    if not engine:
+        return TargetRollout(RolloutState.NONE, False, "Waits for an engine.", "WaitingForEngine")
+    plan = () if seen.model.spec.suspend else _plan(seen, target, engine, deployment, service)
+    return _judge(target, name, engine, deployment, plan, current=build.engine is not None)
+
+
+def _taken(name: str) -> TargetRollout:
+    message = (
+        f"A Deployment or Service {name} exists that is not of this model: delete it, or rename the model."
+    )
+    return TargetRollout(RolloutState.BLOCKED, False, message, "NameConflict")
+
+
+def _plan(
+    seen: Observed,
+    target: ResolvedTarget,
+    engine: str,
+    deployment: Workload | None,
+    service: Workload | None,
+) -> Plan:
+    why = Why(ConditionType.ROLLED_OUT, target.name)
+    pairs = (
+        (render_deployment(seen, target, engine, target.replicas), deployment),
+        (render_service(seen, target), service),
+    )
+    return tuple(
+        Apply(wanted, why) for wanted, stored in pairs if stored is None or differs(wanted, stored.raw)
+    )
+
+
+def _judge(
+    target: ResolvedTarget,
+    name: str,
+    engine: str,
+    deployment: Workload | None,
+    plan: Plan,
+    *,
+    current: bool,
+) -> TargetRollout:
+    ready = deployment.ready if deployment else 0
+    serving = deployment.engine.rpartition("@")[2] if deployment else ""
+    status = RolloutStatus(
+        deployment=name, replicas=target.replicas, ready_replicas=ready, digest=serving or None
+    )
+    if deployment is not None and not plan and deployment.rolled_out(engine, target.replicas):
+        message = f"{ready} of {target.replicas} pod(s) answer."
+        return TargetRollout(RolloutState.DONE, current, message, "RolledOut", status)
+    if deployment is not None and deployment.stuck and not plan and deployment.current:
+        message = (
+            f"New pods do not become ready: {sanitized(deployment.stuck)} "
+            f"What served before goes on serving. See `kubectl logs deployment/{name}` and the pods' events."
+        )
+        return TargetRollout(RolloutState.STUCK, current, message, "ProgressDeadlineExceeded", status, plan)
+    updated = deployment.updated if deployment and not plan else 0
+    message = f"{updated} of {target.replicas} pod(s) run the new engine, {ready} answer."
+    return TargetRollout(RolloutState.PROGRESSING, current, message, "RollingOut", status, plan)
+
+
+def prune(seen: Observed, kept: set[str]) -> Plan:
+    """Delete our Deployments and Services of targets that the spec no longer asks for."""
+    uid = seen.model.metadata.uid
+    found: list[tuple[Kind, Workload]] = [(DEPLOYMENT, d) for d in seen.deployments]
+    found += [(SERVICE, s) for s in seen.services]
+    gone = [(k, w) for k, w in found if w.owner == uid and not w.deleting and w.name not in kept]
+    namespace = seen.model.namespace
+    return tuple(
+        Delete(kind, namespace, w.name, w.uid, Why(ConditionType.ROLLED_OUT, w.target)) for kind, w in gone
+    )

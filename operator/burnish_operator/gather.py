@@ -1,0 +1,124 @@
+"""One snapshot of a model and all around it. The only reader of the cluster and the registry."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from burnish_engine.errors import BurnishError
+from burnish_engine.key import short_key
+from burnish_operator import names
+from burnish_operator.api import AcceleratorClass, OptimizedModel
+from burnish_operator.decide import source, targets
+from burnish_operator.decide.keys import key_of
+from burnish_operator.observe import Job, JobState, Node, Workload, job_of, node_of, pod_of, workload_of
+from burnish_operator.observed import Found, Observed, Resolved
+from burnish_operator.ports import (
+    ACCELERATOR_CLASS,
+    DEPLOYMENT,
+    JOB,
+    NODE,
+    POD,
+    SERVICE,
+    Clock,
+    Cluster,
+    Kind,
+    Registry,
+)
+from burnish_operator.settings import Settings
+
+
+class Gatherer:
+    """Reads; never writes and never decides (it asks `decide` which keys matter).
+
+    The order matters: Jobs are listed before the registry is asked, so that an engine whose Job was
+    seen to have succeeded is there.
+    """
+
+    def __init__(self, cluster: Cluster, registry: Registry, clock: Clock, settings: Settings) -> None:
+        self._cluster, self._registry, self._clock, self._settings = cluster, registry, clock, settings
+
+    def gather(self, model: OptimizedModel) -> Observed:
+        """Raises: the cluster's errors. What the registry or RBAC refuses is part of the snapshot."""
+        seen = Observed(
+            model=model,
+            settings=self._settings,
+            now=self._clock.now(),
+            resolved=self._resolve(model),
+            classes=self._classes(),
+            nodes=self._nodes(model),
+            deployments=self._workloads(DEPLOYMENT, model),
+            services=self._workloads(SERVICE, model),
+        )
+        keys = {key for t in targets.resolve(seen).resolved if (key := key_of(seen, t))}
+        jobs = self._jobs(model, keys)
+        return dataclasses.replace(seen, jobs=jobs, engines=self._engines(seen.repository, keys, jobs, model))
+
+    def _resolve(self, model: OptimizedModel) -> Resolved:
+        spec = model.spec
+        return Resolved(
+            source=self._digest(model, "source", spec.source.uri),
+            calibration=self._digest(model, "calibration", spec.calibration.uri)
+            if spec.calibration
+            else None,
+            evaluation=self._digest(model, "evaluation", spec.evaluation.uri) if spec.evaluation else None,
+        )
+
+    def _digest(self, model: OptimizedModel, role: str, uri: str) -> str | BurnishError:
+        known = source.pinned(model, role)
+        if known is not None:
+            return known
+        if not uri.startswith("oci://"):
+            return source.unpinned(uri)
+        try:
+            return self._registry.resolve(uri)
+        except BurnishError as error:
+            return error
+
+    def _classes(self) -> tuple[AcceleratorClass, ...] | BurnishError:
+        try:
+            found = self._cluster.find(ACCELERATOR_CLASS)
+            return tuple(AcceleratorClass.from_dict(raw) for raw in found)
+        except BurnishError as error:
+            return error
+
+    def _nodes(self, model: OptimizedModel) -> tuple[Node, ...] | BurnishError:
+        if not any(target.node_selector for target in model.spec.targets):
+            return ()
+        try:
+            return tuple(node_of(raw) for raw in self._cluster.find(NODE))
+        except BurnishError as error:
+            return error
+
+    def _workloads(self, kind: Kind, model: OptimizedModel) -> tuple[Workload, ...]:
+        labels = {names.MODEL: names.label_value(model.name)}
+        return tuple(workload_of(raw) for raw in self._cluster.find(kind, model.namespace, labels))
+
+    def _jobs(self, model: OptimizedModel, keys: set[str]) -> tuple[Job, ...]:
+        own = self._cluster.find(JOB, model.namespace, {names.MODEL: names.label_value(model.name)})
+        shared = [
+            raw
+            for key in sorted(keys)
+            for raw in self._cluster.find(JOB, labels={names.ENGINE_KEY: short_key(key)})
+        ]
+        found = {raw["metadata"]["uid"]: raw for raw in (*own, *shared)}
+        return tuple(self._with_pods(job_of(raw), keys, raw) for raw in found.values())
+
+    def _with_pods(self, job: Job, keys: set[str], raw: Mapping[str, object]) -> Job:
+        if job.key not in keys:
+            return job
+        labels = {names.ENGINE_KEY: short_key(job.key), "batch.kubernetes.io/job-name": job.name}
+        pods = self._cluster.find(POD, job.namespace, labels)
+        return job_of(dict(raw), tuple(pod_of(pod) for pod in pods))
+
+    def _engines(
+        self, repository: str, keys: set[str], jobs: tuple[Job, ...], model: OptimizedModel
+    ) -> dict[str, Found]:
+        # While our own Job works on a key there is nothing to be found.
+        uid = model.metadata.uid
+        busy = {job.key for job in jobs if job.state is JobState.ACTIVE and job.owner == uid}
+        return {key: self._engine(repository, key) for key in sorted(keys - busy)} if repository else {}
+
+    def _engine(self, repository: str, key: str) -> Found:
+        try:
+            return self._registry.find_engine(repository, key)
+        except BurnishError as error:
+            return error

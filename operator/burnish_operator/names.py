@@ -1,0 +1,71 @@
+"""Names and labels in the cluster, from docs/contracts.md: deterministic, so that nothing is made twice."""
+
+import hashlib
+import re
+
+from burnish_engine.key import short_key
+
+MANAGER = "burnish"
+MODEL = "burnish.dev/model"
+TARGET = "burnish.dev/target"
+ENGINE_KEY = "burnish.dev/engine-key"
+ENGINE = "burnish.dev/engine"
+MEMORY_FACTOR = "burnish.dev/memory-factor"
+RETRY = "burnish.dev/retry"
+SPEC_HASH = "burnish.dev/spec-hash"
+MAX_LABEL = 63
+_HASH_LENGTH = 8
+
+
+def labels(model: str, target: str) -> dict[str, str]:
+    """What every object that Burnish makes for a model carries."""
+    return {
+        "app.kubernetes.io/managed-by": MANAGER,
+        "app.kubernetes.io/part-of": MANAGER,
+        MODEL: label_value(model),
+        TARGET: label_value(target),
+    }
+
+
+def selector(model: str, target: str) -> dict[str, str]:
+    """The part of the labels that tells one Deployment's pods from all others."""
+    return {MODEL: label_value(model), TARGET: label_value(target), "app.kubernetes.io/component": "server"}
+
+
+def label_value(text: str) -> str:
+    """A label value holds at most 63 characters; longer names are cut, with a hash."""
+    return (
+        text
+        if len(text) <= MAX_LABEL
+        else f"{text[: MAX_LABEL - _HASH_LENGTH - 1].rstrip('-._')}-{_hash(text)}"
+    )
+
+
+def job_name(key: str) -> str:
+    """One Job per engine key."""
+    return f"burnish-{short_key(key)}"
+
+
+def workload_name(model: str, target: str) -> str:
+    """Name of the Deployment and Service: a DNS label (RFC 1035), with a hash wherever letters were lost."""
+    plain = f"{model}-{target}"
+    name = re.sub(r"[^a-z0-9-]", "-", plain.lower())
+    name = name if name[0].isalpha() else f"m-{name}"
+    if name == plain and len(name) <= MAX_LABEL:
+        return name
+    return f"{name[: MAX_LABEL - _HASH_LENGTH - 1].rstrip('-')}-{_hash(plain)}"
+
+
+def engine_tag(key: str) -> str:
+    """The tag that an engine lies at."""
+    return key
+
+
+def revision_tag(namespace: str, name: str, revision: str) -> str:
+    """The tag of a revision's index: `<namespace>.<name>.<revision>`, within a tag's 128 characters."""
+    tag = f"{namespace}.{name}.{revision}"
+    return tag if len(tag) <= 128 else f"{_hash(f'{namespace}/{name}')}.{revision}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]

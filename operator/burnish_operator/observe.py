@@ -1,0 +1,218 @@
+"""Other people's kinds (Job, Pod, Deployment, Service, Node) as the few facts that deciding needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+
+from burnish_engine.outcome import Outcome
+from burnish_operator import names
+from burnish_operator.ports import Object
+
+_CONTROL_PLANE_TAINTS = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
+_HARD_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
+# Written by controllers while a node is away or cordoned; told by `ready` and `cordoned` already.
+_LIFECYCLE_TAINTS = "node.kubernetes.io/"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """How one pod of a Job stands or ended."""
+
+    name: str
+    phase: str
+    created: str
+    node: str = ""
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    ended_by: str = ""
+    outcome: Outcome | None = None
+    waits_for: str = ""
+
+
+class JobState(StrEnum):
+    """Where a Job is."""
+
+    ACTIVE = "Active"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Job that builds an engine. `engine` is where it will lie: `<repository>:<key>`."""
+
+    namespace: str
+    name: str
+    uid: str
+    key: str
+    engine: str
+    owner: str
+    state: JobState
+    created: str
+    reason: str = ""
+    message: str = ""
+    finished: str = ""
+    memory_factor: int = 1
+    deleting: bool = False
+    pods: tuple[Pod, ...] = ()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment, or a Service (whose counts stay 0). `engine` is what its pods are told to serve."""
+
+    name: str
+    uid: str
+    owner: str
+    target: str
+    raw: Object = field(repr=False)
+    engine: str = ""
+    replicas: int = 0
+    current: bool = False
+    total: int = 0
+    updated: int = 0
+    ready: int = 0
+    stuck: str = ""
+    deleting: bool = False
+
+    def rolled_out(self, engine: str, replicas: int) -> bool:
+        """True where every wanted pod, and no other, runs this engine and answers."""
+        counts = (self.replicas, self.total, self.updated, self.ready)
+        return self.current and self.engine == engine and all(count == replicas for count in counts)
+
+
+@dataclass(frozen=True)
+class Taint:
+    """A taint that keeps pods away."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: its labels, whether it takes pods, and what it has."""
+
+    name: str
+    labels: Mapping[str, str]
+    ready: bool
+    cordoned: bool
+    control_plane: bool
+    taints: tuple[Taint, ...]
+    allocatable: Mapping[str, str]
+    created: str
+
+
+def pod_of(raw: Object) -> Pod:
+    """Read a pod of a Job; its one container is `optimizer`."""
+    status = raw.get("status", {})
+    states = [c.get("state", {}) for c in status.get("containerStatuses", [])]
+    ended: dict[str, Any] = next((s["terminated"] for s in states if "terminated" in s), {})
+    return Pod(
+        name=raw["metadata"]["name"],
+        phase=status.get("phase", ""),
+        created=raw["metadata"].get("creationTimestamp", ""),
+        node=raw.get("spec", {}).get("nodeName", ""),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        exit_code=ended.get("exitCode"),
+        ended_by=ended.get("reason", ""),
+        outcome=_outcome(ended.get("message", "")),
+        waits_for=_waiting(states) or _unscheduled(status),
+    )
+
+
+def _outcome(text: str) -> Outcome | None:
+    try:
+        return Outcome.model_validate_json(text) if text else None
+    except ValidationError:
+        return None
+
+
+def _waiting(states: list[dict[str, Any]]) -> str:
+    waiting: dict[str, Any] = next((s["waiting"] for s in states if "waiting" in s), {})
+    return ": ".join(part for part in (waiting.get("reason", ""), waiting.get("message", "")) if part)
+
+
+def _unscheduled(status: Object) -> str:
+    found = _condition(status, "PodScheduled")
+    return "" if found.get("status") != "False" else f"{found.get('reason', '')}: {found.get('message', '')}"
+
+
+def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
+    """Read a Job that Burnish made."""
+    metadata, status = raw["metadata"], raw.get("status", {})
+    annotations = metadata.get("annotations", {})
+    complete, failed = _condition(status, "Complete"), _condition(status, "Failed")
+    ended = complete if complete.get("status") == "True" else failed
+    state = JobState.ACTIVE
+    if ended.get("status") == "True":
+        state = JobState.SUCCEEDED if ended is complete else JobState.FAILED
+    return Job(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        key=annotations.get(names.ENGINE_KEY, ""),
+        engine=annotations.get(names.ENGINE, ""),
+        owner=_owner(metadata),
+        state=state,
+        created=metadata.get("creationTimestamp", ""),
+        reason=ended.get("reason", ""),
+        message=ended.get("message", ""),
+        finished=ended.get("lastTransitionTime", ""),
+        memory_factor=int(annotations.get(names.MEMORY_FACTOR, "1")),
+        deleting="deletionTimestamp" in metadata,
+        pods=tuple(sorted(pods, key=lambda pod: pod.created)),
+    )
+
+
+def workload_of(raw: Object) -> Workload:
+    """Read a Deployment or a Service that Burnish made."""
+    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
+    template = spec.get("template", {}).get("metadata", {}).get("annotations", {})
+    progress = _condition(status, "Progressing")
+    return Workload(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        owner=_owner(metadata),
+        target=metadata.get("labels", {}).get(names.TARGET, ""),
+        raw=raw,
+        engine=template.get(names.ENGINE, ""),
+        replicas=spec.get("replicas", 1),
+        current=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+        total=status.get("replicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        stuck=progress.get("message", "") if progress.get("status") == "False" else "",
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def node_of(raw: Object) -> Node:
+    """Read a node."""
+    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
+    taints = tuple(Taint(t["key"], t.get("value", ""), t["effect"]) for t in spec.get("taints", []))
+    hard = tuple(t for t in taints if t.effect in _HARD_EFFECTS)
+    return Node(
+        name=metadata["name"],
+        labels=metadata.get("labels", {}),
+        ready=_condition(status, "Ready").get("status") == "True",
+        cordoned=bool(spec.get("unschedulable", False)),
+        control_plane=any(t.key in _CONTROL_PLANE_TAINTS for t in hard),
+        taints=tuple(t for t in hard if not t.key.startswith(_LIFECYCLE_TAINTS)),
+        allocatable=status.get("allocatable", {}),
+        created=metadata.get("creationTimestamp", ""),
+    )
+
+
+def _condition(status: Object, kind: str) -> dict[str, Any]:
+    return next((c for c in status.get("conditions", []) if c.get("type") == kind), {})
+
+
+def _owner(metadata: Object) -> str:
+    return next((str(o["uid"]) for o in metadata.get("ownerReferences", []) if o.get("controller")), "")

@@ -1,0 +1,105 @@
+"""What the operator needs from the world: four small protocols, each with an in-memory twin in the tests.
+
+Everything behind them may block (the adapters talk to servers) and is called from worker threads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from burnish_engine.outcome import Outcome
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON: read only by `api` and `observe`, written only by `render`."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object and where the API serves it."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+
+OPTIMIZED_MODEL = Kind("burnish.dev/v1alpha1", "OptimizedModel", "optimizedmodels")
+ACCELERATOR_CLASS = Kind("burnish.dev/v1alpha1", "AcceleratorClass", "acceleratorclasses", namespaced=False)
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+POD = Kind("v1", "Pod", "pods")
+SERVICE = Kind("v1", "Service", "services")
+EVENT = Kind("v1", "Event", "events")
+JOB = Kind("batch/v1", "Job", "jobs")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+KINDS = {
+    kind.kind: kind
+    for kind in (OPTIMIZED_MODEL, ACCELERATOR_CLASS, NODE, POD, SERVICE, EVENT, JOB, DEPLOYMENT)
+}
+
+
+class Cluster(Protocol):
+    """The API server. Every method may raise Forbidden, Rejected or ClusterUnavailable."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object, or None. `namespace` is "" for cluster-scoped kinds."""
+
+    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Objects with all these labels; namespace "" means every watched namespace."""
+
+    def create(self, obj: Object) -> Object:
+        """Raises: ClusterConflict: the name is taken."""
+
+    def apply(self, obj: Object) -> Object:
+        """Server-side apply of our fields, forced: they are ours; other fields stay their owners'."""
+
+    def apply_status(self, obj: Object) -> Object:
+        """Server-side apply of the status subresource."""
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete this very object with its dependents; it may be gone already."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that lies in a registry: its pinned reference and what its report says."""
+
+    reference: str
+    digest: str
+    outcome: Outcome
+
+
+class Registry(Protocol):
+    """OCI registries. Methods raise the errors of `burnish_engine.errors`."""
+
+    def resolve(self, uri: str) -> str:
+        """The manifest digest that `oci://…` points at now."""
+
+    def find_engine(self, repository: str, key: str) -> Engine | None:
+        """The engine at `<repository>:<key>`, if it was built already."""
+
+    def put_index(self, repository: str, tag: str, engines: Mapping[str, str]) -> str:
+        """Push the index of one revision (target name to engine digest); return its digest."""
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now(self) -> datetime:
+        """The present, with time zone UTC."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, for `kubectl describe`."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+class Events(Protocol):
+    """Where events go. Losing one is no error: status is the truth."""
+
+    def publish(self, about: Object, event: Event) -> None:
+        """Tell `event` about an object (its apiVersion, kind and metadata are read)."""

@@ -1,0 +1,118 @@
+"""Which key is worked on next: each key once, later if asked, slower if it keeps failing.
+
+`Schedule` is the pure part (time comes in as an argument), `WorkQueue` its asyncio shell.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+BASE_DELAY_SECONDS = 0.5
+MAX_DELAY_SECONDS = 300.0
+
+
+@dataclass
+class Schedule(Generic[Key]):
+    """Due times by key. A key is handed out to one worker at a time; a wake meanwhile is not lost."""
+
+    _due: dict[Key, float] = field(default_factory=dict)
+    _busy: set[Key] = field(default_factory=set)
+    _failures: dict[Key, int] = field(default_factory=dict)
+
+    def wake(self, key: Key, at: float) -> None:
+        """Ask for `key` at this time; the earliest request wins."""
+        self._due[key] = min(at, self._due.get(key, at))
+
+    def take(self, now: float) -> Key | None:
+        """The key that has been due for longest and that nobody works on."""
+        ready = [
+            (at, position) for position, (key, at) in enumerate(self._due.items()) if self._free(key, at, now)
+        ]
+        if not ready:
+            return None
+        key = list(self._due)[min(ready)[1]]
+        del self._due[key]
+        self._busy.add(key)
+        return key
+
+    def done(self, key: Key) -> None:
+        """The work on `key` went well: its failures are forgotten."""
+        self._busy.discard(key)
+        self._failures.pop(key, None)
+
+    def failed(self, key: Key, now: float) -> float:
+        """The work on `key` failed: ask again after a delay that doubles each time; return the delay."""
+        self._busy.discard(key)
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(failures, 20))
+        self.wake(key, now + delay)
+        return delay
+
+    def next_due(self) -> float | None:
+        """When the next free key is due."""
+        return min((at for key, at in self._due.items() if key not in self._busy), default=None)
+
+    def depth(self, now: float) -> int:
+        """Keys that are due and wait for a worker."""
+        return sum(at <= now for at in self._due.values())
+
+    def _free(self, key: Key, at: float, now: float) -> bool:
+        return at <= now and key not in self._busy
+
+
+class WorkQueue(Generic[Key]):
+    """Workers over a schedule, in one event loop. `monotonic` gives seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._schedule: Schedule[Key] = Schedule()
+        self._changed = asyncio.Condition()
+
+    async def wake(self, key: Key, after_seconds: float = 0.0) -> None:
+        """Ask for work on `key`, now or later."""
+        self._schedule.wake(key, self._monotonic() + after_seconds)
+        async with self._changed:
+            self._changed.notify_all()
+
+    def depth(self) -> int:
+        """Keys that wait for a worker."""
+        return self._schedule.depth(self._monotonic())
+
+    async def run(self, workers: int, work: Callable[[Key], Awaitable[float | None]]) -> None:
+        """Work until cancelled. `work` returns seconds until the next turn; it raises to back off."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._worker(work))
+
+    async def _worker(self, work: Callable[[Key], Awaitable[float | None]]) -> None:
+        while True:
+            key = await self._take()
+            try:
+                again = await work(key)
+            except Exception:  # noqa: BLE001 - told by `work`; here it only means "later"
+                self._schedule.failed(key, self._monotonic())
+            else:
+                self._schedule.done(key)
+                if again is not None:
+                    self._schedule.wake(key, self._monotonic() + again)
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _take(self) -> Key:
+        async with self._changed:
+            while True:
+                key = self._schedule.take(self._monotonic())
+                if key is not None:
+                    return key
+                await self._wait()
+
+    async def _wait(self) -> None:
+        due = self._schedule.next_due()
+        timeout = None if due is None else max(0.0, due - self._monotonic())
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout)
+        except TimeoutError:
+            return

@@ -1,0 +1,16 @@
+"""The Service in front of one target's pods."""
+
+from burnish_operator import names
+from burnish_operator.decide.targets import ResolvedTarget
+from burnish_operator.observed import Observed
+from burnish_operator.ports import Object
+from burnish_operator.render import pod
+from burnish_operator.render.deployment import HTTP_PORT
+
+
+def render_service(seen: Observed, target: ResolvedTarget) -> Object:
+    """Port 8080 of all ready pods of the target."""
+    ports = [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"}]
+    spec = {"selector": names.selector(seen.model.name, target.name), "ports": ports}
+    metadata = pod.metadata(seen, names.workload_name(seen.model.name, target.name), target)
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

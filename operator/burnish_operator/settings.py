@@ -1,0 +1,68 @@
+"""What the operator is told from outside: environment variables first, flags over them."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from burnish_engine.base import Record
+from burnish_engine.errors import StalledError
+
+
+class InvalidSettings(StalledError):
+    """The operator cannot start like this."""
+
+
+class Settings(Record):
+    """The operator's configuration.
+
+    optimizer_image, serving_image: what Jobs and Deployments run (pin them by digest or version).
+    repository: where engines go unless a model says otherwise (`host/path`).
+    plain_http: `host:port` spoken to without TLS, passed on to every pod.
+    watch_namespaces: empty means the whole cluster.
+    registry_secret: name of a `kubernetes.io/dockerconfigjson` Secret in each model's namespace.
+    """
+
+    optimizer_image: str = Field(min_length=1)
+    serving_image: str = Field(min_length=1)
+    repository: str = ""
+    plain_http: str = ""
+    watch_namespaces: tuple[str, ...] = ()
+    registry_secret: str = ""
+    log_format: str = "json"
+    workers: int = Field(default=4, ge=1, le=64)
+    metrics_port: int = Field(default=9090, ge=0, le=65535)
+    health_port: int = Field(default=8080, ge=0, le=65535)
+
+
+_NAMES = {
+    "optimizer_image": "BURNISH_OPTIMIZER_IMAGE",
+    "serving_image": "BURNISH_SERVING_IMAGE",
+    "repository": "BURNISH_REPOSITORY",
+    "plain_http": "BURNISH_PLAIN_HTTP",
+    "watch_namespaces": "BURNISH_WATCH_NAMESPACES",
+    "registry_secret": "BURNISH_REGISTRY_SECRET",
+    "log_format": "BURNISH_LOG_FORMAT",
+}
+
+
+def from_environment(environment: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises: InvalidSettings: an image is not named, or a value cannot be read.
+    """
+    values: dict[str, object] = {
+        field: environment[name] for field, name in _NAMES.items() if environment.get(name)
+    }
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    values["watch_namespaces"] = _split(values.get("watch_namespaces", ""))
+    for field in ("optimizer_image", "serving_image"):
+        if not values.get(field):
+            raise InvalidSettings(
+                _NAMES[field], found="nothing", expected="a container image", remedy=f"Set {_NAMES[field]}."
+            )
+    values["repository"] = str(values.get("repository", "")).removeprefix("oci://").rstrip("/")
+    return Settings.model_validate(values)
+
+
+def _split(value: object) -> tuple[str, ...]:
+    return tuple(part.strip() for part in str(value).split(",") if part.strip())
