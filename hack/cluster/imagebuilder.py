@@ -34,6 +34,11 @@ def storage_config(folder: Path, driver: str) -> str:
     return f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/layers"\nrunroot = "{folder}/run"\n'
 
 
+def network_config(folder: Path) -> str:
+    """Steps use the machine's network as it is; buildah wants a folder for networks all the same."""
+    return f'[network]\nnetwork_config_dir = "{folder}/networks"\n'
+
+
 def storage_driver(folder: Path) -> str:
     """`overlay` where the disk supports it; `vfs` copies every layer in full, but works anywhere."""
     for driver in ("overlay", "vfs"):
@@ -53,14 +58,23 @@ def environment(cache: Cache) -> dict[str, str]:
     """Write the configuration and return the variables by which buildah finds it."""
     folder = cache.buildah
     folder.mkdir(parents=True, exist_ok=True)
-    storage, registries = folder / "storage.conf", folder / "registries.conf"
-    storage.write_text(storage_config(folder, storage_driver(folder)))
-    registries.write_text(registries_config())
-    return {
-        "CONTAINERS_STORAGE_CONF": str(storage),
-        "CONTAINERS_REGISTRIES_CONF": str(registries),
-        "BUILDAH_ISOLATION": "chroot",
+    contents = {
+        "CONTAINERS_STORAGE_CONF": ("storage.conf", storage_config(folder, storage_driver(folder))),
+        "CONTAINERS_REGISTRIES_CONF": ("registries.conf", registries_config()),
+        "CONTAINERS_CONF": ("containers.conf", network_config(folder)),
     }
+    for name, content in contents.values():
+        write_if_changed(folder / name, content)
+    files = {variable: str(folder / name) for variable, (name, _) in contents.items()}
+    return {**files, "BUILDAH_ISOLATION": "chroot"}
+
+
+def write_if_changed(path: Path, content: str) -> None:
+    """Leave a file alone that another buildah may be reading."""
+    if not path.exists() or path.read_text() != content:
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(content)
+        partial.replace(path)
 
 
 def with_trust(arguments: Sequence[str], bundle: Path = TRUST) -> list[str]:

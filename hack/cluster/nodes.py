@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from controlplane import POD_RANGE
+from controlplane import POD_RANGE, SERVICE_RANGE
 from golang import Binaries
 from layout import ClusterError
 
@@ -24,7 +24,7 @@ API_PORT = 6443
 REGISTRY_PORT = 5000
 PROMETHEUS_PORT = 9090
 PROXY_HEALTH_PORT = 10256
-CLUSTER_DNS = "10.96.0.10"  # nothing answers there, see supervisor.network
+CLUSTER_DNS = "10.96.0.10"  # see refusing_dns
 REGISTRY = f"{CLUSTER_ADDRESS}:{REGISTRY_PORT}"
 PAUSE_REPOSITORY = "burnish/pause"
 MAX_NODES = 5
@@ -248,6 +248,24 @@ def kube_proxy(node: Node, binaries: Binaries, kubeconfig: Path) -> list[str]:
     return in_namespace(node, argv)
 
 
+def refusing_dns() -> dict[str, Any]:
+    """A name service without endpoints: kube-proxy refuses its packets, so that a look-up fails at once.
+
+    Nothing of ours needs names. Without this Service the packets would be dropped, and every
+    program that tries a name would hang for ten seconds.
+    """
+    ports = [
+        {"name": protocol.lower(), "protocol": protocol, "port": 53, "targetPort": 53}
+        for protocol in ("UDP", "TCP")
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+        "spec": {"clusterIP": CLUSTER_DNS, "ports": ports},
+    }
+
+
 def network_commands(nodes: tuple[Node, ...]) -> list[list[str]]:
     """Commands that wire the nodes together, to run in the cluster's network namespace.
 
@@ -257,7 +275,7 @@ def network_commands(nodes: tuple[Node, ...]) -> list[list[str]]:
     ip = "ip link set lo up; ip link add nodes type bridge; ip addr add {}/24 dev nodes; ip link set nodes up"
     lines = ip.format(CLUSTER_ADDRESS).split("; ")
     # Translation to a pod's address happens after routing: without a route there is nothing to translate.
-    lines += ["ip route add 10.96.0.0/16 dev nodes", f"ip route add unreachable {CLUSTER_DNS}/32"]
+    lines.append(f"ip route add {SERVICE_RANGE} dev nodes")
     for node in nodes[1:]:
         link = f"node{node.index}"
         lines += [
@@ -268,7 +286,6 @@ def network_commands(nodes: tuple[Node, ...]) -> list[list[str]]:
             f"ip -n {node.name} addr add {node.address}/24 dev eth0",
             f"ip -n {node.name} link set eth0 up",
             f"ip -n {node.name} route add default via {CLUSTER_ADDRESS}",
-            f"ip -n {node.name} route add unreachable {CLUSTER_DNS}/32",
             f"ip route add {node.pod_subnet} via {node.address}",
         ]
     return [shlex.split(line) for line in lines]

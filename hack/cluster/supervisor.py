@@ -176,6 +176,8 @@ class Supervisor:
         self._await(f"{self._spec.nodes[-1].name}-kubelet", lambda: self._api.ready_nodes() == wanted)
 
     def _finish(self) -> None:
+        self._await("apiserver", lambda: self._api.get("/api/v1/namespaces/kube-system") is not None)
+        self._api.create("/api/v1/namespaces/kube-system/services", nodes.refusing_dns())
         self._start_prometheus()
         self._await("controllers", self._api.has_default_account)
         for node in self._spec.nodes:
