@@ -50,10 +50,16 @@ class Place:
 
     def from_here(self, reference: str) -> str:
         """A reference that pods use, as this machine must write it."""
-        plain = reference.removeprefix("oci://")
-        if not plain.startswith(f"{self.registry}/"):
-            return reference
-        return f"{self.push_to}{plain[len(self.registry) :]}"
+        return _moved(reference, self.registry, self.push_to)
+
+    def for_pods(self, reference: str) -> str:
+        """A reference that this machine uses, as pods must write it."""
+        return _moved(reference, self.push_to, self.registry)
+
+
+def _moved(reference: str, old: str, new: str) -> str:
+    plain = reference.removeprefix("oci://")
+    return f"{new}{plain[len(old) :]}" if plain.startswith(f"{old}/") else reference
 
 
 def embedded(facts: Mapping[str, Any]) -> Place:

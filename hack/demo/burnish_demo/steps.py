@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -70,12 +71,12 @@ class Steps:
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[detail]}[/]"),
             console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
+        self._live = Live(self._progress, console=console, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._live:
+            self._live.start()
         self._ticker.start()
         return self
 
@@ -84,7 +85,13 @@ class Steps:
     ) -> None:
         self._stop.set()
         self._ticker.join()
-        self._progress.stop()
+        if self._live:
+            self._live.stop()
+
+    def show(self, below: RenderableType | None) -> None:
+        """Something to see below the running steps, on a terminal; None takes it away."""
+        if self._live:
+            self._live.update(Group(self._progress, below) if below is not None else self._progress)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:

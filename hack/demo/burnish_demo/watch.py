@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.live import Live
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -100,12 +99,13 @@ def _time(text: str) -> datetime:
 
 @dataclass
 class Watch:
-    """Polls one object and shows its targets: a live table on a terminal, changed lines off it."""
+    """Polls one object and shows its targets: through `show` on a terminal, as changed lines off it."""
 
     kube: Kube
     namespace: str
     name: str
     console: Console
+    show: Callable[[RenderableType | None], None] = lambda below: None
     clock: Callable[[], float] = time.monotonic
 
     def until_ready(self, timeout_seconds: float) -> Object:
@@ -114,13 +114,12 @@ class Watch:
         Raises: DemoError: a target failed for good.   DemoTimeout: not Ready in time.
         """
         began, hopeless, shown = self.clock(), 0.0, dict[str, str]()
-        with Live(console=self.console, transient=True, auto_refresh=False) as live:
+        try:
             while True:
                 model, targets = self._look()
                 seconds = self.clock() - began
-                if self.console.is_terminal:
-                    live.update(_table(targets, seconds), refresh=True)
-                else:
+                self.show(_table(targets, seconds))
+                if not self.console.is_terminal:
                     self._print_changes(targets, shown, seconds)
                 if is_ready(model):
                     return model
@@ -130,6 +129,8 @@ class Watch:
                 if seconds > timeout_seconds:
                     raise self._late(model, timeout_seconds)
                 time.sleep(POLL_SECONDS)
+        finally:
+            self.show(None)
 
     def _look(self) -> tuple[Object, list[TargetView]]:
         model = self.kube.find("optimizedmodel", self.namespace, self.name)
