@@ -35,12 +35,16 @@ def run(settings: ServeSettings) -> None:
     """
     log.configure()
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    config = uvicorn.Config(app="", loop="auto")
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        finished = runner.run(_serve(settings))
-        if not finished:
-            logging.shutdown()
-            os._exit(0)
+    with contextlib.ExitStack() as listening:
+        # Before anything starts: a port that is taken must not leave half a server behind.
+        api = listening.enter_context(_listen(settings.host, settings.http_port))
+        scrape = listening.enter_context(_listen(settings.host, settings.metrics_port))
+        loop_factory = uvicorn.Config("", log_config=None).get_loop_factory()
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            finished = runner.run(_serve(settings, api, scrape))
+            if not finished:
+                logging.shutdown()
+                os._exit(0)
 
 
 class _Server(uvicorn.Server):
@@ -51,13 +55,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(settings: ServeSettings) -> bool:
+async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_socket: socket.socket) -> bool:
     """Serve; returns whether every request that came in was answered."""
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
     stop, hurry = _signals()
-    api = _start(settings, settings.http_port, create_app(settings, models, gate, metrics))
-    scrape = _start(settings, settings.metrics_port, create_metrics_app(metrics))
+    api = _start(api_socket, create_app(settings, models, gate, metrics))
+    scrape = _start(scrape_socket, create_metrics_app(metrics))
     LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
     loading = asyncio.create_task(load_models(settings, models, metrics))
     stopping = asyncio.create_task(stop.wait())
@@ -101,7 +105,7 @@ class _Running:
         await self._task
 
 
-def _start(settings: ServeSettings, port: int, app: Starlette) -> _Running:
+def _start(listener: socket.socket, app: Starlette) -> _Running:
     config = uvicorn.Config(
         app,
         http="h11",
@@ -112,7 +116,7 @@ def _start(settings: ServeSettings, port: int, app: Starlette) -> _Running:
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    return _Running(_Server(config), _listen(settings.host, port))
+    return _Running(_Server(config), listener)
 
 
 def _listen(host: str, port: int) -> socket.socket:
