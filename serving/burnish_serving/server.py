@@ -16,6 +16,7 @@ from burnish_serving import log
 from burnish_serving.app import create_app, create_metrics_app
 from burnish_serving.errors import InvalidSettings
 from burnish_serving.gate import Gate
+from burnish_serving.http.wire import BoundedProtocol
 from burnish_serving.lifecycle import drain, load_models
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
@@ -24,6 +25,7 @@ from burnish_serving.settings import ServeSettings
 LOG = logging.getLogger("burnish.serving")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 CLOSE_SECONDS = 2
+TOGETHER_SECONDS = 1.0
 
 
 def run(settings: ServeSettings) -> None:
@@ -80,11 +82,21 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Events for the first signal (stop) and the second one (hurry)."""
+    """Events for the first signal (stop) and a later one (hurry).
+
+    Wrappers often send one wish twice, to the process and to its group: signals that come together
+    are one.
+    """
     stop, hurry, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+    together_until = 0.0
 
     def on_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
+        nonlocal together_until
+        if not stop.is_set():
+            together_until = loop.time() + TOGETHER_SECONDS
+            stop.set()
+        elif loop.time() > together_until:
+            hurry.set()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, on_signal)
@@ -108,7 +120,7 @@ class _Running:
 def _start(listener: socket.socket, app: Starlette) -> _Running:
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
