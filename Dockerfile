@@ -11,36 +11,30 @@
 
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
-# Empty here; a build context named `wheels` takes its place.
+# No wheels here; a build context named `wheels` takes its place.
 FROM scratch AS wheels
 COPY constraints/core.txt /core.txt
-
-# pip, on the side: mounted where it is needed, part of no image.
-FROM ${BASE_IMAGE} AS pip
-RUN python3 -m venv /opt/pip
 
 FROM ${BASE_IMAGE} AS core
 ENV PATH=/opt/burnish/bin:$PATH \
     PYTHONPATH=/opt/burnish/src \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1
 COPY hack/images/install constraints/core.txt /opt/burnish/constraints/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
-    --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=bind,from=wheels,target=/wheels \
     python3 -m venv --without-pip /opt/burnish && /opt/burnish/constraints/install core
 LABEL org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.vendor="The Burnish authors"
 
 FROM core AS runtime
 COPY constraints/runtime.txt /opt/burnish/constraints/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
-    --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=bind,from=wheels,target=/wheels \
     /opt/burnish/constraints/install runtime
 
 FROM core AS operator
 COPY constraints/operator.txt /opt/burnish/constraints/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
-    --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=bind,from=wheels,target=/wheels \
     /opt/burnish/constraints/install operator
 COPY engine operator /opt/burnish/src/
 RUN python3 -m compileall -q /opt/burnish/src
@@ -55,8 +49,7 @@ ENTRYPOINT ["python", "-m", "burnish_operator"]
 
 FROM runtime AS optimizer
 COPY constraints/optimizer.txt /opt/burnish/constraints/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
-    --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=bind,from=wheels,target=/wheels \
     /opt/burnish/constraints/install optimizer
 COPY hack/images/burnish /opt/burnish/bin/
 COPY engine runtime optimizer cli /opt/burnish/src/
@@ -73,8 +66,7 @@ ENTRYPOINT ["burnish", "optimize"]
 
 FROM runtime AS serving
 COPY constraints/serving.txt /opt/burnish/constraints/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
-    --mount=type=bind,from=wheels,target=/wheels \
+RUN --mount=type=bind,from=wheels,target=/wheels \
     /opt/burnish/constraints/install serving
 COPY hack/images/burnish /opt/burnish/bin/
 COPY engine runtime serving cli /opt/burnish/src/

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from inputs import ROOT
 
-FILES = ("core", "runtime", "operator", "optimizer", "serving")
+FILES = ("build", "core", "runtime", "operator", "optimizer", "serving")
 STREAMS = 3  # one pip downloads one file at a time
 
 
@@ -34,7 +34,7 @@ def cache_root() -> Path:
 
 
 def pins() -> list[str]:
-    """`name==version` of every package in any image."""
+    """`name==version` of pip and of every package in any image."""
     lines: set[str] = set()
     for name in FILES:
         text = (ROOT / "constraints" / f"{name}.txt").read_text(encoding="utf-8")
