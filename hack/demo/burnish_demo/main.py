@@ -63,9 +63,7 @@ def show(console: Console, result: Result, steps: Steps) -> None:
 
 def origin_lines(result: Result) -> list[str]:
     """Which engines this run built, and which were there already."""
-    lines = [
-        f"{escape(name)}: engine {key[:16]} built by this run's Job" for name, key in result.built.items()
-    ]
+    lines = [f"{escape(name)}: built by this run's Job, key {key[:16]}" for name, key in result.built.items()]
     lines += [
         f"{escape(name)}: engine key {key[:16]} is already in the registry: not built again"
         for name, key in result.reused.items()
