@@ -1,0 +1,1 @@
+"""What a backend can be given: recipes as data, and one file a backend that builds its candidates."""

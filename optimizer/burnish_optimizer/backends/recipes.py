@@ -1,0 +1,80 @@
+"""All recipes, as data: what is tried is what stands here."""
+
+from burnish_engine.base import Record
+from burnish_engine.descriptor import RunOptions
+from burnish_engine.request import Backend, Precision
+
+BASELINE = "baseline"
+
+
+class Recipe(Record):
+    """Backend, precision, how it is built and how it is run.
+
+    build: `module:function`, given a `BuildTask`.   library: what must be importable.
+    needs_calibration: real samples, not synthetic ones.   needs_bf16: a processor that computes in it.
+    """
+
+    name: str
+    backend: Backend
+    precision: Precision
+    build: str
+    options: RunOptions = RunOptions()
+    library: str = "onnxruntime"
+    needs_calibration: bool = False
+    needs_bf16: bool = False
+
+
+_ORT, _OPENVINO, _INT8 = (
+    "burnish_optimizer.backends.onnxruntime",
+    "burnish_optimizer.backends.openvino",
+    "burnish_optimizer.precision.int8",
+)
+
+# Within one precision the order is the order of trying, cheap and safe first.
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        name="ort-fp32",
+        backend=Backend.ONNXRUNTIME,
+        precision=Precision.FP32,
+        build=f"{_ORT}:build_fp32",
+    ),
+    Recipe(
+        name="openvino-fp32",
+        backend=Backend.OPENVINO,
+        precision=Precision.FP32,
+        build=f"{_OPENVINO}:build_fp32",
+        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": "f32"}),
+        library="openvino",
+    ),
+    Recipe(
+        name="openvino-bf16",
+        backend=Backend.OPENVINO,
+        precision=Precision.BF16,
+        build=f"{_OPENVINO}:build_fp32",
+        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": "bf16"}),
+        library="openvino",
+        needs_bf16=True,
+    ),
+    Recipe(
+        name="openvino-int8-qdq",
+        backend=Backend.OPENVINO,
+        precision=Precision.INT8,
+        build=f"{_OPENVINO}:build_int8",
+        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": "f32"}),
+        library="openvino",
+        needs_calibration=True,
+    ),
+    Recipe(
+        name="ort-int8-qdq",
+        backend=Backend.ONNXRUNTIME,
+        precision=Precision.INT8,
+        build=f"{_INT8}:build_static",
+        needs_calibration=True,
+    ),
+    Recipe(
+        name="ort-int8-dynamic",
+        backend=Backend.ONNXRUNTIME,
+        precision=Precision.INT8,
+        build=f"{_INT8}:build_dynamic",
+    ),
+)

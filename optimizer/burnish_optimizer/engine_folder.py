@@ -1,0 +1,51 @@
+"""The engine folder: the model's files, `engine.json`, `report.json`, `report.html`."""
+
+import shutil
+from pathlib import Path
+
+from burnish_engine.descriptor import ENGINE_FILE, REPORT_FILE, REPORT_PAGE, EngineDescriptor
+from burnish_engine.report import Report
+from burnish_optimizer.errors import InvalidJob
+
+
+def write_engine(
+    folder: Path, files: dict[str, Path], descriptor: EngineDescriptor, report: Report, page: str
+) -> None:
+    """Copy the model's files and write the records beside them. `engine.json` comes last.
+
+    Raises: InvalidJob: the folder is not empty and holds no engine that could be replaced.
+    """
+    _empty(folder)
+    for name, source in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    (folder / REPORT_PAGE).write_text(page, encoding="utf-8")
+    (folder / ENGINE_FILE).write_text(descriptor.model_dump_json(indent=2), encoding="utf-8")
+
+
+def check_output(folder: Path) -> None:
+    """Refuse, before any work, a folder whose content is not ours to replace.
+
+    Raises: InvalidJob.
+    """
+    is_foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / ENGINE_FILE).is_file()
+    if folder.is_file() or is_foreign:
+        raise InvalidJob(
+            str(folder),
+            found="files that are no engine",
+            expected="an empty folder, an earlier engine, or nothing",
+            remedy="Name another output folder.",
+        )
+
+
+def _empty(folder: Path) -> None:
+    check_output(folder)
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    folder.mkdir(parents=True, exist_ok=True)

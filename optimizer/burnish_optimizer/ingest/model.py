@@ -1,0 +1,145 @@
+"""The source model: found, read, checked, and never modified."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from burnish_engine.descriptor import TensorSpec
+from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOpset
+from burnish_optimizer.ingest.external_data import external_files
+from burnish_optimizer.ingest.material import size_bytes
+from burnish_optimizer.ingest.sniff import HEAD_BYTES, looks_like_onnx, sniff
+from burnish_runtime.dtypes import STRING
+
+OLDEST_OPSET = 7
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """A model that passed all checks. `files` are the external data files beside `path`."""
+
+    path: Path
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    opset: int
+    nodes: int
+    files: tuple[Path, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the model and its external data."""
+        return sum(size_bytes(path) for path in (self.path, *self.files))
+
+
+def read_source(path: Path) -> SourceModel:
+    """Find the model (a file, or a folder with exactly one .onnx), read it and check it.
+
+    Raises: InvalidSource, UnsafeSource, UnsupportedOpset.
+    """
+    file = _the_model(path)
+    model = _parse(file)
+    opset = _opset(file, model)
+    files = external_files(file, model)
+    _check_graph(file)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return SourceModel(
+        path=file,
+        inputs=_specs(file, [value for value in model.graph.input if value.name not in constants]),
+        outputs=_specs(file, model.graph.output),
+        opset=opset,
+        nodes=len(model.graph.node),
+        files=files,
+    )
+
+
+def _the_model(path: Path) -> Path:
+    if path.is_file():
+        return path
+    models = sorted(path.rglob("*.onnx"))
+    if len(models) != 1:
+        names = ", ".join(p.relative_to(path).as_posix() for p in models[:5]) or "no .onnx file"
+        raise InvalidSource(
+            str(path),
+            found=names,
+            expected="a folder with exactly one .onnx file",
+            remedy="Name the file itself, or leave one model in the folder.",
+        )
+    return models[0]
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        kind = sniff(head)
+        if kind:
+            error = UnsafeSource if kind.unsafe else InvalidSource
+            raise error(str(path), found=kind.found, expected="an ONNX model", remedy=kind.remedy)
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as error:
+        raise InvalidSource(str(path), found=str(error), expected="a file that can be read") from error
+    except DecodeError as error:
+        found = (
+            "a truncated or damaged ONNX model" if looks_like_onnx(head) else "bytes that are no ONNX model"
+        )
+        raise InvalidSource(
+            str(path), found=found, expected="an ONNX model", remedy="Export or fetch it again."
+        ) from error
+    if not model.graph.output:
+        raise InvalidSource(str(path), found="no graph with outputs", expected="an ONNX model")
+    return model
+
+
+def _opset(path: Path, model: onnx.ModelProto) -> int:
+    newest = onnx.defs.onnx_opset_version()
+    found = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
+    if not OLDEST_OPSET <= found <= newest:
+        raise UnsupportedOpset(
+            str(path),
+            found=f"opset {found}" if found else "no opset of the standard domain",
+            expected=f"opset {OLDEST_OPSET} to {newest}",
+            remedy="Export the model again with an opset in this range.",
+        )
+    return found
+
+
+def _check_graph(path: Path) -> None:
+    try:
+        # By path: the checker then takes models above protobuf's 2 GiB, and checks external data.
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise InvalidSource(
+            str(path),
+            found=f"an invalid graph ({' '.join(str(error).split())[:300]})",
+            expected="a graph that onnx.checker takes",
+            remedy="Export the model again; `python -m onnx.bin.checker` shows the whole complaint.",
+        ) from error
+
+
+def _specs(path: Path, values: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    return tuple(_spec(path, value) for value in values)
+
+
+def _spec(path: Path, value: onnx.ValueInfoProto) -> TensorSpec:
+    if not value.type.HasField("tensor_type"):
+        raise InvalidSource(
+            str(path),
+            found=f"{value.name!r} of type {value.type.WhichOneof('value')}",
+            expected="tensors as inputs and outputs",
+        )
+    tensor = value.type.tensor_type
+    dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
+    return TensorSpec(name=value.name, dtype=_dtype(tensor.elem_type), shape=tuple(dims))
+
+
+def _dtype(kind: int) -> str:
+    if kind == onnx.TensorProto.STRING:
+        return STRING
+    return (
+        "bfloat16" if kind == onnx.TensorProto.BFLOAT16 else onnx.helper.tensor_dtype_to_np_dtype(kind).name
+    )

@@ -1,0 +1,73 @@
+"""What one optimization is given, and what it gives back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from burnish_engine.descriptor import EngineDescriptor
+from burnish_engine.report import Report
+from burnish_engine.request import OptimizationRequest
+
+
+@dataclass(frozen=True)
+class Input:
+    """A path, `https://…` or `oci://…`, and the digest that it must have (None: whatever it has)."""
+
+    uri: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one process of a candidate may take, and what may be downloaded.
+
+    memory_bytes: None: four fifths of the memory that this process may use.
+    """
+
+    seconds: float = 900.0
+    memory_bytes: int | None = None
+    download_bytes: int = 32 << 30
+
+
+@dataclass(frozen=True)
+class OptimizeJob:
+    """One source, one target.
+
+    Args:
+        key: the engine key, None: computed from the materials, the request, the target and the toolchain.
+        target_name: the accelerator class. target_facts: its facts; None: this machine's fingerprint.
+        work_dir: scratch; answers of the reference are cached there. output_dir: becomes the engine folder.
+    """
+
+    source: Input
+    work_dir: Path
+    output_dir: Path
+    request: OptimizationRequest = field(default_factory=OptimizationRequest)
+    calibration: Input | None = None
+    evaluation: Input | None = None
+    name: str = "model"
+    key: str | None = None
+    target_name: str | None = None
+    target_facts: dict[str, str] | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class OptimizeResult:
+    """The engine folder (`engine.json`, model files, `report.json`, `report.html`) and its records."""
+
+    folder: Path
+    descriptor: EngineDescriptor
+    report: Report
+
+    @property
+    def message(self) -> str:
+        """The result in one sentence."""
+        chosen = self.report.selected
+        if chosen.recipe == "baseline":
+            return "Nothing beat the baseline: the engine is the source itself."
+        accuracy = self.report.accuracy
+        return (
+            f"{chosen.recipe} is {self.report.speedup:.2f} × as fast as the baseline; "
+            f"{accuracy.metric.value} {accuracy.value:.4f} (reference {accuracy.reference:.4f}, "
+            f"{accuracy.samples} samples)."
+        )

@@ -1,0 +1,105 @@
+"""Everything that goes into a run, local and checked before anything costs time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from burnish_engine import report
+from burnish_engine.descriptor import TensorSpec
+from burnish_engine.request import Metric
+from burnish_optimizer.errors import InvalidJob
+from burnish_optimizer.ingest.check_samples import check_samples
+from burnish_optimizer.ingest.material import LocalMaterial, fetch
+from burnish_optimizer.ingest.model import SourceModel, read_source
+from burnish_optimizer.ingest.samples import DataSpec, open_samples
+from burnish_optimizer.ingest.synthetic import write_synthetic
+from burnish_optimizer.job import Input, OptimizeJob
+from burnish_optimizer.progress import Steps
+
+DEFAULT_CALIBRATION_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A set that fits the model: where it came from, what workers are told, how many samples count."""
+
+    material: LocalMaterial
+    spec: DataSpec
+    samples: int
+
+    def record(self) -> report.Material:
+        """What the report says about it."""
+        return self.material.record(self.samples)
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Source and data. `judged`: what answers are compared on; `judged_on` says which it is."""
+
+    source: LocalMaterial
+    model: SourceModel
+    calibration: DataSet | None
+    evaluation: DataSet | None
+    judged: DataSpec
+    judged_on: str
+
+    @property
+    def judged_digest(self) -> str:
+        """The digest of the judged samples, for the cache of the reference's answers."""
+        chosen = self.evaluation or self.calibration
+        return chosen.material.digest if chosen else self.judged_on
+
+
+def gather(job: OptimizeJob, steps: Steps) -> Materials:
+    """Fetch and check the source and the data sets.
+
+    Raises: NotFound, IntegrityError, InvalidSource, UnsafeSource, UnsupportedOpset, InvalidData, InvalidJob.
+    """
+    steps.begin("ingest", f"source {job.source.uri}")
+    source = fetch(job.source, job.work_dir / "materials" / "source", limit_bytes=job.limits.download_bytes)
+    model = read_source(source.path)
+    steps.begin("ingest", "calibration and evaluation sets")
+    limit = job.request.calibration_samples or DEFAULT_CALIBRATION_SAMPLES
+    labelled = job.request.metric is Metric.ACCURACY
+    evaluation = _data(job, "evaluation", job.evaluation, model.inputs, limit=None, labelled=labelled)
+    judged_by_calibration = labelled and evaluation is None
+    calibration = _data(
+        job, "calibration", job.calibration, model.inputs, limit=limit, labelled=judged_by_calibration
+    )
+    judged, judged_on = _judged(job, model, calibration, evaluation)
+    if judged_on != "evaluation":
+        steps.note("ingest", f"no evaluation set: answers are judged on {judged_on} samples")
+    return Materials(source, model, calibration, evaluation, judged, judged_on)
+
+
+def _data(
+    job: OptimizeJob,
+    role: str,
+    given: Input | None,
+    inputs: tuple[TensorSpec, ...],
+    *,
+    limit: int | None,
+    labelled: bool,
+) -> DataSet | None:
+    if given is None:
+        return None
+    material = fetch(given, job.work_dir / "materials" / role, limit_bytes=job.limits.download_bytes)
+    spec = DataSpec(path=str(material.path), limit=limit)
+    samples = check_samples(open_samples(spec, inputs), inputs, labelled=labelled)
+    return DataSet(material, spec, samples)
+
+
+def _judged(
+    job: OptimizeJob, model: SourceModel, calibration: DataSet | None, evaluation: DataSet | None
+) -> tuple[DataSpec, str]:
+    if evaluation:
+        return evaluation.spec, "evaluation"
+    if calibration:
+        return calibration.spec, "calibration"
+    if job.request.metric is Metric.ACCURACY:
+        raise InvalidJob(
+            job.source.uri,
+            found="metric accuracy and no evaluation set",
+            expected="labelled samples",
+            remedy="Give --evaluation, or judge by agreement or cosine.",
+        )
+    return write_synthetic(Path(job.work_dir) / "synthetic", model.inputs), "synthetic"

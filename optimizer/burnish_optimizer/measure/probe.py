@@ -1,0 +1,151 @@
+"""A model that is kept loaded and answers commands: where figures and scores come from.
+
+One JSON object a line each way: `{"do": "round", "seconds": 0.2}` on standard input, an answer as of
+`burnish_optimizer.worker` on standard output. Runs in a process of its own, through `burnish_runtime`.
+"""
+
+import json
+import os
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from burnish_engine.base import Record
+from burnish_optimizer.errors import Declined, InvalidJob
+from burnish_optimizer.gates.scores import score_sample
+from burnish_optimizer.ingest.feeds import Feeds, is_batchable, repeat, stack, to_feeds
+from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.reference.answers import batch_difference, first_batch, judged_samples, read_answer
+from burnish_optimizer.tasks import BatchCheck, Judged, Opened, ProbeTask, Round
+from burnish_runtime import memory
+from burnish_runtime.load import open_session
+from burnish_runtime.session import Session
+
+WARM_UP_RUNS = 10
+WARM_UP_SECONDS = 1.0
+DISTINCT_FEEDS = 8
+MIN_RUNS = 2
+EPSILON32 = 2.0**-23
+
+
+def serve(task: ProbeTask) -> Record | None:
+    """Answer commands until standard input ends."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not look like an answer
+    probe: Probe | None = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            probe = probe or Probe(task)
+            answer: dict[str, Any] = {"ok": probe.do(command).model_dump(mode="json")}
+        except Declined as reason:
+            answer = {"declined": str(reason)}
+        except Exception as error:  # noqa: BLE001 - told to the search, which goes on
+            answer = {"error": {"type": type(error).__name__, "message": " ".join(str(error).split())[:1000]}}
+        _reply(replies, answer)
+    return None
+
+
+class Probe:
+    """One loaded model and the feeds that it is measured with."""
+
+    def __init__(self, task: ProbeTask) -> None:
+        self._task = task
+        started = time.perf_counter()
+        self._session = open_session(Path(task.model), task.backend, task.options)
+        self._load_seconds = time.perf_counter() - started
+        self._feeds = measured_feeds(task, self._session)
+        self._next = 0
+
+    def do(self, command: dict[str, Any]) -> Record:
+        """Answer one command: open, round, judge or batch."""
+        match command["do"]:
+            case "open":
+                return self._open()
+            case "round":
+                self._run_for(0.0, least=1)  # the other side had the caches
+                return Round(latencies_seconds=tuple(self._run_for(float(command["seconds"]), MIN_RUNS)))
+            case "judge":
+                return self._judge()
+            case "batch":
+                return check_batch(self._task, self._session)
+        raise InvalidJob("probe", found=str(command), expected="open, round, judge or batch")
+
+    def _open(self) -> Opened:
+        latencies = self._run_for(WARM_UP_SECONDS, least=3, most=WARM_UP_RUNS)
+        shapes = {name: array.shape for name, array in self._feeds[0].items()}
+        return Opened(
+            inputs=self._session.inputs,
+            outputs=self._session.outputs,
+            load_seconds=self._load_seconds,
+            peak_memory_bytes=memory.peak_bytes(),
+            latencies_seconds=tuple(latencies),
+            shapes=shapes,
+        )
+
+    def _run_for(self, seconds: float, least: int, most: int = 1 << 30) -> list[float]:
+        latencies: list[float] = []
+        begin = time.perf_counter()
+        while len(latencies) < most and (len(latencies) < least or time.perf_counter() - begin < seconds):
+            feeds = self._feeds[self._next % len(self._feeds)]
+            self._next += 1
+            started = time.perf_counter()
+            self._session.run(feeds)
+            latencies.append(time.perf_counter() - started)
+        return latencies
+
+    def _judge(self) -> Judged:
+        task = self._task
+        pairs = judged_samples(Path(task.answers), task.data, self._session.inputs)
+        scores = []
+        for sample, expected in pairs:
+            found = self._session.run(to_feeds(sample.arrays, self._session.inputs))
+            scores.append(score_sample(expected, [found[name] for name in task.outputs], sample.label))
+        return Judged(scores=tuple(scores))
+
+
+def measured_feeds(task: ProbeTask, session: Session) -> list[Feeds]:
+    """The feeds of the measured requests: real samples, `batch` to a request.
+
+    Raises: InvalidJob: the model cannot take a batch of that size.
+    """
+    inputs, batch = session.inputs, task.batch
+    singles = [to_feeds(s.arrays, inputs) for s in islice(open_samples(task.data, inputs), DISTINCT_FEEDS)]
+    if batch == 1 or all(spec.shape and spec.shape[0] == batch for spec in inputs):
+        return [feeds for feeds in singles if _same_shapes(feeds, singles[0])]
+    if not is_batchable(inputs):
+        raise InvalidJob(
+            "batch",
+            found=f"a request for batches of {batch}, and a model whose batch axis is fixed",
+            expected="batch 1, or a model with a free batch axis",
+            remedy="Export the model with a dynamic batch axis, or ask for its own batch size.",
+        )
+    chosen = [singles[index % len(singles)] for index in range(batch)]
+    return [stack(chosen) or repeat(singles[0], batch)]
+
+
+def check_batch(task: ProbeTask, session: Session) -> BatchCheck:
+    """Batch N against N × batch 1. The tolerance is derived, not guessed: twice what this model is off
+    the reference on the same rows, plus what reordered FP32 sums cost the reference itself."""
+    singles, batch, note = first_batch(task.data, session.inputs)
+    if task.batch_error is None or batch is None:
+        return BatchCheck(applicable=False, note=note)
+    difference, scale = batch_difference(session, singles, batch)
+    noise = 0.0
+    for index, feeds in enumerate(singles):
+        found, expected = session.run(feeds), read_answer(Path(task.answers), index)
+        score = score_sample(expected, [found[name] for name in task.outputs], None)
+        noise = max(noise, score.max_error)
+    tolerance = 2 * noise + 8 * task.batch_error + 16 * EPSILON32 * scale
+    return BatchCheck(applicable=True, difference=difference, tolerance=tolerance)
+
+
+def _same_shapes(feeds: Feeds, other: Feeds) -> bool:
+    return all(feeds[name].shape == other[name].shape for name in other)
+
+
+def _reply(stream: IO[str], answer: dict[str, Any]) -> None:
+    stream.write(json.dumps(answer) + "\n")
+    stream.flush()

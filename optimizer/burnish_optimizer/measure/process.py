@@ -1,0 +1,146 @@
+"""Worker processes with limits: what a candidate breaks is its own process, never the search."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from burnish_engine.base import Record
+from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.tasks import Task
+
+R = TypeVar("R", bound=Record)
+POLL_SECONDS = 0.05
+LOG_TAIL_BYTES = 1500
+GRACE_SECONDS = 5.0
+
+
+class Watched:
+    """A child in a process group of its own, killed when it takes more memory or time than allowed.
+
+    Resident memory is polled: an address-space limit would stop ONNX Runtime, which reserves far more
+    than it uses.
+    """
+
+    def __init__(self, task: Task, folder: Path, *, memory_bytes: int, piped: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.result, self._log = folder / "result.json", folder / "worker.log"
+        self.result.unlink(missing_ok=True)
+        (folder / "task.json").write_text(task.model_dump_json(), encoding="utf-8")
+        self._memory_bytes, self._verdict = memory_bytes, ""
+        self._deadline: float | None = None
+        self.name = task.run
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "burnish_optimizer.worker",
+                    str(folder / "task.json"),
+                    str(self.result),
+                ],
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                start_new_session=True,
+            )
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def allow(self, seconds: float | None) -> None:
+        """Give the child this much time from now; None: no limit (it waits for us)."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def kill(self, verdict: str = "") -> None:
+        """End the whole group, once."""
+        self._verdict = self._verdict or verdict
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Wait for the end, a short time; then make it."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+        try:
+            self.process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill("did not end when asked to")
+            self.process.wait()
+        self._watcher.join()
+
+    def failure(self) -> WorkerFailed:
+        """Why there is no result: the evidence."""
+        code = self.process.wait()
+        what = self._verdict or (_signal_name(-code) if code < 0 else f"exit code {code} without a result")
+        tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        last = " ".join(tail.splitlines()[-3:])[:400]
+        return WorkerFailed(
+            self.name, found=what + (f"; its last words: {last}" if last else ""), expected="a result"
+        )
+
+    def _watch(self) -> None:
+        while self.process.poll() is None:
+            deadline = self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self.kill("out of time: killed at its time limit")
+            used = _resident_bytes(self.process.pid)
+            if used > self._memory_bytes:
+                self.kill(
+                    f"out of memory: killed at {used >> 20} MiB, the limit is {self._memory_bytes >> 20} MiB"
+                )
+            time.sleep(POLL_SECONDS)
+
+
+def run_worker(task: Task, result_type: type[R], folder: Path, *, seconds: float, memory_bytes: int) -> R:
+    """Run a task to its end.
+
+    Raises: Declined (it does not apply), WorkerFailed (crash, kill, time or memory limit, exception).
+    """
+    child = Watched(task, folder, memory_bytes=memory_bytes)
+    child.allow(seconds)
+    try:
+        child.process.wait()
+    finally:
+        child.kill()
+        child.close()
+    if not child.result.is_file():
+        raise child.failure()
+    return read_answer(child.result.read_bytes(), result_type, task.run)
+
+
+def read_answer(data: bytes, result_type: type[R], name: str) -> R:
+    """A worker's answer as a record.
+
+    Raises: Declined, WorkerFailed.
+    """
+    answer = json.loads(data)
+    if "declined" in answer:
+        raise Declined(answer["declined"])
+    if "error" in answer:
+        raise WorkerFailed(name, found=answer["error"]["message"], expected="a result")
+    return result_type.model_validate(answer["ok"])
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        parent = psutil.Process(pid)
+        return sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True)))
+    except psutil.Error:
+        return 0
+
+
+def _signal_name(number: int) -> str:
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    hint = " (the kernel's out-of-memory killer sends this)" if number == signal.SIGKILL else ""
+    return f"killed by {name}{hint}"

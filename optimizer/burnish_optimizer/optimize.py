@@ -1,0 +1,155 @@
+"""Model in, engine folder out: the order of things, and nothing else.
+
+ingest ─> reference ─> gated passes ─> baseline ─> candidates, one after the other ─> select ─> engine
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from burnish_engine.key import KeyInputs, engine_key
+from burnish_optimizer.backends.recipes import RECIPES, Recipe
+from burnish_optimizer.context import Context
+from burnish_optimizer.engine_folder import check_output, write_engine
+from burnish_optimizer.job import OptimizeJob, OptimizeResult
+from burnish_optimizer.materials import Materials, gather
+from burnish_optimizer.measure.interleave import Windows
+from burnish_optimizer.progress import Progress, SilentProgress, Steps
+from burnish_optimizer.report import assemble, entries
+from burnish_optimizer.report.page import render_page
+from burnish_optimizer.search.candidate import Attempt
+from burnish_optimizer.search.plan import plan
+from burnish_optimizer.search.select import Verdict, select
+from burnish_optimizer.stages import (
+    BASELINE_RECIPE,
+    Baseline,
+    open_baseline,
+    run_options,
+    run_passes,
+    run_reference,
+    try_candidates,
+)
+from burnish_optimizer.targets.fingerprint import available_memory_bytes, fingerprint
+from burnish_optimizer.targets.toolchain import is_installed, toolchain, versions
+
+MEMORY_SHARE = 0.8
+STEPS_BESIDE_CANDIDATES = 6
+MODEL_FOLDER = "model"
+
+
+def optimize(
+    job: OptimizeJob,
+    progress: Progress | None = None,
+    *,
+    recipes: Sequence[Recipe] = RECIPES,
+    windows: Windows | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> OptimizeResult:
+    """Try every recipe on the source on this machine, and write the engine that won.
+
+    Args: recipes, windows, clock: for tests, and for callers that know better.
+    Raises:
+        NotFound, IntegrityError, InvalidSource, UnsafeSource, UnsupportedOpset, InvalidData, InvalidJob:
+            the user must change something.   ReferenceFailed: the source itself does not run.
+        BudgetExceeded: not even the baseline could be measured.   TransientError: try again.
+    """
+    begun = datetime.now(UTC)
+    check_output(job.output_dir)
+    context = Context(
+        job=job,
+        steps=Steps(progress or SilentProgress(), STEPS_BESIDE_CANDIDATES + len(recipes)),
+        facts=fingerprint(),
+        memory_bytes=job.limits.memory_bytes or int(MEMORY_SHARE * available_memory_bytes()),
+        windows=windows or Windows(),
+        clock=clock,
+        started=clock(),
+    )
+    materials = gather(job, context.steps)
+    reference = run_reference(context, materials)
+    exact = run_passes(context, materials, reference)
+    planned = plan(
+        recipes,
+        job.request,
+        context.facts,
+        calibrated=materials.calibration is not None,
+        is_installed=is_installed,
+    )
+    with open_baseline(context, materials, reference) as baseline:
+        attempts = try_candidates(
+            context, planned, materials, reference=reference, exact=exact, baseline=baseline
+        )
+    context.steps.begin("select", "comparing the candidates")
+    verdicts = _verdicts(attempts, baseline, job)
+    winner = next((a for a in attempts if (v := verdicts.get(a.recipe.name)) and v.won), None)
+    finished = assemble.Finished(
+        job=job,
+        key=job.key or _key(job, materials, context.facts),
+        materials=materials,
+        signature=(reference.result.inputs, reference.result.outputs),
+        chosen=_chosen(job, winner, baseline),
+        candidates=tuple(entries.entry(a, verdicts.get(a.recipe.name)) for a in attempts),
+        passes=exact.passes,
+        facts=context.facts,
+        versions=versions(),
+        started=begun,
+        seconds=clock() - context.started,
+    )
+    result = _write(finished, *_files(winner, materials))
+    context.steps.finish("done", result.message)
+    return result
+
+
+def _verdicts(attempts: Sequence[Attempt], baseline: Baseline, job: OptimizeJob) -> dict[str, Verdict]:
+    contenders = [entries.contender(a) for a in attempts if entries.is_contender(a)]
+    return {v.recipe: v for v in select(contenders, baseline.measurement, job.request)}
+
+
+def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> assemble.Chosen:
+    if winner and winner.figures and winner.accuracy and winner.opened and winner.baseline:
+        return assemble.Chosen(
+            recipe=winner.recipe,
+            options=run_options(winner.recipe, job),
+            baseline=winner.baseline,
+            optimized=winner.figures.measurement,
+            accuracy=winner.accuracy,
+            warmup_shapes=winner.opened.shapes,
+        )
+    return assemble.Chosen(
+        recipe=BASELINE_RECIPE,
+        options=run_options(BASELINE_RECIPE, job),
+        baseline=baseline.measurement,
+        optimized=baseline.measurement,
+        accuracy=baseline.accuracy,
+        warmup_shapes=baseline.opened.shapes,
+    )
+
+
+def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
+    calibration, evaluation = materials.calibration, materials.evaluation
+    return engine_key(
+        KeyInputs(
+            source=materials.source.digest,
+            calibration=calibration.material.digest if calibration else None,
+            evaluation=evaluation.material.digest if evaluation else None,
+            request=job.request,
+            target=assemble.target(job, facts),
+            toolchain=toolchain(),
+        )
+    )
+
+
+def _files(winner: Attempt | None, materials: Materials) -> tuple[Path, list[Path]]:
+    """The model file that serves, and all files that it needs, below one folder with it."""
+    if winner is None or winner.model is None:
+        return materials.model.path, [materials.model.path, *materials.model.files]
+    return winner.model, sorted(p for p in winner.model.parent.rglob("*") if p.is_file())
+
+
+def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> OptimizeResult:
+    report = assemble.report(finished)
+    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", toolchain())
+    named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
+    folder = finished.job.output_dir
+    write_engine(folder, named, descriptor, report, render_page(report, finished.job.name))
+    return OptimizeResult(folder, descriptor, report)

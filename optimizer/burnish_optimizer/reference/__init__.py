@@ -1,0 +1,1 @@
+"""The judge: the untouched source in FP32, every graph optimization of ONNX Runtime disabled."""

@@ -1,0 +1,105 @@
+"""The records of a finished run: report and descriptor. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.report import Accuracy, CandidateReport, Measurement, PassReport, Report, Selected
+from burnish_engine.request import Backend, Precision
+from burnish_optimizer.backends.recipes import Recipe
+from burnish_optimizer.job import OptimizeJob
+from burnish_optimizer.materials import Materials
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What serves: a recipe (the baseline's, where nothing beat it), its figures, and its model file.
+
+    baseline: the baseline's figures, taken in turns with the winner's.
+    """
+
+    recipe: Recipe
+    options: RunOptions
+    baseline: Measurement
+    optimized: Measurement
+    accuracy: Accuracy
+    warmup_shapes: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work."""
+
+    job: OptimizeJob
+    key: str
+    materials: Materials
+    signature: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+    chosen: Chosen
+    candidates: tuple[CandidateReport, ...]
+    passes: tuple[PassReport, ...]
+    facts: Mapping[str, str]
+    versions: Mapping[str, str]
+    started: datetime
+    seconds: float
+
+
+def report(finished: Finished) -> Report:
+    """`report.json`."""
+    materials, chosen = finished.materials, finished.chosen
+    return Report(
+        key=finished.key,
+        source=materials.source.record(),
+        calibration=materials.calibration.record() if materials.calibration else None,
+        evaluation=materials.evaluation.record() if materials.evaluation else None,
+        request=finished.job.request,
+        selected=Selected(
+            recipe=chosen.recipe.name, backend=chosen.recipe.backend, precision=chosen.recipe.precision
+        ),
+        baseline=chosen.baseline,
+        optimized=chosen.optimized,
+        accuracy=chosen.accuracy,
+        candidates=finished.candidates,
+        passes=finished.passes,
+        environment=_environment(finished),
+        started=finished.started,
+        duration_seconds=finished.seconds,
+    )
+
+
+def descriptor(finished: Finished, model: str, versions: Mapping[str, str]) -> EngineDescriptor:
+    """`engine.json`. `model` is relative to the engine folder."""
+    chosen, job = finished.chosen, finished.job
+    inputs, outputs = finished.signature
+    return EngineDescriptor(
+        name=job.name,
+        key=finished.key,
+        source_digest=finished.materials.source.digest,
+        backend=Backend(chosen.recipe.backend),
+        precision=Precision(chosen.recipe.precision),
+        recipe=chosen.recipe.name,
+        model=model,
+        inputs=inputs,
+        outputs=outputs,
+        options=chosen.options,
+        warmup_shapes=(chosen.warmup_shapes,),
+        target=target(job, finished.facts),
+        toolchain=dict(versions),
+        created=datetime.now(UTC),
+    )
+
+
+def target(job: OptimizeJob, facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts that an engine is for: the class's where the job tells them, else this machine's."""
+    known = dict(facts) if job.target_facts is None else dict(job.target_facts)
+    return {**known, **({"name": job.target_name} if job.target_name else {})}
+
+
+def _environment(finished: Finished) -> dict[str, str]:
+    threads = finished.job.request.threads
+    return {
+        **finished.facts,
+        **{f"version.{name}": version for name, version in finished.versions.items()},
+        "threads": "as the CPU quota allows" if threads is None else str(threads),
+        "judged_on": finished.materials.judged_on,
+    }

@@ -1,0 +1,86 @@
+"""The result on a terminal."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from burnish_engine.report import Accuracy, CandidateState, Estimate, Measurement, Report
+
+STYLES = {
+    CandidateState.SELECTED: "bold green",
+    CandidateState.SLOWER: "yellow",
+    CandidateState.REJECTED: "red",
+    CandidateState.FAILED: "red",
+    CandidateState.SKIPPED: "dim",
+    CandidateState.UNMEASURED: "dim",
+}
+COLUMNS = ("p50 ms", "p99 ms", "speed-up", "per second", "accuracy", "memory", "size")
+
+
+def render_report(report: Report) -> RenderableType:
+    """A headline and a table of the baseline and every candidate."""
+    return Group(headline(report), candidate_table(report))
+
+
+def headline(report: Report) -> Text:
+    """What serves, in one line."""
+    if report.selected.recipe == "baseline":
+        return Text("The baseline wins: nothing beat the source under the gates.", style="bold")
+    return Text.assemble(
+        (report.selected.recipe, "bold green"),
+        f": {report.speedup:.2f} × as fast as the baseline, ",
+        f"{report.accuracy.metric.value} {report.accuracy.value:.4f}",
+        f" (reference {report.accuracy.reference:.4f})",
+    )
+
+
+def candidate_table(report: Report) -> Table:
+    """One row a candidate, the baseline first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe", no_wrap=True)
+    table.add_column("precision", no_wrap=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    table.add_row("baseline", "FP32", *_figures(report.baseline, report.baseline, None), "", "")
+    for candidate in report.candidates:
+        table.add_row(
+            candidate.recipe,
+            candidate.precision.value,
+            *_figures(candidate.measurement, report.baseline, candidate.accuracy),
+            Text(candidate.state.value, style=STYLES[candidate.state]),
+            candidate.reason,
+        )
+    return table
+
+
+def milliseconds(estimate: Estimate) -> str:
+    """Seconds as milliseconds with three significant digits."""
+    return f"{estimate.value * 1000:#.3g}"
+
+
+def size(count: int) -> str:
+    """Bytes for people, in binary units."""
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def _figures(found: Measurement | None, baseline: Measurement, accuracy: Accuracy | None) -> tuple[str, ...]:
+    judged = f"{accuracy.value:.4f}" if accuracy else ""
+    if found is None:
+        return ("", "", "", "", judged, "", "")
+    p50 = found.latency_seconds.p50
+    return (
+        milliseconds(p50),
+        milliseconds(found.latency_seconds.p99),
+        f"{baseline.latency_seconds.p50.value / p50.value:.2f} ×",
+        f"{found.throughput_per_second.value:.1f}",
+        judged,
+        size(found.peak_memory_bytes),
+        size(found.size_bytes),
+    )

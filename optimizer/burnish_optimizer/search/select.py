@@ -1,0 +1,125 @@
+"""What wins. Pure: gates and figures in, one name and a reason for everyone out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from burnish_engine.report import Estimate, GateResult, Measurement
+from burnish_engine.request import LatencyGoal, Minimize, OptimizationRequest, Precision
+
+# Resident memory differs by this much between two runs of the same thing (page cache, allocator, threads).
+MEMORY_NOISE = 0.02
+_EXACTNESS = (Precision.FP32, Precision.BF16, Precision.FP16, Precision.FP8, Precision.INT8, Precision.INT4)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one candidate.
+
+    p50_ratio, mean_ratio: candidate over baseline, measured in turns (below 1 is faster).
+    goal_seconds: latency at the goal's percentile, None where the request has no goal.
+    """
+
+    measurement: Measurement
+    p50_ratio: Estimate
+    mean_ratio: Estimate
+    goal_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A candidate that was built. `figures` None: not measured, hence never chosen."""
+
+    recipe: str
+    precision: Precision
+    gates: tuple[GateResult, ...]
+    figures: Figures | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a contender did not win, or that it did."""
+
+    recipe: str
+    won: bool
+    reason: str
+
+
+def select(
+    contenders: Sequence[Contender], baseline: Measurement, request: OptimizationRequest
+) -> tuple[Verdict, ...]:
+    """A verdict for each contender, in their order; at most one won. None: the baseline wins.
+
+    A winner passed every gate, keeps the latency goal, and is better than the baseline with 95 %
+    confidence. Among winners whose intervals overlap the best's, the more exact one is taken, then the
+    one that was tried first.
+    """
+    refusals = [_refusal(contender, baseline, request) for contender in contenders]
+    able = [c for c, refusal in zip(contenders, refusals, strict=True) if not refusal]
+    winner = _best(able, baseline, request.minimize)
+    return tuple(
+        Verdict(c.recipe, c is winner, refusal or _reason(c, winner, baseline, request.minimize))
+        for c, refusal in zip(contenders, refusals, strict=True)
+    )
+
+
+def improvement(figures: Figures, baseline: Measurement, minimize: Minimize) -> Estimate:
+    """The objective over the baseline's: below 1 is better."""
+    match minimize:
+        case Minimize.LATENCY:
+            return figures.p50_ratio
+        case Minimize.COST:  # of one accelerator: its time per sample
+            return figures.mean_ratio
+        case Minimize.MEMORY:
+            value = figures.measurement.peak_memory_bytes / baseline.peak_memory_bytes
+            return Estimate(value=value, low=value * (1 - MEMORY_NOISE), high=value * (1 + MEMORY_NOISE))
+        case Minimize.SIZE:
+            value = figures.measurement.size_bytes / baseline.size_bytes
+            return Estimate(value=value, low=value, high=value)
+
+
+def describe(ratio: Estimate, minimize: Minimize) -> str:
+    """A ratio for people: `1.82 × as fast (1.78 to 1.85)`, `0.46 × the memory (0.45 to 0.47)`."""
+    if minimize in (Minimize.LATENCY, Minimize.COST):
+        return f"{1 / ratio.value:.2f} × as fast ({1 / ratio.high:.2f} to {1 / ratio.low:.2f})"
+    return f"{ratio.value:.2f} × the {minimize.value.lower()} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def _refusal(contender: Contender, baseline: Measurement, request: OptimizationRequest) -> str:
+    failed = [gate for gate in contender.gates if not gate.passed]
+    if failed:
+        return f"gate {failed[0].name}: found {failed[0].found}, expected {failed[0].expected}"
+    if contender.figures is None:
+        return "not measured"
+    missed = _missed_goal(contender.figures, request.latency)
+    if missed:
+        return missed
+    ratio = improvement(contender.figures, baseline, request.minimize)
+    if ratio.high >= 1:
+        return f"does not beat the baseline: {describe(ratio, request.minimize)}"
+    return ""
+
+
+def _missed_goal(figures: Figures, goal: LatencyGoal | None) -> str:
+    if goal is None:
+        return ""
+    found = figures.goal_seconds
+    if found is None or found > goal.seconds:
+        shown = "no figure" if found is None else f"{found * 1000:.2f} ms"
+        return f"misses the latency goal: p{goal.percentile:g} {shown}, at most {goal.seconds * 1000:g} ms"
+    return ""
+
+
+def _best(able: Sequence[Contender], baseline: Measurement, minimize: Minimize) -> Contender | None:
+    ratios = {c.recipe: improvement(c.figures, baseline, minimize) for c in able if c.figures}
+    if not ratios:
+        return None
+    best = min(ratios.values(), key=lambda ratio: ratio.value)
+    near = [c for c in able if ratios[c.recipe].low <= best.high]
+    return min(near, key=lambda c: _EXACTNESS.index(c.precision))
+
+
+def _reason(contender: Contender, winner: Contender | None, baseline: Measurement, minimize: Minimize) -> str:
+    if contender.figures is None or winner is None:
+        return ""
+    shown = describe(improvement(contender.figures, baseline, minimize), minimize)
+    return shown if contender is winner else f"{shown}; {winner.recipe} is better, or as good and more exact"

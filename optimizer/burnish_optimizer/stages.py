@@ -1,0 +1,193 @@
+"""The stages of a run, each a function of what the ones before it gave."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from burnish_engine.descriptor import RunOptions
+from burnish_engine.report import Accuracy, Measurement
+from burnish_engine.request import Backend, Precision
+from burnish_optimizer.backends.recipes import BASELINE, Recipe
+from burnish_optimizer.context import Context
+from burnish_optimizer.errors import InvalidJob, WorkerFailed
+from burnish_optimizer.job import OptimizeJob
+from burnish_optimizer.materials import Materials
+from burnish_optimizer.measure.client import ProbeProcess
+from burnish_optimizer.measure.statistics import flatten
+from burnish_optimizer.reference.answers import cache_name
+from burnish_optimizer.search.candidate import Attempt, Bench, attempt, judge, measurement
+from burnish_optimizer.search.plan import Planned
+from burnish_optimizer.targets.toolchain import toolchain
+from burnish_optimizer.tasks import (
+    AnswersResult,
+    AnswersTask,
+    BuildTask,
+    Opened,
+    PassesResult,
+    PassesTask,
+    ProbeTask,
+)
+
+BASELINE_WINDOWS = 6
+BASELINE_RECIPE = Recipe(
+    name=BASELINE, backend=Backend.ONNXRUNTIME, precision=Precision.FP32, build="the source itself"
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The judge's answers, on disk in `folder`."""
+
+    result: AnswersResult
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The source in ONNX Runtime's defaults: loaded, judged, measured alone."""
+
+    probe: ProbeProcess
+    opened: Opened
+    measurement: Measurement
+    accuracy: Accuracy
+
+
+def run_reference(context: Context, materials: Materials) -> Reference:
+    """The untouched source over all judged samples.
+
+    Raises: ReferenceFailed, BudgetExceeded.
+    """
+    context.steps.begin("reference", f"the source, unoptimized, over the {materials.judged_on} samples")
+    parts = (materials.source.digest, materials.judged_digest, materials.judged.limit, str(toolchain()))
+    folder = context.folder("reference") / cache_name(*parts)
+    task = AnswersTask(
+        model=str(materials.model.path),
+        folder=str(folder),
+        data=materials.judged,
+        threads=context.job.request.threads,
+    )
+    with context.essential():
+        return Reference(context.worker(task, AnswersResult, "reference"), folder)
+
+
+def run_passes(context: Context, materials: Materials, reference: Reference) -> PassesResult:
+    """The exact model. A crash of the whole stage leaves the source as it is."""
+    context.steps.begin("passes", "exact rewriting, each pass gated")
+    folder = context.folder("passes")
+    shutil.rmtree(folder, ignore_errors=True)
+    source = str(materials.model.path)
+    task = PassesTask(
+        model=source,
+        folder=str(folder),
+        answers=str(reference.folder),
+        data=materials.judged,
+        threads=context.job.request.threads,
+    )
+    try:
+        return context.worker(task, PassesResult, "passes")
+    except WorkerFailed as error:
+        context.steps.note("passes", f"none kept: {error.found}")
+        return PassesResult(model=source, passes=())
+
+
+@contextmanager
+def open_baseline(context: Context, materials: Materials, reference: Reference) -> Iterator[Baseline]:
+    """The baseline, which stays loaded while candidates are measured beside it.
+
+    Raises: ReferenceFailed, BudgetExceeded, InvalidJob (the metric cannot be computed).
+    """
+    context.steps.begin("baseline", "the source in ONNX Runtime's defaults")
+    task = probe_task(materials.model.path, BASELINE_RECIPE, context.job, materials, reference)
+    folder = context.folder("work") / BASELINE
+    with ProbeProcess(task, folder, seconds=context.left(), memory_bytes=context.memory_bytes) as probe:
+        with context.essential():
+            opened = probe.open()
+            _, accuracy = judge(probe, context.job.request)
+            taken = flatten([probe.round(context.windows.window_seconds) for _ in range(BASELINE_WINDOWS)])
+        if accuracy is None:
+            raise _no_metric(context.job)
+        figures = measurement(taken, opened, materials.model.size_bytes, context.job.request.batch)
+        probe.seconds = context.job.limits.seconds
+        yield Baseline(probe, opened, figures, accuracy)
+
+
+def try_candidates(
+    context: Context,
+    planned: Sequence[Planned],
+    materials: Materials,
+    *,
+    reference: Reference,
+    exact: PassesResult,
+    baseline: Baseline,
+) -> tuple[Attempt, ...]:
+    """Every planned recipe, one after the other; what is skipped says why."""
+    folder = context.folder("candidates")
+    shutil.rmtree(folder, ignore_errors=True)
+    bench = Bench(
+        request=context.job.request,
+        baseline=baseline.probe,
+        baseline_opened=baseline.opened,
+        baseline_size_bytes=materials.model.size_bytes,
+        probe=lambda model, recipe: probe_task(model, recipe, context.job, materials, reference),
+        folder=context.job.work_dir,
+        memory_bytes=context.memory_bytes,
+        windows=context.windows,
+        clock=context.clock,
+    )
+    attempts = []
+    for recipe, skip in planned:
+        reason = skip or context.exhausted()
+        context.steps.begin("candidate", f"{recipe.name}: skipped, {reason}" if reason else recipe.name)
+        if reason:
+            attempts.append(Attempt(recipe, skipped=reason))
+        else:
+            task = build_task(recipe, folder / recipe.name, context, materials, exact)
+            attempts.append(attempt(recipe, task, bench, context.left()))
+    return tuple(attempts)
+
+
+def build_task(
+    recipe: Recipe, folder: Path, context: Context, materials: Materials, exact: PassesResult
+) -> BuildTask:
+    """What the builder of a recipe is told."""
+    return BuildTask(
+        run=recipe.build,
+        model=exact.model,
+        folder=str(folder),
+        inputs=materials.model.inputs,
+        calibration=materials.calibration.spec if materials.calibration else None,
+        threads=context.job.request.threads,
+        facts=context.facts,
+    )
+
+
+def probe_task(
+    model: Path, recipe: Recipe, job: OptimizeJob, materials: Materials, reference: Reference
+) -> ProbeTask:
+    """What the process that measures a model is told."""
+    return ProbeTask(
+        model=str(model),
+        backend=recipe.backend,
+        options=run_options(recipe, job),
+        data=materials.judged,
+        answers=str(reference.folder),
+        outputs=tuple(spec.name for spec in reference.result.outputs),
+        batch=job.request.batch,
+        batch_error=reference.result.batch_error,
+    )
+
+
+def run_options(recipe: Recipe, job: OptimizeJob) -> RunOptions:
+    """How a recipe is run here, and later where it serves."""
+    return recipe.options.model_copy(update={"threads": job.request.threads})
+
+
+def _no_metric(job: OptimizeJob) -> InvalidJob:
+    return InvalidJob(
+        job.source.uri,
+        found=f"metric {job.request.metric.value} without class scores, or labels of another shape",
+        expected="a floating-point output whose last axis counts classes, and one label for each position",
+        remedy="Judge by cosine, or give labels in the shape of the class scores without their last axis.",
+    )

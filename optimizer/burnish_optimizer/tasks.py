@@ -1,0 +1,141 @@
+"""What worker processes are told and what they answer: records that travel as JSON.
+
+A task names its `run` as `module:function`; the function takes the task and returns its result. So a
+recipe is data, and a test can hand in one that crashes.
+"""
+
+from burnish_engine.base import Record
+from burnish_engine.descriptor import RunOptions, TensorSpec
+from burnish_engine.report import PassReport
+from burnish_engine.request import Backend
+from burnish_optimizer.ingest.samples import DataSpec
+
+
+class Task(Record):
+    """Any task. `run` is `module:function`."""
+
+    run: str
+
+
+class AnswersTask(Task):
+    """Run the source with every graph optimization off; write its answers to `folder`."""
+
+    run: str = "burnish_optimizer.reference.answers:write_answers"
+    model: str
+    folder: str
+    data: DataSpec
+    threads: int | None
+
+
+class AnswersResult(Record):
+    """The reference. `batch_error`: how far batch N is from N × batch 1 in the reference itself.
+
+    None where samples cannot be stacked; `batch_note` says why.
+    """
+
+    samples: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    batch_error: float | None
+    batch_note: str = ""
+
+
+class PassesTask(Task):
+    """Rewrite the model, one gated pass at a time; write the exact model to `folder`."""
+
+    run: str = "burnish_optimizer.passes.pipeline:run_passes"
+    model: str
+    folder: str
+    answers: str
+    data: DataSpec
+    threads: int | None
+
+
+class PassesResult(Record):
+    """The rewritten model (the source itself where no pass was kept), and what each pass did."""
+
+    model: str
+    passes: tuple[PassReport, ...]
+
+
+class BuildTask(Task):
+    """Build one candidate into `folder`. `model` is the exact model; `facts` tell of this machine."""
+
+    model: str
+    folder: str
+    inputs: tuple[TensorSpec, ...]
+    calibration: DataSpec | None
+    threads: int | None
+    facts: dict[str, str]
+
+
+class BuildResult(Record):
+    """The file to load, relative to the candidate's folder."""
+
+    model: str
+
+
+class ProbeTask(Task):
+    """Keep one model loaded, and answer commands about it until standard input ends.
+
+    outputs: the reference's output names, in the order of its answers on disk.
+    """
+
+    run: str = "burnish_optimizer.measure.probe:serve"
+    model: str
+    backend: Backend
+    options: RunOptions
+    data: DataSpec
+    answers: str
+    outputs: tuple[str, ...]
+    batch: int
+    batch_error: float | None
+
+
+class Opened(Record):
+    """A model that is loaded and has answered: its signature, load time, peak memory and first latencies."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    load_seconds: float
+    peak_memory_bytes: int
+    latencies_seconds: tuple[float, ...]
+    shapes: dict[str, tuple[int, ...]]
+
+
+class Round(Record):
+    """Latencies of one window, in the order they were taken."""
+
+    latencies_seconds: tuple[float, ...]
+
+
+class SampleScore(Record):
+    """One sample's answers beside the reference's.
+
+    finite: no NaN or infinity where the reference has a number.   shapes: same shapes as the reference.
+    cosine: of the output that agrees least.   agreement: share of arg-max positions that are the same.
+    correct, reference_correct: share of arg-max positions that are the label's, None without a label.
+    """
+
+    finite: bool
+    shapes: bool
+    cosine: float
+    agreement: float | None
+    max_error: float
+    correct: float | None = None
+    reference_correct: float | None = None
+
+
+class Judged(Record):
+    """Scores of all evaluation samples, in their order."""
+
+    scores: tuple[SampleScore, ...]
+
+
+class BatchCheck(Record):
+    """Batch N beside N × batch 1. `difference` None: could not be computed, or not applicable (`note`)."""
+
+    applicable: bool
+    difference: float | None = None
+    tolerance: float | None = None
+    note: str = ""

@@ -1,0 +1,72 @@
+"""A process for what may break: `python -m burnish_optimizer.worker TASK.json RESULT.json`.
+
+The task names a function; its result is written as JSON: `{"ok": …}`, `{"declined": reason}` or
+`{"error": {"type", "message"}}`. Anything else (a crash, a kill) leaves no file, which says it all.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from burnish_engine.base import Record
+from burnish_engine.errors import BurnishError
+from burnish_optimizer.errors import Declined
+
+PR_SET_PDEATHSIG = 1
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """The function behind `module:function`."""
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def run_task(data: dict[str, Any]) -> dict[str, Any]:
+    """Run one task, given as JSON's objects. Never raises: the answer says what happened."""
+    try:
+        function = resolve(data["run"])
+        task_type = function.__annotations__["task"]
+        result = function(task=task_type.model_validate(data))
+    except Declined as reason:
+        return {"declined": str(reason)}
+    except Exception as error:  # noqa: BLE001 - the candidate's end, told to the search
+        traceback.print_exc()
+        return {"error": {"type": type(error).__name__, "message": _message(error)}}
+    return {"ok": result.model_dump(mode="json") if isinstance(result, Record) else None}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the task file; 0 unless the process itself fails."""
+    _die_with_parent()
+    task, result = (Path(argument) for argument in arguments)
+    answer = run_task(json.loads(task.read_bytes()))
+    temporary = result.with_suffix(".part")
+    temporary.write_text(json.dumps(answer), encoding="utf-8")
+    temporary.replace(result)
+    return 0
+
+
+def _message(error: Exception) -> str:
+    text = str(error) if isinstance(error, BurnishError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:1000]
+
+
+def _die_with_parent() -> None:
+    """No orphan goes on computing when the optimizer was killed (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    # Libraries' thread pools and their destructors have crashed at exit; the result is already written.
+    os._exit(code)
