@@ -38,6 +38,7 @@ class Gatherer:
 
     def gather(self, model: OptimizedModel) -> Observed:
         """Raises: the cluster's errors. What the registry or RBAC refuses is part of the snapshot."""
+        deployments, services = (self._workloads(kind, model) for kind in (DEPLOYMENT, SERVICE))
         seen = Observed(
             model=model,
             settings=self._settings,
@@ -45,12 +46,20 @@ class Gatherer:
             resolved=self._resolve(model),
             classes=self._classes(),
             nodes=self._nodes(model),
-            deployments=self._workloads(DEPLOYMENT, model),
-            services=self._workloads(SERVICE, model),
+            deployments=deployments,
+            services=services,
         )
-        keys = {key for t in targets.resolve(seen).resolved if (key := key_of(seen, t))}
+        found = targets.resolve(seen).resolved
+        wanted = {names.workload_name(model.name, target.name) for target in found}
+        keys = {key for target in found if (key := key_of(seen, target))}
         jobs = self._jobs(model, keys)
-        return dataclasses.replace(seen, jobs=jobs, engines=self._engines(seen.repository, keys, jobs, model))
+        return dataclasses.replace(
+            seen,
+            deployments=(*deployments, *self._strangers(DEPLOYMENT, model, wanted, deployments)),
+            services=(*services, *self._strangers(SERVICE, model, wanted, services)),
+            jobs=jobs,
+            engines=self._engines(seen.repository, keys, jobs, model),
+        )
 
     def _resolve(self, model: OptimizedModel) -> Resolved:
         spec = model.spec
@@ -91,6 +100,14 @@ class Gatherer:
     def _workloads(self, kind: Kind, model: OptimizedModel) -> tuple[Workload, ...]:
         labels = {names.MODEL: names.label_value(model.name)}
         return tuple(workload_of(raw) for raw in self._cluster.find(kind, model.namespace, labels))
+
+    def _strangers(
+        self, kind: Kind, model: OptimizedModel, wanted: set[str], known: tuple[Workload, ...]
+    ) -> tuple[Workload, ...]:
+        """Objects without our labels that have a name which we want: they must not be taken over."""
+        absent = wanted - {workload.name for workload in known}
+        found = (self._cluster.get(kind, model.namespace, name) for name in sorted(absent))
+        return tuple(workload_of(raw) for raw in found if raw is not None)
 
     def _jobs(self, model: OptimizedModel, keys: set[str]) -> tuple[Job, ...]:
         own = self._cluster.find(JOB, model.namespace, {names.MODEL: names.label_value(model.name)})

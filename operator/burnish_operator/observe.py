@@ -57,6 +57,7 @@ class Job:
     message: str = ""
     finished: str = ""
     memory_factor: int = 1
+    attempt: int = 1
     deleting: bool = False
     pods: tuple[Pod, ...] = ()
 
@@ -166,6 +167,7 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
         message=ended.get("message", ""),
         finished=ended.get("lastTransitionTime", ""),
         memory_factor=int(annotations.get(names.MEMORY_FACTOR, "1")),
+        attempt=int(annotations.get(names.ATTEMPT, "1")),
         deleting="deletionTimestamp" in metadata,
         pods=tuple(sorted(pods, key=lambda pod: pod.created)),
     )

@@ -109,6 +109,9 @@ class ModelReconciler:
     def _write_unreadable(self, raw: Object, error: BurnishError) -> None:
         generation = raw["metadata"].get("generation", 0)
         verdict = of_error(ConditionType.READY, error)
+        known = raw.get("status", {}).get("conditions", [{}])[0]
+        if (known.get("reason"), known.get("observedGeneration")) == (verdict.reason, generation):
+            return
         status = OptimizedModelStatus(
             observed_generation=generation,
             conditions=conditions([verdict], (), generation, self._clock.now()),

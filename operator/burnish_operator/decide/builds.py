@@ -161,8 +161,8 @@ def _at_rest(
     seen: Observed, target: ResolvedTarget, key: str, ended: Job | None, remembered: FailureStatus | None
 ) -> Build:
     failure = remembered
-    if ended is not None and (remembered is None or remembered.time < ended.finished):
-        failure = failure_of(ended, key, remembered)
+    if ended is not None and (remembered is None or remembered.attempts < ended.attempt):
+        failure = failure_of(ended, key)
     if seen.model.spec.suspend:
         return _suspended(key, failure)
     if failure is None:
@@ -204,7 +204,8 @@ def _start(
         message = "No repository: set spec.registry.repository, or BURNISH_REPOSITORY of the operator."
         return Build(BuildState.FAILED, key, message, "NoRepository", failure=failure)
     factor = 2 if failure is not None and failure.reason == OOM_KILLED else 1
-    job = render_job(seen, target, key, memory_factor=factor)
+    attempt = failure.attempts + 1 if failure is not None else 1
+    job = render_job(seen, target, key, attempt=attempt, memory_factor=factor)
     why = Why(ConditionType.OPTIMIZED, target.name)
     plan: Plan = (CreateJob(job, why),)
     if ended is not None and ended.owner == seen.model.metadata.uid:

@@ -18,21 +18,16 @@ _LOG = (
 )
 
 
-def failure_of(job: Job, key: str, previous: FailureStatus | None) -> FailureStatus:
-    """The failure of a failed Job, ready to be remembered in the status.
-
-    Its `time` is when the Job ended: the same Job is always the same failure.
-    """
+def failure_of(job: Job, key: str) -> FailureStatus:
+    """The failure of a failed Job, ready to be remembered: the same Job is always the same failure."""
     reason, message, again = _diagnose(job)
-    same_key = previous is not None and previous.key == key
-    attempts = previous.attempts + 1 if previous and same_key else 1
     return FailureStatus(
         time=job.finished,
         reason=reason,
         message=sanitized(message),
         key=key,
-        attempts=attempts,
-        retry_at=_retry_at(job.finished, reason, attempts) if again else None,
+        attempts=job.attempt,
+        retry_at=_retry_at(job.finished, reason, job.attempt) if again else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from burnish_engine.oci.reference import Reference
+from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.outcome import AccuracySummary, FigureSummary, Outcome
 from burnish_engine.request import Metric
 from burnish_operator.api import AccuracyStatus, EngineStatus, FigureStatus, TargetStatus
@@ -44,7 +44,7 @@ def _built(outcome: Outcome, reference: str, digest: str) -> Built | None:
     engine = EngineStatus(
         key=outcome.key,
         digest=digest,
-        reference=reference,
+        reference=reference.removeprefix(SCHEME),
         backend=outcome.selected.backend,
         precision=outcome.selected.precision,
         recipe=outcome.selected.recipe,

@@ -7,6 +7,7 @@ that fails, a class without nodes or a suspended model therefore never touches t
 from dataclasses import dataclass
 from enum import StrEnum
 
+from burnish_engine.oci.reference import SCHEME
 from burnish_operator import names
 from burnish_operator.api import ConditionType, RolloutStatus
 from burnish_operator.decide.builds import Build
@@ -54,11 +55,18 @@ def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollou
     for found in (deployment, service):
         if found is not None and found.owner != seen.model.metadata.uid:
             return _taken(name)
-    engine = build.engine.engine.reference if build.engine else (deployment.engine if deployment else "")
+    engine = _engine(build, deployment)
     if not engine:
         return TargetRollout(RolloutState.NONE, False, "Waits for an engine.", "WaitingForEngine")
     plan = () if seen.model.spec.suspend else _plan(seen, target, engine, deployment, service)
     return _judge(target, name, engine, deployment, plan, current=build.engine is not None)
+
+
+def _engine(build: Build, deployment: Workload | None) -> str:
+    """What the pods should serve: the new engine once there is one, until then what they serve now."""
+    if build.engine is not None:
+        return f"{SCHEME}{build.engine.engine.reference}"
+    return deployment.engine if deployment else ""
 
 
 def _taken(name: str) -> TargetRollout:

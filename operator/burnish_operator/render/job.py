@@ -21,7 +21,9 @@ NO_RETRY = (int(ExitCode.USAGE), int(ExitCode.STALLED), 137)
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
-def render_job(seen: Observed, target: ResolvedTarget, key: str, *, memory_factor: int = 1) -> Object:
+def render_job(
+    seen: Observed, target: ResolvedTarget, key: str, *, attempt: int = 1, memory_factor: int = 1
+) -> Object:
     """The Job of one engine key."""
     optimization = seen.model.spec.optimization
     metadata = pod.metadata(seen, names.job_name(key), target)
@@ -30,6 +32,7 @@ def render_job(seen: Observed, target: ResolvedTarget, key: str, *, memory_facto
     metadata["annotations"] = {
         names.ENGINE_KEY: key,
         names.ENGINE: f"{seen.repository}:{names.engine_tag(key)}",
+        names.ATTEMPT: str(attempt),
         names.MEMORY_FACTOR: str(memory_factor),
     }
     spec: Object = {

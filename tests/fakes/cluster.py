@@ -1,0 +1,167 @@
+"""An API server in memory: server-side apply, generations, resource versions, owner references.
+
+Faults: `die_at` ends the "process" (a BaseException, as kill -9 would) before the n-th write; `refuse`
+answers writes of a kind with an error.
+"""
+
+import copy
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from burnish_engine.errors import BurnishError
+from burnish_operator.errors import ClusterConflict, Forbidden
+from burnish_operator.ports import KINDS, Kind, Object
+
+Place = tuple[str, str, str]
+
+
+class Killed(BaseException):
+    """The operator's process ended here, without any chance to clean up."""
+
+
+class FakeClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 5, 4, 10, 0, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class FakeCluster:
+    """Implements `ports.Cluster`; `objects` is what is stored."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.objects: dict[Place, Object] = {}
+        self.writes: list[str] = []
+        self.refuse: dict[str, BurnishError] = {}
+        self.unreadable: set[str] = set()
+        self.die_at: int | None = None
+        self.created_jobs: list[str] = []
+        self._applied: dict[Place, Object] = {}
+        self._numbers = itertools.count(1)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
+
+    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
+        if kind.kind in self.unreadable:
+            raise Forbidden(kind.plural, found="no right to list", expected="to be allowed")
+        found = [obj for (k, ns, _), obj in self.objects.items() if k == kind.kind and namespace in ("", ns)]
+        wanted = (labels or {}).items()
+        return copy.deepcopy([o for o in found if wanted <= o["metadata"].get("labels", {}).items()])
+
+    def create(self, obj: Object) -> Object:
+        self._write(f"create {obj['kind']} {obj['metadata']['name']}", obj["kind"])
+        if _place(obj) in self.objects:
+            raise ClusterConflict(obj["metadata"]["name"], found="AlreadyExists", expected="a free name")
+        if obj["kind"] == "Job":
+            self.created_jobs.append(f"{obj['metadata']['namespace']}/{obj['metadata']['name']}")
+        return self.put(obj)
+
+    def apply(self, obj: Object) -> Object:
+        self._write(f"apply {obj['kind']} {obj['metadata']['name']}", obj["kind"])
+        place = _place(obj)
+        stored = self.objects.get(place)
+        if stored is None:
+            self._applied[place] = copy.deepcopy(obj)
+            return self.put(obj)
+        wanted = _merged(_without(stored, self._applied.get(place, {}), obj), obj)
+        self._applied[place] = copy.deepcopy(obj)
+        return self._replace(place, stored, wanted)
+
+    def apply_status(self, obj: Object) -> Object:
+        self._write(f"status {obj['kind']} {obj['metadata']['name']}", obj["kind"])
+        place = _place(obj)
+        stored = self.objects[place]
+        return self._replace(place, stored, {**stored, "status": copy.deepcopy(obj["status"])})
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        self._write(f"delete {kind.kind} {name}", kind.kind)
+        stored = self.objects.get((kind.kind, namespace, name))
+        if stored is not None and stored["metadata"]["uid"] == uid:
+            self.remove((kind.kind, namespace, name))
+
+    # What follows is the world's side: tests and the simulated controllers use it.
+
+    def put(self, obj: Object) -> Object:
+        """Store an object as a user or a controller would."""
+        stored = copy.deepcopy(obj)
+        number = next(self._numbers)
+        metadata = stored["metadata"]
+        metadata.setdefault("uid", f"uid-{number:04d}")
+        metadata.setdefault("creationTimestamp", self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        metadata.update(generation=1, resourceVersion=str(number))
+        self.objects[_place(stored)] = stored
+        return copy.deepcopy(stored)
+
+    def update(self, kind: Kind, namespace: str, name: str, **parts: Any) -> None:
+        """Merge `parts` into an object, as `kubectl patch` does."""
+        place = (kind.kind, namespace, name)
+        stored = self.objects[place]
+        self._replace(place, stored, _merged(stored, parts))
+
+    def remove(self, place: Place) -> None:
+        """Delete an object and, as the garbage collector does, all that it owns."""
+        gone = self.objects.pop(place, None)
+        self._applied.pop(place, None)
+        if gone is None:
+            return
+        uid = gone["metadata"]["uid"]
+        owned = [p for p, o in self.objects.items() if uid in _owners(o)]
+        for other in owned:
+            self.remove(other)
+
+    def of_kind(self, kind: Kind) -> list[Object]:
+        """All stored objects of a kind."""
+        return [obj for (k, _, _), obj in self.objects.items() if k == kind.kind]
+
+    def _write(self, what: str, kind: str) -> None:
+        if self.die_at is not None and len(self.writes) >= self.die_at:
+            raise Killed(what)
+        if kind in self.refuse:
+            raise self.refuse[kind]
+        self.writes.append(what)
+
+    def _replace(self, place: Place, stored: Object, wanted: Object) -> Object:
+        if wanted == stored:
+            return copy.deepcopy(stored)
+        fresh = copy.deepcopy(wanted)
+        if wanted.get("spec") != stored.get("spec"):
+            fresh["metadata"]["generation"] = stored["metadata"]["generation"] + 1
+        fresh["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.objects[place] = fresh
+        return copy.deepcopy(fresh)
+
+
+def _place(obj: Object) -> Place:
+    kind = KINDS[obj["kind"]]
+    return (
+        obj["kind"],
+        obj["metadata"].get("namespace", "") if kind.namespaced else "",
+        obj["metadata"]["name"],
+    )
+
+
+def _owners(obj: Object) -> list[str]:
+    return [owner["uid"] for owner in obj["metadata"].get("ownerReferences", [])]
+
+
+def _merged(stored: Any, wanted: Any) -> Any:
+    if not isinstance(stored, dict) or not isinstance(wanted, dict):
+        return copy.deepcopy(wanted)
+    return {**stored, **{key: _merged(stored.get(key), value) for key, value in wanted.items()}}
+
+
+def _without(stored: Any, applied: Any, wanted: Any) -> Any:
+    """`stored` less what we applied before and do not want any more: that is how ownership works."""
+    if not isinstance(stored, dict) or not isinstance(applied, dict):
+        return stored
+    dropped = applied.keys() - (wanted.keys() if isinstance(wanted, dict) else set())
+    kept = {key: value for key, value in stored.items() if key not in dropped}
+    inner = wanted if isinstance(wanted, dict) else {}
+    return {key: _without(value, applied.get(key), inner.get(key)) for key, value in kept.items()}
