@@ -39,7 +39,9 @@ class Destination:
 @click.option("--calibration", metavar=_DATA, help="Inputs that quantization takes its ranges from.")
 @click.option("--evaluation", metavar=_DATA, help="Labelled samples, or inputs, that answers are judged on.")
 @click.option(
-    "--metric", type=click.Choice(list(Metric)), help="How answers are judged. [default: agreement]"
+    "--metric",
+    type=click.Choice([metric.value for metric in Metric]),
+    help="How answers are judged. [default: agreement]",
 )
 @click.option(
     "--max-drop", type=float, help="How far the metric may fall below the source's. [default: 0.01]"

@@ -202,7 +202,7 @@ class Fleet:
         return self.cluster.of_kind(POD)
 
 
-def failing(reason: str, action: Action, exit_code: int) -> Verdict:
+def failing(reason: str, action: Action | None, exit_code: int) -> Verdict:
     """A verdict: the optimizer says what was wrong."""
 
     def verdict(job: Object) -> dict[str, Any]:

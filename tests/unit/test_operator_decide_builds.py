@@ -45,9 +45,11 @@ def test_each_class_gets_its_own_job() -> None:
 
 @pytest.mark.parametrize(
     ("exit_code", "action", "reason"),
-    [(3, Action.STALLED, "InvalidModel"), (3, Action.STALLED, "AccuracyGate")],
+    [(3, Action.STALLED, "InvalidModel"), (3, Action.STALLED, "AccuracyGate"), (1, None, "Defect")],
 )
-def test_a_stalled_build_is_told_and_not_tried_again(exit_code: int, action: Action, reason: str) -> None:
+def test_a_stalled_build_is_told_and_not_tried_again(
+    exit_code: int, action: Action | None, reason: str
+) -> None:
     found = fleet()
     found.verdict = failing(reason, action, exit_code)
     found.settle()

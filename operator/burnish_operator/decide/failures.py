@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from burnish_engine.errors import Action
-from burnish_engine.outcome import ExitCode
+from burnish_engine.outcome import ExitCode, Outcome
 from burnish_operator.api import FailureStatus
 from burnish_operator.decide.conditions import timestamp
 from burnish_operator.errors import sanitized
@@ -68,9 +68,16 @@ def _diagnose(job: Job) -> tuple[str, str, bool]:
             True,
         )
     if pod.outcome is not None and not pod.outcome.succeeded:
-        again = pod.outcome.action is not Action.STALLED
-        return pod.outcome.reason, pod.outcome.message + (_AGAIN if again else ""), again
+        return _told(job, pod.outcome)
     return _of_pod(job, pod)
+
+
+def _told(job: Job, outcome: Outcome) -> tuple[str, str, bool]:
+    """What the optimizer itself says. Without an action it is a defect, which a new try does not cure."""
+    if outcome.action is None:
+        return outcome.reason, f"{outcome.message} {_LOG.format(job.name)}", False
+    again = outcome.action is not Action.STALLED
+    return outcome.reason, outcome.message + (_AGAIN if again else ""), again
 
 
 def _of_pod(job: Job, pod: Pod) -> tuple[str, str, bool]:
