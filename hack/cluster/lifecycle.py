@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 
 import cgroups
 import hostprocesses
+from commands import output_of
 from golang import binaries
 from layout import SOURCE, Cache, ClusterError, State
 from linuxapi import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, enter_network_of, unshare
@@ -140,7 +140,8 @@ def remove(state: State) -> None:
     cgroups.remove(state.name)
     if state.root.exists():
         refuse_mounts(state.root)
-        shutil.rmtree(state.root)
+        # Tens of thousands of files of unpacked images: rm takes half of shutil.rmtree's time.
+        output_of(["rm", "-rf", "--one-file-system", str(state.root)])
 
 
 def refuse_mounts(folder: Path) -> None:
