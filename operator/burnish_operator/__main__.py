@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import kopf
 from kubernetes import config as kubernetes_config
@@ -34,6 +35,9 @@ from burnish_operator.reconcile import ModelReconciler, World
 from burnish_operator.settings import InvalidSettings, Settings, from_environment
 
 _log = logging.getLogger("burnish_operator")
+# Unused without peering; kopf would look for the user's name, and a numeric user has none. The type is
+# kopf's own and not public.
+IDENTITY: Any = "burnish"
 
 
 class SystemClock:
@@ -126,6 +130,7 @@ async def _watch(settings: Settings, queue: WorkQueue[Key], *, cluster_scoped: b
         registry=registry,
         settings=handlers.settings(),
         standalone=True,
+        identity=IDENTITY,
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
         liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",

@@ -3,8 +3,9 @@
 kopf only watches: `on.event` handlers keep neither annotations nor finalizers in anyone's objects.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import kopf
@@ -130,4 +131,13 @@ def log_in(registry: kopf.OperatorRegistry) -> None:
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> Any:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        found = kopf.login_with_service_account(**kwargs)
+        return at_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
+
+
+def at_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> kopf.ConnectionInfo:
+    """The API server by its address, as every client finds it: a cluster may have no DNS."""
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return found
+    return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
