@@ -12,6 +12,7 @@ from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_runtime import check, cpu
 from burnish_runtime.dtypes import BFLOAT16, OPENVINO_TYPES
 from burnish_runtime.errors import InferenceFailed, InvalidModel, InvalidOptions, UnsupportedBackend
+from burnish_runtime.openvino_shapes import ShapeGuard
 from burnish_runtime.session import Array
 
 DEVICE = "CPU"
@@ -22,9 +23,10 @@ class OpenVinoSession:
 
     def __init__(self, library: Any, model: Path, options: RunOptions) -> None:
         self._library, self._model = library, model
-        self._compiled = _compile(library, model, compile_properties(options))
+        network, self._compiled = _compile(library, model, compile_properties(options))
         self.inputs = tuple(_spec(port, model) for port in self._compiled.inputs)
         self.outputs = tuple(_spec(port, model) for port in self._compiled.outputs)
+        self._guard = ShapeGuard(network, [spec.name for spec in self.inputs])
         self._index = {spec.name: index for index, spec in enumerate(self.outputs)}
         self._idle: list[Any] = []
         self._lock = threading.Lock()
@@ -33,6 +35,7 @@ class OpenVinoSession:
         """See `burnish_runtime.session.Session.run`."""
         names = check.requested(outputs, self.outputs)
         arrays = check.feeds(feeds, self.inputs)
+        self._guard.check(tuple(arrays[spec.name].shape for spec in self.inputs))
         with self._request() as request:
             try:
                 for index, spec in enumerate(self.inputs):
@@ -107,11 +110,13 @@ def compile_properties(options: RunOptions) -> dict[str, str]:
     }
 
 
-def _compile(library: Any, model: Path, properties: dict[str, str]) -> Any:
+def _compile(library: Any, model: Path, properties: dict[str, str]) -> tuple[Any, Any]:
+    """The model as read, and compiled."""
     core = library.Core()
     _refuse_unknown(core, properties)
     try:
-        return core.compile_model(core.read_model(str(model)), DEVICE, properties)
+        network = core.read_model(str(model))
+        return network, core.compile_model(network, DEVICE, properties)
     except RuntimeError as error:
         kind = InvalidOptions if "property" in str(error).lower() else InvalidModel
         raise kind(str(model), found=_message(error), expected="a model that OpenVINO can compile") from error

@@ -99,6 +99,7 @@ def write_running_engine(
     model: onnx.ModelProto,
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
+    /,
     *,
     backend: Backend = Backend.ONNXRUNTIME,
     name: str = "tiny",
