@@ -8,8 +8,10 @@ from typing import Any, NoReturn
 from burnish_serving.errors import InvalidRequest
 
 MAX_RANK = 32
-# Above this no tensor could be held anyway; it keeps products and NumPy's own limits out of reach.
+# Above this no tensor could be held anyway; it keeps NumPy's own limits out of reach, which also hold
+# for an empty array: [0, 2147483647, 2147483647, 2147483647] cannot be made.
 MAX_DIMENSION = 2**31 - 1
+MAX_ELEMENTS = 2**40
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -66,6 +68,8 @@ def shape(value: Any, subject: str) -> tuple[int, ...]:
     for dimension in sizes:
         if type(dimension) is not int or not 0 <= dimension <= MAX_DIMENSION:
             _wrong(dimension, subject, f"whole numbers from 0 to {MAX_DIMENSION}")
+    if elements(tuple(size or 1 for size in sizes)) > MAX_ELEMENTS:
+        raise InvalidRequest(subject, found=str(sizes), expected=f"at most {MAX_ELEMENTS} elements")
     return tuple(sizes)
 
 
