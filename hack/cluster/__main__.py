@@ -13,6 +13,7 @@ from pathlib import Path
 import baseimage
 import discovery
 import forwarder
+import hostprocesses
 import imagebuilder
 import installation
 import lifecycle
@@ -74,8 +75,10 @@ def show_logs(name: str, component: str | None) -> None:
 
 
 def clean() -> None:
-    """Delete the cache folder; a cluster that runs needs it."""
+    """Delete the cache folder, but not from under a running cluster."""
     cache = Cache.default()
+    if running := hostprocesses.running_clusters():
+        raise ClusterError(f"clusters still run from the cache: {', '.join(running)}; take them down first")
     if cache.root.exists():
         shutil.rmtree(cache.root)
     print(f"{cache.root} is removed")

@@ -66,7 +66,9 @@ def create(path: str, cpus: int, root: Path = ROOT) -> str:
         else:
             _create_v1(hierarchy, path)
     name = "cpuset.cpus.effective" if unified(root) else "cpuset.cpus"
-    pinned = next(h / path for h in hierarchies(root) if (h / path / name).exists())
+    pinned = next((h / path for h in hierarchies(root) if (h / path / name).exists()), None)
+    if pinned is None:
+        raise ClusterError(f"no cpuset controller below {root}: a node's share of the CPUs needs one")
     allowed = parse_cpus((pinned.parent / name).read_text())[-cpus:]
     chosen = ",".join(map(str, allowed))
     (pinned / "cpuset.cpus").write_text(chosen)

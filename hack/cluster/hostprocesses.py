@@ -18,26 +18,34 @@ from layout import SOURCE, ClusterError, State
 
 PROC = Path("/proc")
 END_SECONDS = 2.0
+SUPERVISE = b"_supervise"
 
 
 def supervisor_command(state: State) -> list[str]:
     """The command line by which a supervisor is started and recognized."""
-    return [sys.executable, str(SOURCE), "_supervise", str(state.root)]
+    return [sys.executable, str(SOURCE), SUPERVISE.decode(), str(state.root)]
 
 
 def pids() -> Iterator[int]:
     return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
 
 
-def find_supervisor(state: State) -> int | None:
-    """The pid of the cluster's process 1, as the machine counts."""
-    marker = [b"_supervise", os.fsencode(state.root)]
+def supervisors() -> Iterator[tuple[int, Path]]:
+    """Pid and state folder of each running cluster."""
     for pid in pids():
         with suppress(OSError):
             arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-            if arguments[2:4] == marker:
-                return pid
-    return None
+            if len(arguments) > 3 and arguments[2] == SUPERVISE:
+                yield pid, Path(os.fsdecode(arguments[3]))
+
+
+def find_supervisor(state: State) -> int | None:
+    """The pid of the cluster's process 1, as the machine counts."""
+    return next((pid for pid, root in supervisors() if root == state.root), None)
+
+
+def running_clusters() -> list[str]:
+    return sorted(root.name for _, root in supervisors())
 
 
 def alive(pid: int) -> bool:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from linuxapi import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, MS_SHARED, mount
+from linuxapi import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, MS_SHARED, mount, unmount
 
 COPY_ON_WRITE = (Path("/var/lib"), Path("/var/log"))
 # The kubelet sets these for the whole machine if they differ from what it wants. It is shown
@@ -33,18 +33,32 @@ def isolate_mounts(keep: Sequence[Path]) -> None:
     held = [(path, os.open(path, os.O_PATH)) for path in keep]
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     for folder in COPY_ON_WRITE:
-        copy_on_write(folder, Path("/run/layers") / folder.name)
+        stack(folder, Path("/run/layers") / folder.name)
     for path, descriptor in held:
         mount(f"/proc/self/fd/{descriptor}", path, flags=MS_BIND | MS_REC)
         os.close(descriptor)
     pretend_settings(Path("/run/settings"))
 
 
-def copy_on_write(folder: Path, layer: Path) -> None:
+def stack(folder: Path, layer: Path) -> None:
+    """Mount a writable layer over `folder`, kept in `layer`."""
     upper, work = layer / "upper", layer / "work"
     upper.mkdir(parents=True)
     work.mkdir()
     mount("overlay", folder, "overlay", options=f"lowerdir={folder},upperdir={upper},workdir={work}")
+
+
+def overlay_works(folder: Path) -> bool:
+    """Whether images can be stacked below `folder`; in a container its disk is an overlay itself."""
+    layer = folder / "probe"
+    target = layer / "target"
+    target.mkdir(parents=True)
+    try:
+        stack(target, layer)
+    except OSError:
+        return False
+    unmount(target)
+    return True
 
 
 def pretend_settings(folder: Path) -> None:

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,7 +44,11 @@ def up(name: str, node_count: int) -> None:
             print(f"cluster {name!r} has {len(running.nodes)} nodes, {node_count} are wanted: starting anew")
         remove(state)
         began = time.monotonic()
-        start(state, node_count)
+        try:
+            start(state, node_count)
+        except KeyboardInterrupt:
+            remove(state)
+            raise
         print(f"cluster {name!r} is up in {time.monotonic() - began:.1f} s")
     print(f"  export KUBECONFIG={state.kubeconfig}")
 
@@ -115,8 +119,9 @@ def launch(state: State, sockets: Sequence[socket.socket]) -> int:
 def become_supervisor(state: State, events: int, sockets: Sequence[socket.socket]) -> NoReturn:
     """Replace this process; a fresh interpreter holds none of our memory and shows what it is in `ps`."""
     descriptors = [events, *(each.fileno() for each in sockets)]
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, True)
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        with suppress(OSError):  # a caller may wait for the end of a pipe that it gave us: keep only ours
+            os.set_inheritable(descriptor, descriptor <= 2 or descriptor in descriptors)
     numbers = [str(descriptor) for descriptor in descriptors]
     os.chdir("/")
     os.execv(sys.executable, [*hostprocesses.supervisor_command(state), state.name, *numbers])

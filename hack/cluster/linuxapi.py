@@ -50,3 +50,7 @@ def mount(source: str | Path, target: str | Path, kind: str = "", flags: int = 0
         options.encode(),
     )
     _checked(result, f"mount {kind or 'bind'} on {target}")
+
+
+def unmount(target: str | Path) -> None:
+    _checked(_libc.umount(os.fsencode(target)), f"unmount {target}")

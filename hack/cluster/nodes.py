@@ -100,10 +100,11 @@ def plan_nodes(count: int, cpus: int, memory_mib: int) -> tuple[Node, ...]:
     return (large, *small)
 
 
-def containerd_config(node: Node, root: Path, pause: str) -> str:
+def containerd_config(node: Node, root: Path, pause: str, snapshotter: str) -> str:
     """containerd 1.6 with the CRI plugin.
 
     AppArmor is off because a private mount namespace sees no profiles; seccomp stays on.
+    `snapshotter` is `overlayfs`, or `native`, which copies every layer and works on any disk.
     """
     quoted = json.dumps
     return f"""\
@@ -128,7 +129,7 @@ disabled_plugins = [
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = {quoted(str(root / "registries"))}
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
+    snapshotter = {quoted(snapshotter)}
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"

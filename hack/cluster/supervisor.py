@@ -36,7 +36,7 @@ from commands import output_of, tail
 from controlplane import SERVICE_API, Plane
 from cpulabels import cpu_labels
 from golang import Binaries
-from isolation import isolate_mounts
+from isolation import isolate_mounts, overlay_works
 from layout import SOURCE, ClusterError, State
 from nodes import CLUSTER_ADDRESS, REGISTRY, Node
 from ports import LOOPBACK
@@ -93,6 +93,7 @@ class Supervisor:
 
     def _isolate(self) -> None:
         isolate_mounts([self._state.root, Path(self._spec.registry_storage)])
+        self._snapshotter = "overlayfs" if overlay_works(self._state.root / "snapshots") else "native"
         for command in nodes.network_commands(self._spec.nodes):
             output_of(command)
         for node in self._spec.nodes:
@@ -153,7 +154,7 @@ class Supervisor:
         pause = f"{REGISTRY}/{nodes.PAUSE_REPOSITORY}:1"
         client_ca = self._plane.authority.certificate("ca")
         contents = {
-            "containerd.toml": nodes.containerd_config(node, root, pause),
+            "containerd.toml": nodes.containerd_config(node, root, pause, self._snapshotter),
             f"registries/{REGISTRY}/hosts.toml": nodes.registry_hosts(),
             "cni/10-pods.conflist": nodes.cni_config(node, root / "leases"),
             "kubelet.json": nodes.kubelet_config(node, root, cgroup, client_ca),

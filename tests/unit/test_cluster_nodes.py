@@ -114,7 +114,9 @@ def test_a_kubelet_claims_its_labels_in_its_own_namespace() -> None:
 
 def test_containerd_reads_the_registry_over_plain_http() -> None:
     large = nodes.plan_nodes(1, 2, 8192)[0]
-    assert f'config_path = "{ROOT}/registries"' in nodes.containerd_config(large, ROOT, "r/pause:1")
+    config = nodes.containerd_config(large, ROOT, "r/pause:1", "native")
+    assert f'config_path = "{ROOT}/registries"' in config
+    assert 'snapshotter = "native"' in config
     assert f'server = "http://{nodes.REGISTRY}"' in nodes.registry_hosts()
 
 
