@@ -18,7 +18,7 @@ def parse_duration(text: str) -> int:
 
     Raises: InvalidDuration: empty, or another form.
     """
-    match = _FORM.match(text)
+    match = _FORM.fullmatch(text)
     if match is None or not text:
         raise InvalidDuration(
             f"duration {text!r}",

@@ -20,7 +20,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
     Source: `k8s.io/apimachinery/pkg/api/resource`, serialization format of Quantity.
     Raises: InvalidQuantity: the text has another form.
     """
-    match = _FORM.match(str(text).strip())
+    match = _FORM.fullmatch(str(text))
     if match is None:
         raise InvalidQuantity(
             f"quantity {text!r}",
