@@ -120,6 +120,8 @@ def settings() -> kopf.OperatorSettings:
     found = kopf.OperatorSettings()
     found.posting.enabled = False
     found.peering.standalone = True
+    # What is in kopf's own queues at the end is not lost: the next process lists everything.
+    found.queueing.exit_timeout = 0.2
     found.networking.error_backoffs = [1, 2, 3, 5, 8, 13]
     for group, version, plural in _OWN_KINDS:
         found.watching.label_selectors[group, version, plural] = OURS

@@ -39,5 +39,5 @@ def configure(log_format: str, level: int = logging.INFO) -> None:
     handler.setFormatter(JsonFormatter() if log_format == "json" else text)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # One line for each heartbeat, request and handled event helps nobody.
-    for noisy in ("kopf.objects", "kopf.activities", "httpx", "urllib3", "asyncio"):
+    for noisy in ("kopf.objects", "kopf.activities", "httpx", "urllib3", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

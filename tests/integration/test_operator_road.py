@@ -1,0 +1,243 @@
+"""The operator as a process against a real API server, real controllers and a real registry.
+
+Only kubelets are played (`support.kubelets`). Namespaces enforce the restricted Pod Security Standard.
+"""
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from light import ControlPlane
+
+from burnish_engine.oci.artifact import push_files
+from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.reference import Reference
+from support.kubelets import Kubelets, cpu_labels, stalled
+from support.operator_process import OperatorProcess
+
+pytestmark = pytest.mark.integration
+PATIENCE_SECONDS = 90.0
+
+
+@pytest.fixture
+def kubelets(crds: ControlPlane) -> Iterator[Kubelets]:
+    with Kubelets(crds.kubeconfig) as found:
+        found.add_node("small-1", cpu_labels("small"))
+        found.add_node("large-1", cpu_labels("large"))
+        yield found
+    crds.kubectl("delete", "acceleratorclasses", "--all")
+
+
+@pytest.fixture
+def operator(crds: ControlPlane, tmp_path: Path) -> Iterator[OperatorProcess]:
+    log = tmp_path / "operator.log"
+    with OperatorProcess(crds.kubeconfig, f"{crds.registry}/burnish/{tmp_path.name}", log) as found:
+        yield found
+    print(log.read_text()[-6000:])
+
+
+@pytest.fixture
+def team(crds: ControlPlane, namespace: str) -> Iterator["Team"]:
+    found = Team(crds, namespace)
+    crds.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    yield found
+    crds.kubectl("delete", "optimizedmodels", "--all", "-n", namespace)
+
+
+class Team:
+    """What a user of one namespace does and sees."""
+
+    def __init__(self, plane: ControlPlane, namespace: str) -> None:
+        self._plane, self.namespace = plane, namespace
+
+    def source(self, folder: Path, content: str = "a model") -> str:
+        """Push a model; returns its URI."""
+        uri = f"oci://{self._plane.registry}/models/{self.namespace}:1"
+        (folder / "model.onnx").write_text(content)
+        with RegistryClient() as client:
+            push_files(client, Reference.parse(uri), folder, ["model.onnx"])
+        return uri
+
+    def apply(self, uri: str, name: str = "pages", **spec: Any) -> None:
+        """Apply an OptimizedModel."""
+        manifest = {
+            "apiVersion": "burnish.dev/v1alpha1",
+            "kind": "OptimizedModel",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"source": {"uri": uri}, **spec},
+        }
+        self._plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
+
+    def get(self, kind: str) -> list[dict[str, Any]]:
+        """Objects of the namespace."""
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+        return found
+
+    def kubectl(self, *arguments: str) -> str:
+        """kubectl in the namespace."""
+        return self._plane.kubectl("-n", self.namespace, *arguments)
+
+    def status(self, name: str = "pages") -> dict[str, Any]:
+        """Status of a model."""
+        found = next(m for m in self.get("optimizedmodels") if m["metadata"]["name"] == name)
+        return dict(found.get("status", {}))
+
+    def condition(self, kind: str, name: str = "pages") -> tuple[str, str]:
+        """Status and reason of a condition."""
+        conditions = self.status(name).get("conditions", [])
+        return next(((c["status"], c["reason"]) for c in conditions if c["type"] == kind), ("", ""))
+
+    def is_ready(self, name: str = "pages") -> bool:
+        return self.condition("Ready", name)[0] == "True"
+
+    def versions(self) -> dict[str, str]:
+        """Resource versions of everything that the operator writes."""
+        kinds = ("optimizedmodels", "jobs", "deployments", "services", "acceleratorclasses")
+        return {
+            f"{kind}/{obj['metadata']['name']}": obj["metadata"]["resourceVersion"]
+            for kind in kinds
+            for obj in self.get(kind)
+        }
+
+
+def wait_for(what: str, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain for: {what}")
+        time.sleep(0.2)
+
+
+def test_one_object_becomes_engines_and_answering_pods(
+    kubelets: Kubelets, operator: OperatorProcess, team: Team, tmp_path: Path
+) -> None:
+    team.apply(team.source(tmp_path))
+    wait_for("Ready", team.is_ready)
+    status = team.status()
+    assert {t["name"]: t["state"] for t in status["targets"]} == {
+        "cpu-amd-25-17-small": "Serving",
+        "cpu-amd-25-17-large": "Serving",
+    }
+    assert status["summary"] == {
+        "targetsReady": "2/2",
+        "speedup": "2.0x",
+        "precision": "BF16",
+        "accuracy": "0.990",
+        "savings": "2 accelerators",
+    }
+    assert status["observedGeneration"] == 1
+    assert len(team.get("jobs")) == len(team.get("deployments")) == len(team.get("services")) == 2
+    with RegistryClient() as client:
+        assert client.resolve(Reference.parse(status["index"])).media_type.endswith("index.v1+json")
+    reasons = {e["reason"] for e in team.get("events") if e["involvedObject"]["kind"] == "OptimizedModel"}
+    assert {"BuildStarted", "EngineReady", "RolledOut", "Ready"} <= reasons
+    _probes_answer(operator)
+    _rests(operator, team)
+
+
+def _probes_answer(operator: OperatorProcess) -> None:
+    assert httpx.get(f"http://127.0.0.1:{operator.health_port}/healthz").status_code == 200
+    text = httpx.get(f"http://127.0.0.1:{operator.metrics_port}/metrics").text
+    assert 'burnish_accelerators_saved{model="pages"' in text
+    assert 'burnish_jobs{state="succeeded"} 2.0' in text
+    assert 'burnish_optimization_duration_seconds_count{result="succeeded"} 2.0' in text
+
+
+def _rests(operator: OperatorProcess, team: Team) -> None:
+    """Nothing is written at rest, not even by a new operator, which reads everything anew."""
+    [model] = team.get("optimizedmodels")
+    assert "finalizers" not in model["metadata"]
+    assert "annotations" not in model["metadata"]
+    before = team.versions()
+    assert operator.kill(signal.SIGTERM) == 0
+    operator.start()
+    metrics = f"http://127.0.0.1:{operator.metrics_port}/metrics"
+    wait_for("the new operator's turns", lambda: _turns(metrics) >= 1)
+    assert team.versions() == before
+
+
+def _turns(url: str) -> float:
+    try:
+        text = httpx.get(url).text
+    except httpx.TransportError:
+        return 0.0
+    lines = [
+        line for line in text.splitlines() if line.startswith("burnish_reconcile_duration_seconds_count")
+    ]
+    return float(lines[0].split()[-1]) if lines else 0.0
+
+
+def test_killed_at_twenty_moments_the_end_is_the_same(
+    kubelets: Kubelets, operator: OperatorProcess, team: Team, tmp_path: Path
+) -> None:
+    moments = random.Random(7)
+    uri = team.source(tmp_path)
+    kubelets.holding = True
+    for moment in range(20):
+        if moment == 3:
+            team.apply(uri)
+        if moment == 12:
+            kubelets.holding = False
+        time.sleep(moments.uniform(0.3, 1.6))
+        operator.kill()
+        operator.start()
+    wait_for("Ready", team.is_ready)
+    jobs = team.get("jobs")
+    assert len(jobs) == 2
+    assert len({job["metadata"]["labels"]["burnish.dev/engine-key"] for job in jobs}) == 2
+    assert len(kubelets.optimized) == 2
+    assert len(team.get("deployments")) == len(team.get("services")) == 2
+
+
+def test_a_bad_model_is_told_once_and_not_tried_again(
+    kubelets: Kubelets, operator: OperatorProcess, team: Team, tmp_path: Path
+) -> None:
+    kubelets.optimizer = stalled("InvalidModel")
+    team.apply(team.source(tmp_path, "no model"), targets=[{"acceleratorClass": "cpu-amd-25-17-small"}])
+    wait_for("the failure", lambda: team.condition("Ready") == ("False", "InvalidModel"))
+    [job] = team.get("jobs")
+    [failed] = [c for c in job["status"]["conditions"] if c["type"] == "Failed"]
+    assert failed["reason"] == "PodFailurePolicy"
+    assert len(team.get("pods")) == 1
+    [target] = team.status()["targets"]
+    assert (target["state"], target["lastFailure"]["reason"]) == ("Failed", "InvalidModel")
+    team.kubectl("delete", "jobs", "--all")
+    operator.kill()
+    operator.start()
+    kubelets.optimizer = stalled("AnotherReason")
+    team.kubectl("label", "optimizedmodel", "pages", "touched=yes")
+    metrics = f"http://127.0.0.1:{operator.metrics_port}/metrics"
+    wait_for("the new operator's turns", lambda: _turns(metrics) >= 1)
+    assert team.get("jobs") == []
+    assert team.condition("Ready") == ("False", "InvalidModel")
+    assert [e["type"] for e in team.get("events") if e["reason"] == "BuildFailed"] == ["Warning"]
+
+
+def test_a_model_deleted_in_the_middle_leaves_nothing_behind(
+    kubelets: Kubelets, operator: OperatorProcess, team: Team, tmp_path: Path
+) -> None:
+    kubelets.holding = True
+    team.apply(team.source(tmp_path))
+    wait_for("two Jobs", lambda: len(team.get("pods")) == 2)
+    team.kubectl("delete", "optimizedmodel", "pages")
+    wait_for(
+        "nothing left", lambda: not any(team.get(k) for k in ("jobs", "pods", "deployments", "services"))
+    )
+
+
+def test_a_source_that_appears_later_is_found(
+    kubelets: Kubelets, operator: OperatorProcess, team: Team, tmp_path: Path, crds: ControlPlane
+) -> None:
+    uri = f"oci://{crds.registry}/models/{team.namespace}:1"
+    team.apply(uri)
+    wait_for("the condition", lambda: team.condition("SourceResolved") == ("False", "NotFound"))
+    assert team.get("jobs") == []
+    team.source(tmp_path)
+    team.kubectl("annotate", "optimizedmodel", "pages", "look=again")
+    wait_for("Ready", team.is_ready)
