@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from burnish_engine.errors import BurnishError
 from burnish_engine.key import short_key
 from burnish_operator import names
-from burnish_operator.api import AcceleratorClass, OptimizedModel
+from burnish_operator.api import AcceleratorClass, InvalidObject, OptimizedModel
 from burnish_operator.decide import source, targets
 from burnish_operator.decide.keys import key_of
+from burnish_operator.errors import Forbidden
 from burnish_operator.observe import Job, JobState, Node, Workload, job_of, node_of, pod_of, workload_of
 from burnish_operator.observed import Found, Observed, Resolved
 from burnish_operator.ports import (
@@ -86,7 +87,7 @@ class Gatherer:
         try:
             found = self._cluster.find(ACCELERATOR_CLASS)
             return tuple(AcceleratorClass.from_dict(raw) for raw in found)
-        except BurnishError as error:
+        except (Forbidden, InvalidObject) as error:
             return error
 
     def _nodes(self, model: OptimizedModel) -> tuple[Node, ...] | BurnishError:
@@ -94,7 +95,7 @@ class Gatherer:
             return ()
         try:
             return tuple(node_of(raw) for raw in self._cluster.find(NODE))
-        except BurnishError as error:
+        except Forbidden as error:
             return error
 
     def _workloads(self, kind: Kind, model: OptimizedModel) -> tuple[Workload, ...]:

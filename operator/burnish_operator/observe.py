@@ -51,6 +51,7 @@ class Job:
     key: str
     engine: str
     owner: str
+    target: str
     state: JobState
     created: str
     reason: str = ""
@@ -161,6 +162,7 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
         key=annotations.get(names.ENGINE_KEY, ""),
         engine=annotations.get(names.ENGINE, ""),
         owner=_owner(metadata),
+        target=metadata.get("labels", {}).get(names.TARGET, ""),
         state=state,
         created=metadata.get("creationTimestamp", ""),
         reason=ended.get("reason", ""),

@@ -109,6 +109,25 @@ def test_without_the_right_to_see_classes_the_user_is_told_and_nothing_is_pruned
     assert len(found.cluster.of_kind(DEPLOYMENT)) == 2
 
 
+def test_without_the_right_to_see_classes_a_node_selector_is_enough() -> None:
+    found = fleet({"name": "gold", "nodeSelector": {"pool": "gold"}})
+    found.cluster.unreadable |= {"AcceleratorClass", "Node"}
+    for _ in range(4):
+        found.models.reconcile("team", "pages")
+        found.control()
+    found.models.reconcile("team", "pages")
+    assert found.condition("Ready") == ("True", "Ready")
+    assert found.jobs()[0]["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+
+
+def test_a_class_that_cannot_be_seen_ends_no_running_job() -> None:
+    found = fleet({"acceleratorClass": SMALL_CLASS})
+    found.settle(work=False)
+    found.cluster.unreadable.add("AcceleratorClass")
+    found.models.reconcile("team", "pages")
+    assert len(found.jobs()) == 1
+
+
 def test_resources_come_from_the_nearest_place() -> None:
     found = fleet(
         {"acceleratorClass": SMALL_CLASS, "resources": {"limits": {"cpu": "2"}}, "replicas": 3},

@@ -78,9 +78,14 @@ def _rollout_state(rollout: RolloutState) -> TargetState:
     return states.get(rollout, TargetState.PUBLISHED)
 
 
-def unresolved_entry(target: Unresolved) -> TargetStatus:
-    """The status of a target that cannot be built for."""
+def unresolved_entry(target: Unresolved, old: TargetStatus | None) -> TargetStatus:
+    """The status of a target that cannot be built for; what is known of its engine stays known."""
+    known = of_status(old) if old else None
     return TargetStatus(
+        engine=known.engine if known else None,
+        accuracy=known.accuracy if known else None,
+        baseline=known.baseline if known else None,
+        optimized=known.optimized if known else None,
         name=target.name,
         accelerator_class=target.class_name,
         state=TargetState.PENDING,

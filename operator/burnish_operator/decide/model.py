@@ -54,7 +54,7 @@ def decide(seen: Observed) -> Decision:
     publication = _publication(seen, roads, expected)
     kept = _kept(seen, found)
     plan: list[object] = [
-        *_superseded(seen, set(keys.values())),
+        *_superseded(seen, found, set(keys.values())),
         *(action for road in roads for action in (*road.build.plan, *road.rollout.plan)),
         *publication.plan,
         *(rollout.prune(seen, kept) if kept is not None else ()),
@@ -92,7 +92,7 @@ def _publication(seen: Observed, roads: Sequence[Road], expected: int) -> Public
 
 def _kept(seen: Observed, found: Targets) -> set[str] | None:
     """Names of workloads that stay; None where that cannot be told now."""
-    if isinstance(seen.classes, BurnishError) or seen.model.spec.suspend:
+    if _targets_unknown(seen) or seen.model.spec.suspend:
         return None
     if not seen.model.spec.serving.enabled:
         return set()
@@ -104,15 +104,24 @@ def _kept(seen: Observed, found: Targets) -> set[str] | None:
     return kept
 
 
-def _superseded(seen: Observed, keys: set[str | None]) -> Plan:
+def _targets_unknown(seen: Observed) -> bool:
+    return isinstance(seen.classes, BurnishError) and seen.model.spec.discovers_targets
+
+
+def _superseded(seen: Observed, found: Targets, keys: set[str | None]) -> Plan:
     """Running Jobs of ours for engines that nobody asks for any more: the spec changed."""
-    if None in keys or isinstance(seen.classes, BurnishError):
+    if None in keys or _targets_unknown(seen):
         return ()
     uid = seen.model.metadata.uid
+    unclear = {names.label_value(target.name) for target in found.unresolved}
     return tuple(
         Delete(JOB, job.namespace, job.name, job.uid, Why(ConditionType.OPTIMIZED))
         for job in seen.jobs
-        if job.owner == uid and job.state is JobState.ACTIVE and job.key not in keys and not job.deleting
+        if job.owner == uid
+        and job.state is JobState.ACTIVE
+        and job.key not in keys
+        and job.target not in unclear
+        and not job.deleting
     )
 
 
@@ -133,11 +142,12 @@ def _identity(action: object) -> object:
 
 
 def _entries(seen: Observed, roads: Sequence[Road], found: Targets) -> tuple[TargetStatus, ...]:
-    if isinstance(seen.classes, BurnishError):
+    if _targets_unknown(seen):
         return seen.model.status.targets
     old = seen.model.status
     entries = [entry(road, old.target(road.target.name)) for road in roads]
-    return tuple(sorted([*entries, *map(unresolved_entry, found.unresolved)], key=lambda e: e.name))
+    entries += [unresolved_entry(target, old.target(target.name)) for target in found.unresolved]
+    return tuple(sorted(entries, key=lambda e: e.name))
 
 
 def summarize(

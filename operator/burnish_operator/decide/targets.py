@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from burnish_engine.errors import BurnishError
 from burnish_operator.api import (
     AcceleratorClass,
+    AcceleratorClassSpec,
     ConditionType,
+    Match,
+    Metadata,
     ResourceRequirements,
     Target,
     Toleration,
@@ -14,6 +17,7 @@ from burnish_operator.api import (
 )
 from burnish_operator.decide.classes import is_discovered, matches, takes_pods, tolerations_of
 from burnish_operator.decide.conditions import Verdict, fails, holds, of_error
+from burnish_operator.errors import sanitized
 from burnish_operator.hardware import absent_labels
 from burnish_operator.names import label_value
 from burnish_operator.observe import Workload
@@ -64,15 +68,15 @@ class Targets:
 
 def resolve(seen: Observed) -> Targets:
     """Resolve `spec.targets`, or discover every class that has a node (or that we serve on already)."""
-    if isinstance(seen.classes, BurnishError):
-        return Targets((), (), of_error(KIND, seen.classes))
     spec = seen.model.spec
-    chosen = (
-        [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen.deployments)]
-        if spec.discovers_targets
-        else list(spec.targets)
-    )
-    found = [_resolve_one(target, seen, seen.classes) for target in chosen]
+    if not isinstance(seen.classes, BurnishError):
+        discovered = [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen.deployments)]
+        chosen = discovered if spec.discovers_targets else spec.targets
+        found = [_resolve_one(target, seen, seen.classes) for target in chosen]
+    elif spec.discovers_targets:
+        return Targets((), (), of_error(KIND, seen.classes))
+    else:
+        found = [_without_classes(target, seen, seen.classes) for target in spec.targets]
     resolved = tuple(t for t in found if isinstance(t, ResolvedTarget))
     unresolved = tuple(t for t in found if isinstance(t, Unresolved))
     return Targets(resolved, unresolved, _judge(resolved, unresolved))
@@ -109,6 +113,20 @@ def _resolve_one(
             name, "NoSuchClass", f"There is no AcceleratorClass {name}; see `kubectl get ac`.", name
         )
     return _resolved(target, accelerator, {}, accelerator.status.nodes, seen)
+
+
+def _without_classes(target: Target, seen: Observed, error: BurnishError) -> ResolvedTarget | Unresolved:
+    """An operator with rights in one namespace alone sees no class: a nodeSelector still says enough.
+
+    Its labels are all that is known of the hardware, and the scheduler judges whether nodes carry them.
+    """
+    if target.node_selector is None:
+        message = f"{error} A target with a nodeSelector needs no such right."
+        return Unresolved(target.effective_name, error.reason, sanitized(message), target.accelerator_class)
+    facts = {"kind": "selected", "node_selector": _told(target.node_selector)}
+    spec = AcceleratorClassSpec(match=Match(match_labels=dict(target.node_selector)), facts=facts)
+    accelerator = AcceleratorClass(metadata=Metadata(name=target.effective_name), spec=spec)
+    return _resolved(target, accelerator, {}, 1, seen)
 
 
 def _by_selector(
