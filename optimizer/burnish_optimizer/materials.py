@@ -8,6 +8,7 @@ from burnish_engine.descriptor import TensorSpec
 from burnish_engine.request import Metric
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.ingest.check_samples import check_samples
+from burnish_optimizer.ingest.feeds import is_batchable
 from burnish_optimizer.ingest.material import LocalMaterial, fetch
 from burnish_optimizer.ingest.model import SourceModel, read_source
 from burnish_optimizer.ingest.samples import DataSpec, open_samples
@@ -57,6 +58,7 @@ def gather(job: OptimizeJob, steps: Steps) -> Materials:
     steps.begin("ingest", f"source {job.source.uri}")
     source = fetch(job.source, job.work_dir / "materials" / "source", limit_bytes=job.limits.download_bytes)
     model = read_source(source.path)
+    _check_batch(job, model)
     steps.begin("ingest", "calibration and evaluation sets")
     limit = job.request.calibration_samples or DEFAULT_CALIBRATION_SAMPLES
     labelled = job.request.metric is Metric.ACCURACY
@@ -69,6 +71,18 @@ def gather(job: OptimizeJob, steps: Steps) -> Materials:
     if judged_on != "evaluation":
         steps.note("ingest", f"no evaluation set: answers are judged on {judged_on} samples")
     return Materials(source, model, calibration, evaluation, judged, judged_on)
+
+
+def _check_batch(job: OptimizeJob, model: SourceModel) -> None:
+    batch = job.request.batch
+    is_fixed = bool(model.inputs) and all(spec.shape[:1] == (batch,) for spec in model.inputs)
+    if batch > 1 and not is_fixed and not is_batchable(model.inputs):
+        raise InvalidJob(
+            job.source.uri,
+            found=f"a request for batches of {batch}, and a model whose batch axis is fixed",
+            expected="batch 1, or a model with a free batch axis",
+            remedy="Export the model with a dynamic batch axis, or ask for its own batch size.",
+        )
 
 
 def _data(

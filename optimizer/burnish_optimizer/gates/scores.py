@@ -38,14 +38,25 @@ def class_scores(outputs: Sequence[Array]) -> int | None:
 
 
 def cosine(expected: Array, found: Array) -> float:
-    """Cosine similarity of two arrays as vectors; 1 where both are zero, equality for texts."""
+    """Cosine similarity of two arrays as vectors; 1 where both are zero, equality for texts.
+
+    Where the reference has no number nothing is compared; NaN or infinity elsewhere counts as 0 (and
+    fails the finite gate).
+    """
     if expected.dtype.kind not in "fiub":
         return float(np.array_equal(expected, found))
-    a, b = (np.nan_to_num(x.astype(np.float64).ravel()) for x in (expected, found))
+    a, b = (_unit_scale(np.where(np.isfinite(expected), x, 0)) for x in (expected, found))
     norms = float(np.linalg.norm(a) * np.linalg.norm(b))
     if norms == 0.0:
         return float(not a.any() and not b.any())
     return float(np.clip(np.dot(a, b) / norms, -1.0, 1.0))
+
+
+def _unit_scale(values: Array) -> Array:
+    """Finite doubles within ±1: squares of large numbers would overflow."""
+    wide = np.where(np.isfinite(values), values, 0).astype(np.float64).ravel()
+    largest = np.max(np.abs(wide), initial=0.0)
+    return wide / largest if largest else wide
 
 
 def _best(scores: Array) -> Array:
@@ -68,5 +79,6 @@ def _finite_where(expected: Array, found: Array) -> bool:
 def _max_error(expected: Array, found: Array) -> float:
     if expected.dtype.kind not in "fiub" or not expected.size:
         return 0.0
-    error = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-    return float(np.max(np.nan_to_num(error, nan=0.0, posinf=np.inf)))
+    counted = np.isfinite(expected)
+    error = np.abs(found[counted].astype(np.float64) - expected[counted].astype(np.float64))
+    return float(np.max(np.where(np.isnan(error), np.inf, error), initial=0.0))

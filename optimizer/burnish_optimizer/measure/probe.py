@@ -15,7 +15,7 @@ from typing import IO, Any
 from burnish_engine.base import Record
 from burnish_optimizer.errors import Declined, InvalidJob
 from burnish_optimizer.gates.scores import score_sample
-from burnish_optimizer.ingest.feeds import Feeds, is_batchable, repeat, stack, to_feeds
+from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.reference.answers import batch_difference, first_batch, judged_samples, read_answer
 from burnish_optimizer.tasks import BatchCheck, Judged, Opened, ProbeTask, Round
@@ -107,21 +107,11 @@ class Probe:
 
 
 def measured_feeds(task: ProbeTask, session: Session) -> list[Feeds]:
-    """The feeds of the measured requests: real samples, `batch` to a request.
-
-    Raises: InvalidJob: the model cannot take a batch of that size.
-    """
+    """The feeds of the measured requests: real samples, `batch` to a request."""
     inputs, batch = session.inputs, task.batch
     singles = [to_feeds(s.arrays, inputs) for s in islice(open_samples(task.data, inputs), DISTINCT_FEEDS)]
     if batch == 1 or all(spec.shape and spec.shape[0] == batch for spec in inputs):
         return [feeds for feeds in singles if _same_shapes(feeds, singles[0])]
-    if not is_batchable(inputs):
-        raise InvalidJob(
-            "batch",
-            found=f"a request for batches of {batch}, and a model whose batch axis is fixed",
-            expected="batch 1, or a model with a free batch axis",
-            remedy="Export the model with a dynamic batch axis, or ask for its own batch size.",
-        )
     chosen = [singles[index % len(singles)] for index in range(batch)]
     return [stack(chosen) or repeat(singles[0], batch)]
 

@@ -14,7 +14,7 @@ STYLES = {
     CandidateState.SKIPPED: "dim",
     CandidateState.UNMEASURED: "dim",
 }
-COLUMNS = ("p50 ms", "p99 ms", "speed-up", "per second", "accuracy", "memory", "size")
+COLUMNS = ("p50 ms", "p99 ms", "per second", "metric", "memory", "size")
 
 
 def render_report(report: Report) -> RenderableType:
@@ -43,12 +43,12 @@ def candidate_table(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("why", overflow="fold")
-    table.add_row("baseline", "FP32", *_figures(report.baseline, report.baseline, None), "", "")
+    table.add_row("baseline", "FP32", *_figures(report.baseline, None), "", "")
     for candidate in report.candidates:
         table.add_row(
             candidate.recipe,
             candidate.precision.value,
-            *_figures(candidate.measurement, report.baseline, candidate.accuracy),
+            *_figures(candidate.measurement, candidate.accuracy),
             Text(candidate.state.value, style=STYLES[candidate.state]),
             candidate.reason,
         )
@@ -70,15 +70,13 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def _figures(found: Measurement | None, baseline: Measurement, accuracy: Accuracy | None) -> tuple[str, ...]:
+def _figures(found: Measurement | None, accuracy: Accuracy | None) -> tuple[str, ...]:
     judged = f"{accuracy.value:.4f}" if accuracy else ""
     if found is None:
-        return ("", "", "", "", judged, "", "")
-    p50 = found.latency_seconds.p50
+        return ("", "", "", judged, "", "")
     return (
-        milliseconds(p50),
+        milliseconds(found.latency_seconds.p50),
         milliseconds(found.latency_seconds.p99),
-        f"{baseline.latency_seconds.p50.value / p50.value:.2f} ×",
         f"{found.throughput_per_second.value:.1f}",
         judged,
         size(found.peak_memory_bytes),

@@ -1,0 +1,109 @@
+"""Laws that hold for all data."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from burnish_engine.descriptor import TensorSpec
+from burnish_engine.report import Estimate, GateResult, Latency, Measurement
+from burnish_engine.request import Minimize, OptimizationRequest, Precision
+from burnish_optimizer.gates.intervals import wilson
+from burnish_optimizer.gates.scores import cosine, score_sample
+from burnish_optimizer.ingest.samples import DataSpec, open_samples
+from burnish_optimizer.measure.statistics import Rounds, ratio
+from burnish_optimizer.search.select import Contender, Figures, improvement, select
+
+SECONDS = st.floats(1e-5, 10)
+NUMBERS = hnp.arrays(np.float32, hnp.array_shapes(max_dims=3, max_side=4), elements=st.floats(width=32))
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_encloses_the_share_and_stays_a_share(counted):
+    successes, trials = counted
+    low, high = wilson(successes, trials)
+    assert 0.0 <= low <= successes / trials + 1e-12
+    assert successes / trials - 1e-12 <= high <= 1.0
+
+
+@given(NUMBERS, NUMBERS)
+def test_cosine_is_a_cosine_whatever_the_numbers(a, b):
+    if a.shape == b.shape:
+        assert -1.0 <= cosine(a, b) <= 1.0
+
+
+@given(NUMBERS)
+def test_an_answer_agrees_with_itself(array):
+    found = score_sample([array], [array], None)
+    assert found.finite
+    assert found.max_error == 0.0
+    assert found.cosine > 0.999
+    assert found.agreement in (None, 1.0)
+
+
+@given(st.lists(st.tuples(SECONDS, SECONDS), min_size=2, max_size=20), st.floats(0.1, 10))
+def test_a_ratio_lies_in_its_interval_and_does_not_know_the_unit(pairs, unit):
+    old, new = (tuple((side,) for side in column) for column in zip(*pairs, strict=True))
+    found = ratio(Rounds(old, new))
+    scaled = ratio(Rounds(tuple((a * unit,) for (a,) in old), tuple((b * unit,) for (b,) in new)))
+    assert found.low <= found.value * (1 + 1e-9)
+    assert found.value <= found.high * (1 + 1e-9)
+    assert np.isclose(found.value, scaled.value)
+
+
+def measurement(memory=100, size=100):
+    one = Estimate(value=1, low=1, high=1)
+    latency = Latency(p50=one, p90=one, p99=one)
+    return Measurement(
+        latency_seconds=latency,
+        throughput_per_second=one,
+        peak_memory_bytes=memory,
+        load_seconds=0.0,
+        size_bytes=size,
+        samples=1,
+    )
+
+
+@st.composite
+def contenders(draw):
+    found = []
+    for index in range(draw(st.integers(0, 6))):
+        value = draw(st.floats(0.2, 3))
+        half = draw(st.floats(0, 0.1))
+        interval = Estimate(value=value, low=value - half, high=value + half)
+        sizes = measurement(draw(st.integers(1, 300)), draw(st.integers(1, 300)))
+        figures = Figures(sizes, interval, interval) if draw(st.booleans()) else None
+        gate = GateResult(name="gate", passed=draw(st.booleans()), found="", expected="")
+        found.append(Contender(f"r{index}", draw(st.sampled_from(list(Precision))), (gate,), figures))
+    return found
+
+
+@given(contenders(), st.sampled_from(list(Minimize)))
+def test_whoever_wins_passed_was_measured_and_beats_the_baseline(candidates, minimize):
+    verdicts = select(candidates, measurement(), OptimizationRequest(minimize=minimize))
+    assert [v.recipe for v in verdicts] == [c.recipe for c in candidates]
+    winners = [c for c, v in zip(candidates, verdicts, strict=True) if v.won]
+    assert len(winners) <= 1
+    for winner in winners:
+        assert all(gate.passed for gate in winner.gates)
+        assert winner.figures
+        assert improvement(winner.figures, measurement(), minimize).high < 1
+    assert all(v.reason for v in verdicts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float32, np.int64, np.uint8, np.float16]),
+        st.tuples(st.integers(1, 6), st.integers(0, 4), st.integers(1, 3)),
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_streamed_rows_are_what_numpy_reads(tmp_path_factory, rows, compress, fortran):
+    path = tmp_path_factory.mktemp("set") / "set.npz"
+    rows = np.asfortranarray(rows) if fortran else rows
+    (np.savez_compressed if compress else np.savez)(path, x=rows)
+    spec = TensorSpec(name="x", dtype=rows.dtype.name, shape=(None, *rows.shape[1:]))
+    found = [s.arrays["x"] for s in open_samples(DataSpec(path=str(path)), (spec,))]
+    assert np.stack(found).tobytes() == np.ascontiguousarray(rows).tobytes()
