@@ -19,7 +19,8 @@ from burnish_runtime.errors import (
 )
 from burnish_runtime.session import Array
 
-ERRORS_ONLY = 3
+# Errors arrive as exceptions; the library would also write each of them to standard error.
+FATAL_ONLY = 4
 ONNX_BFLOAT16 = 16
 LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
@@ -100,7 +101,7 @@ def session_options(library: Any, options: RunOptions) -> Any:
             "graph_optimization", found=repr(options.graph_optimization), expected=" or ".join(LEVELS)
         )
     made = library.SessionOptions()
-    made.log_severity_level = ERRORS_ONLY
+    made.log_severity_level = FATAL_ONLY
     made.graph_optimization_level = getattr(
         library.GraphOptimizationLevel, LEVELS[options.graph_optimization]
     )

@@ -46,6 +46,8 @@ class InferEndpoint:
             response = self._failed(error, model)
         except ClientDisconnect:
             response = failure("the client went away", CLIENT_CLOSED_REQUEST)
+        except asyncio.CancelledError:  # only the end of the process cancels: say so, and be done
+            response = failure("the server stopped before the answer was there", 503)
         except Exception:
             LOG.exception("a request failed unexpectedly", extra={"model": model})
             response = failure("internal error", 500)
