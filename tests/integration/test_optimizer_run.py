@@ -1,15 +1,20 @@
 """A whole optimization of a small real network, with candidates that behave and that do not."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from burnish_engine.errors import IntegrityError
+from burnish_engine.oci.artifact import push_files
+from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.reference import Reference
 from burnish_engine.report import CandidateState, Report
 from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
-from burnish_engine.store import read_engine
+from burnish_engine.store import pull_engine, push_engine, read_engine
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.job import Input, OptimizeJob
@@ -17,6 +22,7 @@ from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.optimize import optimize
 from burnish_runtime.load import open_engine
 from support import optimizer_nets as nets
+from support.registry import running_registry
 
 QUICK = Windows(window_seconds=0.01, seconds=0.2, patience_seconds=0.4, min_pairs=4)
 
@@ -199,6 +205,33 @@ def test_external_data_travels_with_the_engine(tmp_path):
     shutil.rmtree(folder)
     assert sorted(p.name for p in (result.folder / "model").iterdir()) == ["net.onnx", "weights.bin"]
     assert answers(result.folder, rows(tmp_path / "evaluation.npz")).shape == (12, 4)
+
+
+@pytest.mark.integration
+def test_source_and_data_come_from_a_registry_and_the_engine_goes_back(tmp_path):
+    asked = job(tmp_path)
+    (tmp_path / "registry").mkdir()
+    with running_registry(tmp_path / "registry") as address, RegistryClient() as client:
+        inputs = {}
+        for name in ("net.onnx", "calibration.npz", "evaluation.npz"):
+            there = Reference.parse(f"oci://{address}/test/{name.split('.')[0]}:1")
+            inputs[name] = Input(str(there), push_files(client, there, tmp_path, [name]).digest)
+            (tmp_path / name).unlink()
+        pinned = replace(
+            asked,
+            source=inputs["net.onnx"],
+            calibration=inputs["calibration.npz"],
+            evaluation=inputs["evaluation.npz"],
+        )
+        result = optimize(pinned, recipes=[fault("same")], windows=QUICK)
+        assert result.report.source.digest == inputs["net.onnx"].digest
+        assert result.report.calibration.samples == result.report.evaluation.samples == 12
+        there = Reference.parse(f"oci://{address}/test/engines:{result.report.key}")
+        push_engine(client, there, result.folder)
+        assert pull_engine(client, there, tmp_path / "pulled") == result.descriptor
+        moved = replace(pinned, source=Input(inputs["net.onnx"].uri, "sha256:" + "0" * 64))
+        with pytest.raises(IntegrityError):
+            optimize(moved, recipes=[], windows=QUICK)
 
 
 def test_the_work_folder_needs_no_relative_path(tmp_path, monkeypatch):
