@@ -114,7 +114,8 @@ def test_with_namespaces_only_the_inventory_is_cluster_wide(render: Render) -> N
     manifests = render("rbac.aggregate=false", "watchNamespaces={team-a,team-b}")
     (role,) = of_kind(manifests, "ClusterRole")
     resources = {resource for rule in role["rules"] for resource in rule["resources"]}
-    assert resources == {"nodes", "acceleratorclasses", "acceleratorclasses/status"}
+    inventory = {"nodes", "acceleratorclasses", "acceleratorclasses/status"}
+    assert resources == inventory | {"namespaces", "customresourcedefinitions"}
     assert [role["metadata"]["namespace"] for role in of_kind(manifests, "Role")] == ["team-a", "team-b"]
 
 

@@ -82,4 +82,10 @@ app.kubernetes.io/part-of: burnish
 - apiGroups: [burnish.dev]
   resources: [acceleratorclasses/status]
   verbs: [patch]
+- apiGroups: [apiextensions.k8s.io]  # to notice CRDs that come later
+  resources: [customresourcedefinitions]
+  verbs: [get, list, watch]
+- apiGroups: [""]  # to notice a watched namespace that comes later
+  resources: [namespaces]
+  verbs: [get, list, watch]
 {{- end }}
