@@ -128,7 +128,7 @@ async def _watch(settings: Settings, queue: WorkQueue[Key], *, cluster_scoped: b
     handlers.watch(registry, Waker(queue.wake), cluster_scoped=cluster_scoped)
     await kopf.operator(
         registry=registry,
-        settings=handlers.settings(),
+        settings=handlers.settings(everywhere=not settings.watch_namespaces),
         standalone=True,
         identity=IDENTITY,
         clusterwide=not settings.watch_namespaces,

@@ -115,14 +115,16 @@ def watch(registry: kopf.OperatorRegistry, waker: Waker, *, cluster_scoped: bool
         await waker.node(dict(event), dict(body))
 
 
-def settings() -> kopf.OperatorSettings:
+def settings(*, everywhere: bool) -> kopf.OperatorSettings:
     """kopf as a watcher only: it posts nothing, stores nothing, sees our own Jobs, pods and so on."""
     found = kopf.OperatorSettings()
     found.posting.enabled = False
     found.peering.standalone = True
     # What is in kopf's own queues at the end is not lost: the next process lists everything.
     found.queueing.exit_timeout = 0.2
-    found.networking.error_backoffs = [1, 2, 3, 5, 8, 13]
+    found.networking.error_backoffs = [1, 2, 3, 5, 8, 13, 21, 34]
+    # In given namespaces neither CRDs nor namespaces need be watched, nor may they.
+    found.scanning.disabled = not everywhere
     for group, version, plural in _OWN_KINDS:
         found.watching.label_selectors[group, version, plural] = OURS
     return found

@@ -1,0 +1,106 @@
+"""The operator with exactly the rights that the chart gives it: cluster-wide, and in one namespace alone."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from light import ControlPlane
+
+from support.kubelets import Kubelets, cpu_labels
+from support.operator_process import OperatorProcess
+from support.team import Team, wait_for
+
+pytestmark = pytest.mark.integration
+CHART = Path(__file__).resolve().parents[2] / "charts" / "burnish"
+Started = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def kubelets(crds: ControlPlane) -> Iterator[Kubelets]:
+    with Kubelets(crds.kubeconfig) as found:
+        found.add_node("pool-1", cpu_labels("small") | {"pool": "gold"})
+        yield found
+    crds.kubectl("delete", "acceleratorclasses", "--all")
+
+
+@pytest.fixture
+def team(crds: ControlPlane, namespace: str) -> Iterator[Team]:
+    yield Team(crds, namespace)
+    crds.kubectl("delete", "optimizedmodels", "--all", "-n", namespace)
+
+
+@pytest.fixture
+def started(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Started]:
+    """Start the operator as the chart's ServiceAccount, with the chart's roles and no others."""
+    processes = []
+
+    def start(*values: str, **environment: str) -> OperatorProcess:
+        roles = _rendered(crds, team.namespace, *values)
+        crds.kubectl("apply", "-n", team.namespace, "-f", "-", stdin=roles)
+        kubeconfig = tmp_path / "kubeconfig"
+        token = team.kubectl("create", "token", "burnish").strip()
+        kubeconfig.write_text(_with_token(crds.kubeconfig, token))
+        log = tmp_path / "operator.log"
+        process = OperatorProcess(kubeconfig, f"{crds.registry}/rights/{team.namespace}", log, **environment)
+        process.start()
+        processes.append((process, roles))
+        return process
+
+    yield start
+    for process, roles in processes:
+        process.kill()
+        crds.kubectl("delete", "-n", team.namespace, "-f", "-", stdin=roles)
+        print(process.log.read_text()[-9000:])
+
+
+def _rendered(plane: ControlPlane, namespace: str, *values: str) -> str:
+
+    shown = ("templates/rbac.yaml", "templates/serviceaccount.yaml")
+    arguments = [f"--show-only={name}" for name in shown] + [f"--set={value}" for value in values]
+    helm = [str(plane.binaries / "helm"), "template", "burnish", str(CHART), "--namespace", namespace]
+    image = "--set=images.registry=registry.invalid/burnish"
+    return subprocess.run([*helm, image, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def _with_token(kubeconfig: Path, token: str) -> str:
+    found: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
+    found["users"] = [{"name": "operator", "user": {"token": token}}]
+    found["contexts"][0]["context"]["user"] = "operator"
+    return json.dumps(found)
+
+
+def test_the_chart_gives_all_rights_that_are_needed(
+    kubelets: Kubelets, started: Started, team: Team, tmp_path: Path
+) -> None:
+    operator = started()
+    team.apply(team.source(tmp_path))
+    wait_for("Ready", team.is_ready)
+    assert {e["reason"] for e in team.get("events")} >= {"BuildStarted", "Ready"}
+    assert "orbidden" not in operator.log.read_text()
+
+
+def test_given_namespaces_may_discover_hardware_too(
+    kubelets: Kubelets, started: Started, team: Team, tmp_path: Path
+) -> None:
+    started(f"watchNamespaces={{{team.namespace}}}", BURNISH_WATCH_NAMESPACES=team.namespace)
+    team.apply(team.source(tmp_path))
+    wait_for("Ready", team.is_ready)
+    assert [t["name"] for t in team.status()["targets"]] == ["cpu-amd-25-17-small"]
+
+
+def test_one_namespace_without_any_cluster_role_is_enough(
+    kubelets: Kubelets, started: Started, team: Team, tmp_path: Path
+) -> None:
+    namespace = team.namespace
+    started(f"watchNamespaces={{{namespace}}}", "rbac.inventory=false", BURNISH_WATCH_NAMESPACES=namespace)
+    team.apply(team.source(tmp_path), targets=[{"name": "gold", "nodeSelector": {"pool": "gold"}}])
+    team.apply(team.source(tmp_path), name="discovering")
+    wait_for("Ready", team.is_ready)
+    wait_for(
+        "the refusal", lambda: team.condition("TargetsResolved", "discovering") == ("False", "Forbidden")
+    )
+    assert [t["state"] for t in team.status()["targets"]] == ["Serving"]
