@@ -1,5 +1,8 @@
 """Sessions of every backend, on real models."""
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -224,3 +227,19 @@ def test_remembered_shapes_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     session = session_of(tmp_path, identity(), Backend.OPENVINO)
     for rows in (1, 2, 3, 1, 3):
         assert session.run({"x": np.ones((rows, 3), np.float32)})["y"].shape == (rows, 3)
+
+
+def test_telemetry_is_off_before_the_library_is_loaded() -> None:
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys, burnish_runtime.load; "
+            "print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)",
+        ],
+        env={"PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["1", "False"]
