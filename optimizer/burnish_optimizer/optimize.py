@@ -80,7 +80,7 @@ def optimize(
             context, planned, materials, reference=reference, exact=exact, baseline=baseline
         )
     context.steps.begin("select", "comparing the candidates")
-    verdicts = _verdicts(attempts, baseline, job)
+    verdicts = _verdicts(attempts, job)
     winner = next((a for a in attempts if (v := verdicts.get(a.recipe.name)) and v.won), None)
     finished = assemble.Finished(
         job=job,
@@ -100,17 +100,17 @@ def optimize(
     return result
 
 
-def _verdicts(attempts: Sequence[Attempt], baseline: Baseline, job: OptimizeJob) -> dict[str, Verdict]:
+def _verdicts(attempts: Sequence[Attempt], job: OptimizeJob) -> dict[str, Verdict]:
     contenders = [entries.contender(a) for a in attempts if entries.is_contender(a)]
-    return {v.recipe: v for v in select(contenders, baseline.measurement, job.request)}
+    return {v.recipe: v for v in select(contenders, job.request)}
 
 
 def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> assemble.Chosen:
-    if winner and winner.figures and winner.accuracy and winner.opened and winner.baseline:
+    if winner and winner.figures and winner.accuracy and winner.opened:
         return assemble.Chosen(
             recipe=winner.recipe,
             options=run_options(winner.recipe, job),
-            baseline=winner.baseline,
+            baseline=winner.figures.baseline,
             optimized=winner.figures.measurement,
             accuracy=winner.accuracy,
             warmup_shapes=winner.opened.shapes,

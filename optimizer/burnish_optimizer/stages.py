@@ -29,8 +29,10 @@ from burnish_optimizer.tasks import (
     PassesTask,
     ProbeTask,
 )
+from burnish_runtime import memory
 
 BASELINE_WINDOWS = 6
+MIN_CANDIDATE_BYTES = 128 << 20
 BASELINE_RECIPE = Recipe(
     name=BASELINE, backend=Backend.ONNXRUNTIME, precision=Precision.FP32, build="the source itself"
 )
@@ -132,7 +134,7 @@ def try_candidates(
         baseline_size_bytes=materials.model.size_bytes,
         probe=lambda model, recipe: probe_task(model, recipe, context.job, materials, reference),
         folder=context.job.work_dir,
-        memory_bytes=context.memory_bytes,
+        memory_bytes=candidate_memory(context, baseline),
         windows=context.windows,
         clock=context.clock,
     )
@@ -146,6 +148,12 @@ def try_candidates(
             task = build_task(recipe, folder / recipe.name, context, materials, exact)
             attempts.append(attempt(recipe, task, bench, context.left()))
     return tuple(attempts)
+
+
+def candidate_memory(context: Context, baseline: Baseline) -> int:
+    """What the run may take, less what this process and the baseline hold: a pod counts them together."""
+    held = memory.current_bytes() + baseline.opened.peak_memory_bytes
+    return max(context.memory_bytes - held, MIN_CANDIDATE_BYTES)
 
 
 def build_task(

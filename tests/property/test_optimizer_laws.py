@@ -51,8 +51,8 @@ def test_a_ratio_lies_in_its_interval_and_does_not_know_the_unit(pairs, unit):
     assert np.isclose(found.value, scaled.value)
 
 
-def measurement(memory=100, size=100):
-    one = Estimate(value=1, low=1, high=1)
+def measurement(memory=100, size=100, seconds=1):
+    one = Estimate(value=seconds, low=seconds, high=seconds)
     latency = Latency(p50=one, p90=one, p99=one)
     return Measurement(
         latency_seconds=latency,
@@ -72,7 +72,7 @@ def contenders(draw):
         half = draw(st.floats(0, 0.1))
         interval = Estimate(value=value, low=value - half, high=value + half)
         sizes = measurement(draw(st.integers(1, 300)), draw(st.integers(1, 300)))
-        figures = Figures(sizes, interval, interval) if draw(st.booleans()) else None
+        figures = Figures(sizes, measurement(seconds=3), interval, interval) if draw(st.booleans()) else None
         gate = GateResult(name="gate", passed=draw(st.booleans()), found="", expected="")
         found.append(Contender(f"r{index}", draw(st.sampled_from(list(Precision))), (gate,), figures))
     return found
@@ -80,14 +80,14 @@ def contenders(draw):
 
 @given(contenders(), st.sampled_from(list(Minimize)))
 def test_whoever_wins_passed_was_measured_and_beats_the_baseline(candidates, minimize):
-    verdicts = select(candidates, measurement(), OptimizationRequest(minimize=minimize))
+    verdicts = select(candidates, OptimizationRequest(minimize=minimize))
     assert [v.recipe for v in verdicts] == [c.recipe for c in candidates]
     winners = [c for c, v in zip(candidates, verdicts, strict=True) if v.won]
     assert len(winners) <= 1
     for winner in winners:
         assert all(gate.passed for gate in winner.gates)
         assert winner.figures
-        assert improvement(winner.figures, measurement(), minimize).high < 1
+        assert improvement(winner.figures, minimize).high < 1
     assert all(v.reason for v in verdicts)
 
 

@@ -29,18 +29,23 @@ def measured(seconds=0.01, memory=100, size=100):
 def contender(name, ratio, *, precision=Precision.FP32, gates=GOOD, mean=None, goal=None, **figures):
     value, low, high = ratio
     p50 = Estimate(value=value, low=low, high=high)
-    return Contender(name, precision, gates, Figures(measured(**figures), p50, mean or p50, goal))
+    return Contender(
+        name,
+        precision,
+        gates,
+        Figures(measured(**{"seconds": 0.01 * value} | figures), measured(), p50, mean or p50, goal),
+    )
 
 
 def winner(contenders, **request):
-    verdicts = select(contenders, measured(), OptimizationRequest(**request))
+    verdicts = select(contenders, OptimizationRequest(**request))
     won = [verdict.recipe for verdict in verdicts if verdict.won]
     assert len(won) <= 1
     return won[0] if won else "baseline"
 
 
 def reason(contenders, name, **request):
-    verdicts = select(contenders, measured(), OptimizationRequest(**request))
+    verdicts = select(contenders, OptimizationRequest(**request))
     return next(v.reason for v in verdicts if v.recipe == name)
 
 
@@ -112,4 +117,8 @@ def test_losers_are_told_who_won():
     contenders = [contender("slow", (0.8, 0.79, 0.81)), contender("fast", (0.5, 0.49, 0.51))]
     assert "1.25 × as fast" in reason(contenders, "slow")
     assert "fast is better" in reason(contenders, "slow")
-    assert "2.00 × as fast (1.96 to 2.04)" in reason(contenders, "fast")
+    assert "2.00 × as fast (1.96 to 2.04) as the baseline's 10.0 ms" in reason(contenders, "fast")
+
+
+def test_a_ratio_that_the_plain_figures_contradict_does_not_win():
+    assert winner([contender("drifting", (0.9, 0.88, 0.92), seconds=0.011)]) == "baseline"

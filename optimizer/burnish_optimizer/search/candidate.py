@@ -30,7 +30,6 @@ class Attempt:
     """What became of a recipe: a reason that ended it early, else gates, and figures where measured.
 
     skipped, declined: never built.   failed: broke.   hopeless: so slow that it was not judged.
-    baseline: the baseline's figures, taken in turns with these.
     """
 
     recipe: Recipe
@@ -43,7 +42,6 @@ class Attempt:
     gates: tuple[GateResult, ...] = ()
     accuracy: Accuracy | None = None
     figures: Figures | None = None
-    baseline: Measurement | None = None
     opened: Opened | None = None
 
 
@@ -101,13 +99,7 @@ def _examine(
     patience = min(bench.windows.patience_seconds, candidate.seconds)
     windows = replace(bench.windows, patience_seconds=patience)
     rounds = interleave(bench.baseline, candidate, windows, bench.clock)
-    return replace(
-        result,
-        figures=figures(rounds, opened, size_bytes(folder), bench.request),
-        baseline=measurement(
-            flatten(rounds.baseline), bench.baseline_opened, bench.baseline_size_bytes, bench.request.batch
-        ),
-    )
+    return replace(result, figures=_figures(rounds, opened, size_bytes(folder), bench))
 
 
 def judge(
@@ -118,18 +110,6 @@ def judge(
     accuracy = summarize(scores, request.metric)
     gates = (finite_gate(scores), accuracy_gate(accuracy, request), batch_gate(candidate.batch()))
     return gates, accuracy
-
-
-def figures(rounds: Rounds, opened: Opened, size: int, request: OptimizationRequest) -> Figures:
-    """All figures of one candidate from its rounds."""
-    taken = flatten(rounds.candidate)
-    goal = request.latency
-    return Figures(
-        measurement=measurement(taken, opened, size, request.batch),
-        p50_ratio=ratio(rounds),
-        mean_ratio=ratio(rounds, percent=None),
-        goal_seconds=float(np.percentile(taken, goal.percentile)) if goal else None,
-    )
 
 
 def measurement(latencies: tuple[float, ...], opened: Opened, size: int, batch: int) -> Measurement:
@@ -151,6 +131,18 @@ def source_signature(opened: Opened) -> tuple[tuple[TensorSpec, ...], tuple[Tens
 
 def _signature(opened: Opened, bench: Bench) -> GateResult:
     return signature_gate(source_signature(bench.baseline_opened), source_signature(opened))
+
+
+def _figures(rounds: Rounds, opened: Opened, size: int, bench: Bench) -> Figures:
+    taken, beside = flatten(rounds.candidate), flatten(rounds.baseline)
+    goal, batch = bench.request.latency, bench.request.batch
+    return Figures(
+        measurement=measurement(taken, opened, size, batch),
+        baseline=measurement(beside, bench.baseline_opened, bench.baseline_size_bytes, batch),
+        p50_ratio=ratio(rounds),
+        mean_ratio=ratio(rounds, percent=None),
+        goal_seconds=float(np.percentile(taken, goal.percentile)) if goal else None,
+    )
 
 
 def _hopeless(opened: Opened, bench: Bench) -> str:

@@ -15,11 +15,13 @@ _EXACTNESS = (Precision.FP32, Precision.BF16, Precision.FP16, Precision.FP8, Pre
 class Figures:
     """What was measured of one candidate.
 
+    baseline: the baseline's figures, taken in turns with the candidate's.
     p50_ratio, mean_ratio: candidate over baseline, measured in turns (below 1 is faster).
     goal_seconds: latency at the goal's percentile, None where the request has no goal.
     """
 
     measurement: Measurement
+    baseline: Measurement
     p50_ratio: Estimate
     mean_ratio: Estimate
     goal_seconds: float | None = None
@@ -44,25 +46,24 @@ class Verdict:
     reason: str
 
 
-def select(
-    contenders: Sequence[Contender], baseline: Measurement, request: OptimizationRequest
-) -> tuple[Verdict, ...]:
+def select(contenders: Sequence[Contender], request: OptimizationRequest) -> tuple[Verdict, ...]:
     """A verdict for each contender, in their order; at most one won. None: the baseline wins.
 
     A winner passed every gate, keeps the latency goal, and is better than the baseline with 95 %
-    confidence. Among winners whose intervals overlap the best's, the more exact one is taken, then the
-    one that was tried first.
+    confidence (where speed is the objective, by its plain p50, too: the report must not contradict it).
+    Among winners whose intervals overlap the best's, the more exact one is taken, then the one that was
+    tried first.
     """
-    refusals = [_refusal(contender, baseline, request) for contender in contenders]
+    refusals = [_refusal(contender, request) for contender in contenders]
     able = [c for c, refusal in zip(contenders, refusals, strict=True) if not refusal]
-    winner = _best(able, baseline, request.minimize)
+    winner = _best(able, request.minimize)
     return tuple(
-        Verdict(c.recipe, c is winner, refusal or _reason(c, winner, baseline, request.minimize))
+        Verdict(c.recipe, c is winner, refusal or _reason(c, winner, request.minimize))
         for c, refusal in zip(contenders, refusals, strict=True)
     )
 
 
-def improvement(figures: Figures, baseline: Measurement, minimize: Minimize) -> Estimate:
+def improvement(figures: Figures, minimize: Minimize) -> Estimate:
     """The objective over the baseline's: below 1 is better."""
     match minimize:
         case Minimize.LATENCY:
@@ -70,21 +71,24 @@ def improvement(figures: Figures, baseline: Measurement, minimize: Minimize) -> 
         case Minimize.COST:  # of one accelerator: its time per sample
             return figures.mean_ratio
         case Minimize.MEMORY:
-            value = figures.measurement.peak_memory_bytes / baseline.peak_memory_bytes
+            value = figures.measurement.peak_memory_bytes / figures.baseline.peak_memory_bytes
             return Estimate(value=value, low=value * (1 - MEMORY_NOISE), high=value * (1 + MEMORY_NOISE))
         case Minimize.SIZE:
-            value = figures.measurement.size_bytes / baseline.size_bytes
+            value = figures.measurement.size_bytes / figures.baseline.size_bytes
             return Estimate(value=value, low=value, high=value)
 
 
-def describe(ratio: Estimate, minimize: Minimize) -> str:
-    """A ratio for people: `1.82 × as fast (1.78 to 1.85)`, `0.46 × the memory (0.45 to 0.47)`."""
+def describe(figures: Figures, minimize: Minimize) -> str:
+    """The objective for people: `1.82 × as fast (1.78 to 1.85) as …`, `0.46 × the size`."""
+    ratio = improvement(figures, minimize)
     if minimize in (Minimize.LATENCY, Minimize.COST):
-        return f"{1 / ratio.value:.2f} × as fast ({1 / ratio.high:.2f} to {1 / ratio.low:.2f})"
-    return f"{ratio.value:.2f} × the {minimize.value.lower()} ({ratio.low:.2f} to {ratio.high:.2f})"
+        beside = figures.baseline.latency_seconds.p50.value * 1000
+        interval = f"{1 / ratio.high:.2f} to {1 / ratio.low:.2f}"
+        return f"{1 / ratio.value:.2f} × as fast ({interval}) as the baseline's {beside:#.3g} ms beside it"
+    return f"{ratio.value:.2f} × the {minimize.value.lower()}"
 
 
-def _refusal(contender: Contender, baseline: Measurement, request: OptimizationRequest) -> str:
+def _refusal(contender: Contender, request: OptimizationRequest) -> str:
     failed = [gate for gate in contender.gates if not gate.passed]
     if failed:
         return f"gate {failed[0].name}: found {failed[0].found}, expected {failed[0].expected}"
@@ -93,10 +97,16 @@ def _refusal(contender: Contender, baseline: Measurement, request: OptimizationR
     missed = _missed_goal(contender.figures, request.latency)
     if missed:
         return missed
-    ratio = improvement(contender.figures, baseline, request.minimize)
-    if ratio.high >= 1:
-        return f"does not beat the baseline: {describe(ratio, request.minimize)}"
+    if not _beats(contender.figures, request.minimize):
+        return f"does not beat the baseline: {describe(contender.figures, request.minimize)}"
     return ""
+
+
+def _beats(figures: Figures, minimize: Minimize) -> bool:
+    if improvement(figures, minimize).high >= 1:
+        return False
+    own, beside = (m.latency_seconds.p50.value for m in (figures.measurement, figures.baseline))
+    return minimize is not Minimize.LATENCY or own < beside
 
 
 def _missed_goal(figures: Figures, goal: LatencyGoal | None) -> str:
@@ -109,8 +119,8 @@ def _missed_goal(figures: Figures, goal: LatencyGoal | None) -> str:
     return ""
 
 
-def _best(able: Sequence[Contender], baseline: Measurement, minimize: Minimize) -> Contender | None:
-    ratios = {c.recipe: improvement(c.figures, baseline, minimize) for c in able if c.figures}
+def _best(able: Sequence[Contender], minimize: Minimize) -> Contender | None:
+    ratios = {c.recipe: improvement(c.figures, minimize) for c in able if c.figures}
     if not ratios:
         return None
     best = min(ratios.values(), key=lambda ratio: ratio.value)
@@ -118,8 +128,8 @@ def _best(able: Sequence[Contender], baseline: Measurement, minimize: Minimize) 
     return min(near, key=lambda c: _EXACTNESS.index(c.precision))
 
 
-def _reason(contender: Contender, winner: Contender | None, baseline: Measurement, minimize: Minimize) -> str:
+def _reason(contender: Contender, winner: Contender | None, minimize: Minimize) -> str:
     if contender.figures is None or winner is None:
         return ""
-    shown = describe(improvement(contender.figures, baseline, minimize), minimize)
+    shown = describe(contender.figures, minimize)
     return shown if contender is winner else f"{shown}; {winner.recipe} is better, or as good and more exact"
