@@ -1,7 +1,7 @@
 """A whole cluster with Burnish in it, brought up once, by the code that `make demo` runs.
 
-`BURNISH_E2E_CLUSTER` names the cluster (default `e2e`); `BURNISH_E2E_KEEP=1` leaves it up, so that the
-next run starts in seconds.
+`BURNISH_E2E_CLUSTER` names the cluster (default `e2e`); `BURNISH_E2E_KEEP=1` leaves it up with its engines,
+so that the next run starts in seconds.
 """
 
 import os
@@ -38,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
     if os.geteuid() != 0:
         pytest.skip("the embedded cluster needs root, for namespaces and cgroups")
     console = Console(file=sys.__stderr__, width=120)
-    options = Options(cluster=CLUSTER, fresh=True, reports=tmp_path_factory.mktemp("reports"))
+    options = Options(cluster=CLUSTER, fresh=not KEEP, reports=tmp_path_factory.mktemp("reports"))
     try:
         with Steps(console) as steps:
             result = Demo(options, steps, console).run()

@@ -7,12 +7,11 @@ from burnish_demo.errors import DemoError
 from burnish_demo.kube import Kube
 from burnish_demo.place import MODEL_NAMESPACE, SYSTEM_NAMESPACE, Place
 from burnish_demo.prometheus import FLEET_METRICS, PrometheusApi
-from burnish_demo.watch import MODEL_LABEL, is_ready
+from burnish_demo.watch import ENGINE_KEY, MODEL_LABEL, TARGET_LABEL, is_ready
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
 from burnish_engine.store import read_report, verify_engine
 
-KEY = "burnish.dev/engine-key"
 # One sample of the labelled set, over its size, and some rounding.
 ONE_SAMPLE = 1.5 / 180
 
@@ -32,13 +31,15 @@ def test_two_kinds_of_nodes_are_two_targets_and_both_serve(demo: Result, model: 
     assert [target["state"] for target in status["targets"]] == ["Serving", "Serving"]
 
 
-def test_every_engine_key_has_one_job_on_a_node_of_its_class(place: Place, model: dict[str, object]) -> None:
+def test_every_engine_key_has_one_job_on_a_node_of_its_class(place: Place, demo: Result) -> None:
     kube = Kube(place.kubectl)
     jobs = kube.list("job", MODEL_NAMESPACE, {MODEL_LABEL: MODEL})
-    keys = [job["metadata"]["annotations"][KEY] for job in jobs]
-    assert len(keys) == len(set(keys)) == 2
+    keys = [job["metadata"]["annotations"][ENGINE_KEY] for job in jobs]
+    assert len(keys) == len(set(keys))
+    assert set(demo.built.values()) <= set(keys)
     pods = kube.list("pod", MODEL_NAMESPACE, {MODEL_LABEL: MODEL, "app.kubernetes.io/component": "optimizer"})
-    assert len({pod["spec"]["nodeName"] for pod in pods}) == 2
+    nodes = {pod["metadata"]["labels"][TARGET_LABEL]: pod["spec"]["nodeName"] for pod in pods}
+    assert {target: node for target, node in nodes.items() if not target.endswith(f"-{node}")} == {}
 
 
 def test_job_pods_get_no_api_token(place: Place) -> None:

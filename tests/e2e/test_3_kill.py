@@ -25,7 +25,7 @@ COLUMNS = "{.metadata.uid} {.metadata.annotations.burnish\\.dev/engine-key}{'\\n
 
 def operator_pods(world: World) -> list[Object]:
     """The operator's pods that are not on their way out."""
-    pods = world.kube.list("pod", SYSTEM_NAMESPACE, {"app.kubernetes.io/name": "burnish"})
+    pods = world.kube.list("pod", SYSTEM_NAMESPACE, {"app.kubernetes.io/component": "operator"})
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from burnish_engine.oci.reference import Reference
 from burnish_operator.api import OptimizedModelSpec
 
 EMBEDDED = Place(
-    "e", ("kubectl",), ("helm",), "10.250.0.1:5000/burnish", "127.0.0.1:15000/burnish", cluster="demo"
+    "e", ("/cache/bin/kubectl",), ("helm",), INSIDE, OUTSIDE, kubeconfig="/state/kubeconfig", cluster="demo"
 )
 USERS = Place("u", ("kubectl", "--context=kind"), ("helm",), "registry.example/team", "registry.example/team")
 DIGEST = "sha256:" + "0" * 64
@@ -90,7 +91,7 @@ def test_next_commands_fit_the_cluster() -> None:
     embedded = "\n".join(main.next_lines(EMBEDDED, {}))
     users = "\n".join(main.next_lines(USERS, {}))
     assert "make demo-down" in embedded
-    assert "hack/cluster env" in embedded
+    assert "export KUBECONFIG=/state/kubeconfig PATH=/cache/bin:" in embedded
     assert "make demo-down" not in users
     assert "kubectl --context=kind get om,ac -n demo" in users
     assert "s#REGISTRY#registry.example/team#" in users
@@ -125,3 +126,10 @@ def test_a_users_cluster_without_a_registry_is_refused_before_anything_starts(
 def test_wrong_usage_is_told_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["--no-such-option"]) == 2
     assert "no-such-option" in capsys.readouterr().err
+
+
+def test_a_job_counts_as_this_runs_work_only_if_it_completed_in_it() -> None:
+    moment = datetime(2026, 5, 4, 10, 0, 0, 500, tzinfo=UTC)
+    assert drive.ended_after({"status": {"completionTime": "2026-05-04T10:00:00Z"}}, moment)
+    assert not drive.ended_after({"status": {"completionTime": "2026-05-04T09:59:59Z"}}, moment)
+    assert not drive.ended_after({"status": {}}, moment)

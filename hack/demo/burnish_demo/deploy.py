@@ -29,6 +29,13 @@ def start_cluster(name: str, log: Path, tell: Tell) -> None:
     run_logged([sys.executable, CLUSTER_TOOL, "up", "--name", name], log, tell, timeout_seconds=300.0)
 
 
+def fetch_wheels(log: Path, tell: Tell) -> None:
+    """The packages of the images, fetched ahead: the network is idle while Go compiles."""
+    program = "import sys; import wheels; wheels.folder('3.11', lambda text: print(text, flush=True))"
+    environment = {"PYTHONPATH": str(IMAGE_TOOL.parent)}
+    run_logged([sys.executable, "-c", program], log, tell, environment=environment)
+
+
 def build_images(place: Place, log: Path, tell: Tell) -> dict[str, str]:
     """Build and push what the registry lacks; references by digest, as pods name them, by image."""
     command: list[str | Path] = [
@@ -94,7 +101,5 @@ def install_operator(place: Place, images: Mapping[str, str], log: Path, tell: T
 
 def chart_values(place: Place, images: Mapping[str, str]) -> dict[str, object]:
     """What the demo sets in `charts/burnish/values.yaml`; all else is the chart's default."""
-    return {
-        "images": dict(images),
-        "registry": {"repository": place.engines, "plainHttp": place.plain_http},
-    }
+    plain = [host for host in place.plain_http.split(",") if host]
+    return {"images": dict(images), "engines": {"repository": place.engines, "plainHTTP": plain}}

@@ -16,12 +16,20 @@ from burnish_demo.kube import Kube, Object, forwarded
 from burnish_demo.materials import Material
 from burnish_demo.models import cache_root
 from burnish_demo.place import MODEL_NAMESPACE, REPOSITORY_ROOT, SYSTEM_NAMESPACE, Place
-from burnish_demo.prometheus import MetricsPage, MetricsSource, PrometheusApi, engines, served, wait_for_fleet
+from burnish_demo.prometheus import (
+    MetricsPage,
+    MetricsSource,
+    PrometheusApi,
+    engines,
+    served,
+    wait_for_fleet,
+    wait_for_served,
+)
 from burnish_demo.publish import publish
 from burnish_demo.steps import Steps
 from burnish_demo.table import Column
 from burnish_demo.visit import Visit, visit
-from burnish_demo.watch import MODEL_LABEL, TARGET_LABEL, Watch
+from burnish_demo.watch import ENGINE_KEY, MODEL_LABEL, TARGET_LABEL, Watch
 from burnish_engine.errors import BurnishError
 from burnish_engine.oci.client import RegistryClient
 
@@ -64,14 +72,15 @@ class Demo:
 
     def run(self) -> Result:
         """All steps.   Raises: BurnishError of whichever failed."""
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            made = pool.submit(self._materials)
+        began = datetime.now(UTC)
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            made, fetched = pool.submit(self._materials), pool.submit(self._wheels)
             place = self._place()
             published = pool.submit(self._publish, place, made)
+            fetched.result()
             images = self._images(place)
             self._operator(place, images)
             published.result()
-        began = datetime.now(UTC)
         self._apply(place)
         model = self._follow(place)
         visits = self._visit(place, model, made.result())
@@ -93,6 +102,10 @@ class Demo:
         with self.steps.step("Kubernetes: two nodes, registry, Prometheus") as step:
             deploy.start_cluster(options.cluster, self._log("up"), step.tell)
         return places.embedded(places.embedded_facts(options.cluster))
+
+    def _wheels(self) -> None:
+        with self.steps.step("Python packages of the images") as step:
+            deploy.fetch_wheels(self._log("wheels"), step.tell)
 
     def _publish(self, place: Place, made: Future[list[Material]]) -> dict[str, str]:
         found = made.result()
@@ -153,7 +166,7 @@ class Demo:
             figures = wait_for_fleet(source, MODEL_NAMESPACE, MODEL, targets)
             pods = self._pods(place)
             loaded = engines(source, pods)
-            quantiles = {q: served(source, pods, q) for q in QUANTILES if isinstance(source, PrometheusApi)}
+            quantiles = self._served(source, pods)
         return [
             Column(
                 target=name,
@@ -165,6 +178,13 @@ class Demo:
             )
             for name in targets
         ]
+
+    def _served(self, source: MetricsSource, pods: dict[str, str]) -> dict[float, dict[str, float]]:
+        """Needs two scrapes of every pod, and expressions, which a bare page cannot answer."""
+        if not isinstance(source, PrometheusApi):
+            return {}
+        wait_for_served(source, pods)
+        return {quantile: served(source, pods, quantile) for quantile in QUANTILES}
 
     def _pods(self, place: Place) -> dict[str, str]:
         pods = Kube(place.kubectl).list("pod", MODEL_NAMESPACE, {MODEL_LABEL: MODEL})
@@ -184,17 +204,19 @@ class Demo:
     def _origin(self, place: Place, model: Object, began: datetime) -> tuple[dict[str, str], dict[str, str]]:
         """Targets whose engine a Job of this run built, and those whose engine was there: name to key."""
         jobs = Kube(place.kubectl).list("job", MODEL_NAMESPACE, {MODEL_LABEL: MODEL})
-        new = {
-            job["metadata"]["annotations"]["burnish.dev/engine-key"]
-            for job in jobs
-            if datetime.fromisoformat(job["metadata"]["creationTimestamp"]) >= began.replace(microsecond=0)
-        }
+        new = {job["metadata"]["annotations"][ENGINE_KEY] for job in jobs if ended_after(job, began)}
         keys = {target["name"]: target["engine"]["key"] for target in model["status"]["targets"]}
         built = {name: key for name, key in keys.items() if key in new}
         return built, {name: key for name, key in keys.items() if key not in new}
 
     def _log(self, name: str) -> Path:
         return self.cache / "logs" / f"demo-{name}.log"
+
+
+def ended_after(job: Object, moment: datetime) -> bool:
+    """Whether a Job completed after a moment (times in the cluster have whole seconds)."""
+    completed = job.get("status", {}).get("completionTime")
+    return completed is not None and datetime.fromisoformat(completed) >= moment.replace(microsecond=0)
 
 
 def registry() -> RegistryClient:
@@ -215,5 +237,5 @@ def metrics(place: Place) -> Iterator[MetricsSource]:
         yield PrometheusApi(place.prometheus_url.rstrip("/"))
     else:
         kubectl = [*place.kubectl, f"--namespace={SYSTEM_NAMESPACE}"]
-        with forwarded(kubectl, "deployment/burnish-operator", "9090") as address:
+        with forwarded(kubectl, f"deployment/{deploy.RELEASE}", "9090") as address:
             yield MetricsPage(f"http://{address}/metrics")

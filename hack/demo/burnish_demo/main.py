@@ -79,7 +79,7 @@ def next_lines(place: Place, pages: dict[str, Path]) -> list[str]:
     kubectl = "kubectl" if place.embedded else " ".join(["kubectl", *place.kubectl[1:]])
     lines += ["", "Next:"]
     if place.embedded:
-        lines.append('  eval "$(python3 hack/cluster env)"      # kubectl and helm of this cluster')
+        lines.append(f"  export KUBECONFIG={place.kubeconfig} PATH={Path(place.kubectl[0]).parent}:$PATH")
     lines += [
         f"  {kubectl} get om,ac -n {MODEL_NAMESPACE}",
         f"  {kubectl} describe om {MODEL} -n {MODEL_NAMESPACE}",

@@ -154,6 +154,13 @@ def served(source: MetricsSource, pods: Mapping[str, str], quantile: float) -> d
     }
 
 
+def wait_for_served(source: MetricsSource, pods: Mapping[str, str], *, timeout_seconds: float = 20.0) -> None:
+    """Until every target's requests were scraped twice; after the time-out, without those that were not."""
+    ends = time.monotonic() + timeout_seconds
+    while set(served(source, pods, 0.5)) != set(pods.values()) and time.monotonic() < ends:
+        time.sleep(1.0)
+
+
 def engines(source: MetricsSource, pods: Mapping[str, str]) -> dict[str, Labels]:
     """What each target's pods have loaded: backend, precision, digest, key. `pods`: pod to target."""
     return {

@@ -12,12 +12,14 @@ from rich.table import Table
 from burnish_demo.errors import DemoError, DemoTimeout
 from burnish_demo.kube import Kube, Object
 
-POLL_SECONDS = 1.0
+# kubectl costs processor time that the measurements in the Jobs would miss.
+POLL_SECONDS = 3.0
 SETTLED = frozenset({"Failed", "Serving", "Published", "Suspended"})
 # A source that is wrong stays wrong; but a registry may answer late, and an object may be seen early.
 PATIENCE_SECONDS = 15.0
 MODEL_LABEL = "burnish.dev/model"
 TARGET_LABEL = "burnish.dev/target"
+ENGINE_KEY = "burnish.dev/engine-key"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,12 @@ def is_ready(model: Object) -> bool:
 
 
 def is_hopeless(model: Object) -> bool:
-    """The source cannot be used; or all targets have settled, one in a failure that is not tried again."""
+    """A defect of ours; a source that cannot be used; or all targets settled, one in a failure for good.
+
+    A failure with `retryAt` is not for good.
+    """
+    if condition(model, "Ready").get("reason") == "InternalError":
+        return True
     if condition(model, "SourceResolved").get("status") == "False":
         return True
     targets = model.get("status", {}).get("targets", [])
@@ -133,7 +140,9 @@ class Watch:
             self.show(None)
 
     def _look(self) -> tuple[Object, list[TargetView]]:
-        model = self.kube.find("optimizedmodel", self.namespace, self.name)
+        found = self.kube.list("optimizedmodel,job", self.namespace)
+        models = [each for each in found if each["kind"] == "OptimizedModel"]
+        model = next((each for each in models if each["metadata"]["name"] == self.name), None)
         if model is None:
             raise DemoError(
                 f"OptimizedModel {self.namespace}/{self.name}",
@@ -141,7 +150,7 @@ class Watch:
                 expected="the object that was applied: somebody has deleted it",
                 remedy="Run `make demo` again.",
             )
-        jobs = self.kube.list("job", self.namespace, {MODEL_LABEL: self.name})
+        jobs = [each for each in found if each["kind"] == "Job"]
         return model, views(model, jobs, datetime.now(UTC))
 
     def _print_changes(self, targets: Sequence[TargetView], shown: dict[str, str], seconds: float) -> None:
