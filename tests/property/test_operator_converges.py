@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,22 @@ def test_killed_at_any_write_the_end_is_the_same(deaths: list[int], verdict: str
     assert end_state(killed) == end_state(undisturbed)
     assert len(killed.cluster.created_jobs) == len(undisturbed.cluster.created_jobs)
     assert _running_at_once(killed) <= 1
+
+
+@pytest.mark.parametrize("verdict", ["succeed", "oom", "stalled", "transient"])
+def test_killed_before_any_one_write_the_end_is_the_same(verdict: str) -> None:
+    undisturbed = fleet(verdict)
+    undisturbed.settle()
+    for death in range(len(undisturbed.cluster.writes)):
+        killed = fleet(verdict)
+        killed.cluster.die_at = death
+        with pytest.raises(Killed):
+            killed.settle()
+        killed.cluster.die_at = None
+        killed.restart()
+        killed.settle()
+        assert end_state(killed) == end_state(undisturbed), f"killed before write {death}"
+        assert sorted(killed.cluster.created_jobs) == sorted(undisturbed.cluster.created_jobs)
 
 
 def _running_at_once(found: Fleet) -> int:

@@ -7,6 +7,11 @@ import pytest
 
 from burnish_engine.errors import Action, RegistryUnavailable, Unauthorized
 from burnish_operator import names
+from burnish_operator.api import OptimizedModel
+from burnish_operator.apply import Applier
+from burnish_operator.decide.model import decide
+from burnish_operator.gather import Gatherer
+from burnish_operator.plan import CreateJob
 from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, JOB, OPTIMIZED_MODEL
 from fakes.fleet import LARGE, SMALL, SOURCE, Fleet, failing, model, node, oom
 
@@ -171,6 +176,20 @@ def test_two_models_of_one_name_share_one_job() -> None:
     assert len(found.cluster.created_jobs) == 1
     assert found.condition("Ready") == found.condition("Ready", namespace="other") == ("True", "Ready")
     assert len(found.cluster.of_kind(DEPLOYMENT)) == 2
+
+
+def test_two_workers_that_looked_at_one_time_create_one_job() -> None:
+    found = fleet(model(), model(namespace="other"))
+    found.inventory.reconcile()
+    found.inventory.reconcile()
+    gatherer = Gatherer(found.cluster, found.registry, found.clock, found.settings)
+    raws = [found.cluster.get(OPTIMIZED_MODEL, space, "pages") for space in ("team", "other")]
+    plans = [decide(gatherer.gather(OptimizedModel.from_dict(raw))).plan for raw in raws if raw]
+    applier = Applier(found.cluster, found.registry)
+    for plan in plans:
+        assert any(isinstance(action, CreateJob) for action in plan)
+        assert applier.apply(plan).failures == []
+    assert len(found.jobs()) == 1
 
 
 def test_two_repositories_need_two_jobs() -> None:
