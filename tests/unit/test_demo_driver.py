@@ -17,6 +17,7 @@ from burnish_engine.errors import RegistryUnavailable
 from burnish_engine.oci.reference import Reference
 from burnish_operator.api import OptimizedModelSpec
 
+INSIDE, OUTSIDE = "10.250.0.1:5000/burnish", "127.0.0.1:15000/burnish"
 EMBEDDED = Place(
     "e", ("/cache/bin/kubectl",), ("helm",), INSIDE, OUTSIDE, kubeconfig="/state/kubeconfig", cluster="demo"
 )
