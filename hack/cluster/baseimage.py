@@ -30,12 +30,12 @@ SETTINGS = {"Cmd": ["/usr/bin/python3"], "Env": ["PATH=/usr/local/bin:/usr/bin:/
 SOURCE_FORMAT = "$(ORIGIN)|$(REPO_URI)|$(CODENAME)|$(COMPONENT)|$(CREATED_BY)"
 # Settings of apt that a mirror may need to be reached. They are used here and kept out of the image.
 ACCESS_SETTINGS = re.compile(r"^Acquire::(http|https|ftp|Check-|Retries)", re.IGNORECASE)
-TEMPORARY_SETTINGS = "/etc/apt/apt.conf.d/99mmdebstrap"
+TIDY = 'rm -rf "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/cache/* "$1"/var/log/*'
 
 
 def recipe() -> str:
     """A digest of everything that decides what the image holds, but for the mirror's state."""
-    facts = [SUITE, architecture(), *PACKAGES, *UNWANTED, Path(__file__).read_text()]
+    facts = [SUITE, architecture(), *PACKAGES, *UNWANTED, TIDY]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
@@ -70,8 +70,7 @@ def build(cache: Cache, log: Path, step: Step) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         plain, packed = Path(work) / "root.tar", Path(work) / "root.tar.gz"
         bootstrap(Path(work), plain, sources, log)
-        with plain.open("rb") as content, gzip.open(packed, "wb", compresslevel=4) as archive:
-            shutil.copyfileobj(content, archive, 1 << 20)
+        compress(plain, packed)
         packed.replace(target)
     description = {**asdict(Layer.of(target)), "path": str(target)}
     partial = target.with_suffix(f".{os.getpid()}")
@@ -79,12 +78,21 @@ def build(cache: Cache, log: Path, step: Step) -> None:
     partial.replace(notes(target))  # last: its presence says that all is there
 
 
+def compress(plain: Path, packed: Path) -> None:
+    """gzip without a date or a name: equal content gets an equal digest on every machine."""
+    with (
+        plain.open("rb") as content,
+        packed.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as archive,
+    ):
+        shutil.copyfileobj(content, archive, 1 << 20)
+
+
 def bootstrap(work: Path, target: Path, sources: list[str], log: Path) -> None:
     settings = work / "apt.conf"
     dumped = output_of(["apt-config", "dump"]).splitlines()
     settings.write_text("".join(f"{line}\n" for line in dumped if ACCESS_SETTINGS.match(line)))
     leave_out = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in UNWANTED]
-    tidy = f'rm -rf "$1"{TEMPORARY_SETTINGS} "$1"/var/cache/* "$1"/var/log/*'
     run_logged(
         [
             "mmdebstrap",
@@ -93,7 +101,7 @@ def bootstrap(work: Path, target: Path, sources: list[str], log: Path) -> None:
             f"--include={','.join(PACKAGES)}",
             f"--aptopt={settings}",
             *leave_out,
-            f"--customize-hook={tidy}",
+            f"--customize-hook={TIDY}",
             SUITE,
             str(target),
             *sources,
