@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from burnish_cli.output import OUTPUT_OPTION, console, emit, size
-from burnish_cli.tables import report_table
+from burnish_cli.output import OUTPUT_OPTION, console, emit
 from burnish_engine import digest, store
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_PAGE, EngineDescriptor
 from burnish_engine.errors import NotFound
@@ -19,6 +18,7 @@ from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.media import ENGINE_TYPE
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.report import Report
+from burnish_optimizer.report.console import render_report, size
 
 ENGINE_ARGUMENT = click.argument("engine")
 
@@ -143,7 +143,7 @@ def report(engine: str, output: str, page: Path | None) -> None:
     if page:
         page.write_bytes(html)
     if output == "table":
-        console().print(report_table(content))
+        console().print(render_report(content))
         if page:
             console().print(f"page: {page} ({size(len(html))})")
     else:

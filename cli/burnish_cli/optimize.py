@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
 from burnish_cli.parse import Choices, Duration, Latency
-from burnish_cli.tables import report_table
 from burnish_engine import outcome, store
 from burnish_engine.errors import BurnishError, StalledError
 from burnish_engine.oci.client import RegistryClient
@@ -21,6 +20,7 @@ from burnish_engine.oci.reference import Reference
 from burnish_engine.request import Backend, LatencyGoal, Metric, Minimize, OptimizationRequest, Precision
 from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
 from burnish_optimizer.progress import JsonProgress, Progress, RichProgress
+from burnish_optimizer.report.console import render_report
 
 _DATA = "PATH|URI"
 _OBJECTIVES = {minimize.value.lower(): minimize for minimize in Minimize}
@@ -220,7 +220,7 @@ def _show(result: OptimizeResult, output: str, options: dict[str, object]) -> No
     if output != "table":
         emit(result.report.model_dump(mode="json"), output)
         return
-    console().print(report_table(result.report))
+    console().print(render_report(result.report))
     where = options["folder"]
     if where:
         console().print(f"engine: {where}\nreport: {where}/report.html", markup=False)

@@ -55,16 +55,3 @@ def show_error(error: BurnishError) -> None:
     click.echo(f"  expected: {error.expected}", err=True)
     if error.remedy:
         click.echo(f"  do:       {error.remedy}", err=True)
-
-
-def size(count: float) -> str:
-    """Bytes for people.
-
-    >>> size(9_900_000)
-    '9.4 MiB'
-    """
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"

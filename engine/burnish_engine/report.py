@@ -82,7 +82,11 @@ class CandidateState(StrEnum):
 
 
 class CandidateReport(Record):
-    """One recipe that was tried (or skipped), with the evidence."""
+    """One recipe that was tried (or skipped), with the evidence.
+
+    `speedup` is the baseline's p50 over this one's, both measured in turns with each other: figures of
+    candidates that were measured at different times are not to be divided.
+    """
 
     recipe: str
     backend: Backend
@@ -92,6 +96,7 @@ class CandidateReport(Record):
     gates: tuple[GateResult, ...] = ()
     accuracy: Accuracy | None = None
     measurement: Measurement | None = None
+    speedup: Estimate | None = None
     seconds: float = 0.0
 
 

@@ -1,12 +1,14 @@
 """Accelerators, and money, that an engine saves on one target. Pure.
 
 The load is what the replicas can carry with the engine. The original would need
-`ceil(replicas x optimized throughput / baseline throughput)` replicas for it.
+`replicas x optimized throughput / baseline throughput` for it. Parts of an accelerator are told as such:
+rounded up, an engine that is a hundredth faster would save a whole one.
 """
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
+
+_CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,15 @@ def savings(
     """None where a throughput is missing: nothing can be said then.
 
     >>> savings(replicas=2, baseline_throughput=100.0, optimized_throughput=180.0).before
-    Decimal('4')
+    Decimal('3.60')
     """
     if baseline_throughput <= 0 or optimized_throughput <= 0:
         return None
     ratio = Decimal(str(optimized_throughput)) / Decimal(str(baseline_throughput))
-    needed = math.ceil(replicas * ratio)
+    needed = replicas * ratio
     money = price.per_replica_hour * (needed - replicas) if price else None
     return Savings(
-        before=units_per_replica * needed,
+        before=(units_per_replica * needed).quantize(_CENT),
         after=units_per_replica * replicas,
         per_hour=money,
         currency=price.currency if price else None,

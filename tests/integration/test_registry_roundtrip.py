@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from support import engines
-from support.registry import free_port, running_registry
 
 from burnish_engine import store
 from burnish_engine.errors import (
@@ -25,6 +23,8 @@ from burnish_engine.oci.artifact import UnsupportedArtifact, pull_files, push_fi
 from burnish_engine.oci.auth import Login
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
+from support import engines
+from support.registry import free_port, running_registry
 
 pytestmark = pytest.mark.integration
 

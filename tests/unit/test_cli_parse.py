@@ -60,4 +60,4 @@ def test_an_engine_folder_is_inspected_and_verified(tmp_path: Path) -> None:
 def test_a_report_is_a_table_for_people(tmp_path: Path) -> None:
     folder = engines.write_engine(tmp_path / "engine")
     result = CliRunner().invoke(cli, ["report", str(folder)])
-    assert "openvino-bf16 is 2.00 × as fast as the source" in result.output
+    assert "openvino-bf16: 2.00 × as fast as the baseline" in result.output

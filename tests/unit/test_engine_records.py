@@ -2,13 +2,13 @@
 
 import pytest
 from pydantic import ValidationError
-from support import engines
 
 from burnish_engine import outcome
 from burnish_engine.errors import Action, NotFound, RegistryUnavailable
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_engine.report import Report
 from burnish_engine.request import OptimizationRequest
+from support import engines
 
 
 def inputs(**changes: object) -> KeyInputs:

@@ -1,4 +1,4 @@
-"""Savings: whole accelerators, exact money, and silence where something is not known."""
+"""Savings: parts of accelerators told as such, exact money, and silence where something is not known."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,12 +12,21 @@ from fakes.fleet import H100, SMALL, Fleet, model, node
 
 @pytest.mark.parametrize(
     ("replicas", "baseline", "optimized", "before"),
-    [(1, 100.0, 100.0, 1), (2, 100.0, 180.0, 4), (3, 100.0, 210.0, 7), (4, 100.0, 50.0, 2), (0, 1.0, 2.0, 0)],
+    [
+        (1, 100.0, 100.0, "1.00"),
+        (1, 100.0, 101.0, "1.01"),
+        (2, 100.0, 180.0, "3.60"),
+        (3, 100.0, 210.0, "6.30"),
+        (4, 100.0, 50.0, "2.00"),
+        (0, 1.0, 2.0, "0.00"),
+    ],
 )
-def test_accelerators_before_are_whole(replicas: int, baseline: float, optimized: float, before: int) -> None:
+def test_parts_of_an_accelerator_are_not_rounded_up(
+    replicas: int, baseline: float, optimized: float, before: str
+) -> None:
     found = savings(replicas=replicas, baseline_throughput=baseline, optimized_throughput=optimized)
     assert found is not None
-    assert (found.before, found.after, found.saved) == (before, replicas, before - replicas)
+    assert (found.before, found.after, found.saved) == (Decimal(before), replicas, Decimal(before) - replicas)
     assert found.per_hour is None
 
 

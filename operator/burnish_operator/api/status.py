@@ -213,7 +213,10 @@ class OptimizedModelStatus(WireModel):
     index: Annotated[str, Field(max_length=2048)] | None = Field(
         default=None, description="OCI index of this revision's engines, one for each target, by digest."
     )
-    replicas: Annotated[int, Field(ge=0)] = Field(default=0, description="Serving pods over all targets.")
+    replicas: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="Serving pods that answer on each target (the fewest), as spec.serving.replicas counts.",
+    )
     selector: Annotated[str, Field(max_length=1024)] | None = Field(
         default=None,
         description="Label selector of the serving pods, such as burnish.dev/model=page-orientation.",

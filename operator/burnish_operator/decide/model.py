@@ -174,7 +174,8 @@ def summarize(
         evaluation_digest=digest_or_none(seen.resolved.evaluation),
         targets=decision.entries,
         index=index or decision.index,
-        replicas=sum(r.ready_replicas for r in rollouts),
+        # The scale subresource compares this with spec.serving.replicas, which counts per target.
+        replicas=min((r.ready_replicas for r in rollouts), default=0),
         selector=f"{names.MODEL}={seen.model.name},app.kubernetes.io/component=server",
         summary=summary(decision.entries, decision.arrived),
     )

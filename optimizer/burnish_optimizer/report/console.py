@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from burnish_engine.report import Accuracy, CandidateState, Estimate, Measurement, Report
+from burnish_engine.report import CandidateReport, CandidateState, Estimate, Measurement, Report
 
 STYLES = {
     CandidateState.SELECTED: "bold green",
@@ -14,7 +14,7 @@ STYLES = {
     CandidateState.SKIPPED: "dim",
     CandidateState.UNMEASURED: "dim",
 }
-COLUMNS = ("p50 ms", "p99 ms", "per second", "metric", "memory", "size")
+COLUMNS = ("p50 ms", "p99 ms", "per second", "× baseline")
 
 
 def render_report(report: Report) -> RenderableType:
@@ -39,16 +39,17 @@ def candidate_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recipe", no_wrap=True)
     table.add_column("precision", no_wrap=True)
-    for name in COLUMNS:
+    for name in (*COLUMNS, report.accuracy.metric.value, "memory", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("why", overflow="fold")
-    table.add_row("baseline", "FP32", *_figures(report.baseline, None), "", "")
+    reference = f"{report.accuracy.reference:.4f}"
+    table.add_row("baseline", "FP32", *_figures(report.baseline, "1.00", reference), "", "")
     for candidate in report.candidates:
         table.add_row(
             candidate.recipe,
             candidate.precision.value,
-            *_figures(candidate.measurement, candidate.accuracy),
+            *_figures(candidate.measurement, *_judged(candidate)),
             Text(candidate.state.value, style=STYLES[candidate.state]),
             candidate.reason,
         )
@@ -70,14 +71,19 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def _figures(found: Measurement | None, accuracy: Accuracy | None) -> tuple[str, ...]:
-    judged = f"{accuracy.value:.4f}" if accuracy else ""
+def _judged(candidate: CandidateReport) -> tuple[str, str]:
+    speedup, accuracy = candidate.speedup, candidate.accuracy
+    return f"{speedup.value:.2f}" if speedup else "", f"{accuracy.value:.4f}" if accuracy else ""
+
+
+def _figures(found: Measurement | None, speedup: str, judged: str) -> tuple[str, ...]:
     if found is None:
-        return ("", "", "", judged, "", "")
+        return ("", "", "", speedup, judged, "", "")
     return (
         milliseconds(found.latency_seconds.p50),
         milliseconds(found.latency_seconds.p99),
         f"{found.throughput_per_second.value:.1f}",
+        speedup,
         judged,
         size(found.peak_memory_bytes),
         size(found.size_bytes),

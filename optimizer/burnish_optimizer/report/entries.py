@@ -1,6 +1,6 @@
 """From attempts and verdicts to the report's candidates. Pure."""
 
-from burnish_engine.report import CandidateReport, CandidateState
+from burnish_engine.report import CandidateReport, CandidateState, Estimate
 from burnish_optimizer.search.candidate import Attempt
 from burnish_optimizer.search.select import Contender, Verdict
 
@@ -29,8 +29,13 @@ def entry(attempt: Attempt, verdict: Verdict | None) -> CandidateReport:
         gates=attempt.gates,
         accuracy=attempt.accuracy,
         measurement=attempt.figures.measurement if attempt.figures else None,
+        speedup=_inverse(attempt.figures.p50_ratio) if attempt.figures else None,
         seconds=attempt.seconds,
     )
+
+
+def _inverse(ratio: Estimate) -> Estimate:
+    return Estimate(value=1 / ratio.value, low=1 / ratio.high, high=1 / ratio.low)
 
 
 def _end(attempt: Attempt, verdict: Verdict | None) -> tuple[CandidateState, str]:
