@@ -5,6 +5,7 @@ so that the next run starts in seconds.
 """
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,9 +58,11 @@ def place(demo: Result) -> Place:
 @pytest.fixture
 def world(place: Place, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A namespace of the test's own, `restricted`, and a client of the registry; gone afterwards."""
-    name = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")[:40].strip("-")
+    name = request.node.originalname.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    # A namespace of that name may still be on its way out, from another parameter or an earlier run.
+    unique = f"e2e-{name}-{secrets.token_hex(3)}"
     with RegistryClient.from_environment() as client:
-        world = World(place, client, f"e2e-{name}", tmp_path)
+        world = World(place, client, unique, tmp_path)
         world.create()
         yield world
         world.remove()
