@@ -6,7 +6,6 @@ apt and mmdebstrap mostly wait for the network. Every step is safe to repeat and
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -83,4 +82,4 @@ def install() -> None:
         except BaseException:
             commands.stop_all()
             raise
-    print(f"everything is in {cache.root} ({os.cpu_count()} CPUs used)")
+    print(f"everything is in {cache.root}")

@@ -153,6 +153,14 @@ def test_only_debians_own_mirrors_of_the_suite_are_taken() -> None:
     ]
 
 
+def test_equal_content_is_packed_equally_whatever_the_file_is_called(tmp_path: Path) -> None:
+    plain = tmp_path / "root.tar"
+    plain.write_bytes(b"content" * 1000)
+    baseimage.compress(plain, tmp_path / "a.gz")
+    baseimage.compress(plain, tmp_path / "b.gz")
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+
+
 def test_a_packed_program_is_the_same_every_time(tmp_path: Path) -> None:
     program = tmp_path / "pause"
     program.write_bytes(b"\x7fELF" * 100)
