@@ -56,6 +56,7 @@ class Outcome(Record):
     selected: Selected | None = None
     baseline: FigureSummary | None = None
     optimized: FigureSummary | None = None
+    speedup: float | None = None
     accuracy: AccuracySummary | None = None
     seconds: float = 0.0
 
@@ -95,6 +96,7 @@ def of_report(report: Report, digest: str, message: str) -> Outcome:
         selected=report.selected,
         baseline=_figures(report, baseline=True),
         optimized=_figures(report, baseline=False),
+        speedup=report.speedup,
         accuracy=AccuracySummary(
             metric=report.accuracy.metric,
             value=report.accuracy.value,

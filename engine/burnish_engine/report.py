@@ -149,5 +149,9 @@ class Report(Record):
 
     @property
     def speedup(self) -> float:
-        """Baseline p50 over optimized p50: above 1 is faster."""
+        """Baseline p50 over the winner's, measured in turns: above 1 is faster; 1 where the original wins."""
+        chosen = (c.speedup for c in self.candidates if c.state is CandidateState.SELECTED)
+        paired = next(chosen, None)
+        if paired is not None:
+            return paired.value
         return self.baseline.latency_seconds.p50.value / self.optimized.latency_seconds.p50.value

@@ -157,7 +157,9 @@ class TargetStatus(WireModel):
     )
     speedup: Annotated[float, Field(ge=0)] | None = Field(
         default=None,
-        description="Baseline p50 over optimized p50, such as 1.82; 1 where the original serves.",
+        description=(
+            "Baseline p50 over optimized p50, measured in turns, such as 1.82; 1 where the original serves."
+        ),
     )
     savings: SavingsStatus | None = Field(default=None, description="Accelerators before and after.")
     rollout: RolloutStatus | None = Field(default=None, description="What serves on this target.")

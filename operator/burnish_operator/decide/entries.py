@@ -30,8 +30,6 @@ def entry(road: Road, old: TargetStatus | None) -> TargetStatus:
     """The status of one target."""
     target, build, rollout = road.target, road.build, road.rollout
     known = build.engine or _still_serving(rollout, old)
-    optimized, baseline = (known.optimized, known.baseline) if known else (None, None)
-    speedup = baseline.p50_seconds / optimized.p50_seconds if baseline and optimized else None
     return TargetStatus(
         name=target.name,
         accelerator_class=target.class_name,
@@ -39,9 +37,9 @@ def entry(road: Road, old: TargetStatus | None) -> TargetStatus:
         job=build.job,
         engine=known.engine if known else None,
         accuracy=known.accuracy if known else None,
-        baseline=baseline,
-        optimized=optimized,
-        speedup=round(speedup, 3) if speedup is not None else None,
+        baseline=known.baseline if known else None,
+        optimized=known.optimized if known else None,
+        speedup=known.speedup if known else None,
         savings=of_target(target, known) if known else None,
         rollout=rollout.status,
         progress=_shortened(build.progress or rollout.message),

@@ -17,6 +17,7 @@ class Built:
     accuracy: AccuracyStatus | None
     baseline: FigureStatus | None
     optimized: FigureStatus | None
+    speedup: float | None
 
 
 def of_engine(found: Engine) -> Built | None:
@@ -35,7 +36,7 @@ def of_status(status: TargetStatus) -> Built | None:
     """From what was written down before."""
     if status.engine is None:
         return None
-    return Built(status.engine, status.accuracy, status.baseline, status.optimized)
+    return Built(status.engine, status.accuracy, status.baseline, status.optimized, status.speedup)
 
 
 def _built(outcome: Outcome, reference: str, digest: str) -> Built | None:
@@ -49,7 +50,13 @@ def _built(outcome: Outcome, reference: str, digest: str) -> Built | None:
         precision=outcome.selected.precision,
         recipe=outcome.selected.recipe,
     )
-    return Built(engine, _accuracy(outcome.accuracy), _figures(outcome.baseline), _figures(outcome.optimized))
+    return Built(
+        engine=engine,
+        accuracy=_accuracy(outcome.accuracy),
+        baseline=_figures(outcome.baseline),
+        optimized=_figures(outcome.optimized),
+        speedup=None if outcome.speedup is None else round(outcome.speedup, 3),
+    )
 
 
 def _accuracy(summary: AccuracySummary | None) -> AccuracyStatus | None:

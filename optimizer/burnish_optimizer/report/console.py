@@ -14,12 +14,12 @@ STYLES = {
     CandidateState.SKIPPED: "dim",
     CandidateState.UNMEASURED: "dim",
 }
-COLUMNS = ("p50 ms", "p99 ms", "per second", "× baseline")
+COLUMNS = ("p50 ms", "p99 ms", "per s", "× base")
 
 
 def render_report(report: Report) -> RenderableType:
-    """A headline and a table of the baseline and every candidate."""
-    return Group(headline(report), candidate_table(report))
+    """A headline, a table that fits 80 columns, and why each candidate won or lost."""
+    return Group(headline(report), Text(), candidate_table(report), Text(), reasons(report))
 
 
 def headline(report: Report) -> Text:
@@ -38,22 +38,20 @@ def candidate_table(report: Report) -> Table:
     """One row a candidate, the baseline first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recipe", no_wrap=True)
-    table.add_column("precision", no_wrap=True)
-    for name in (*COLUMNS, report.accuracy.metric.value, "memory", "size"):
+    for name in (*COLUMNS, report.accuracy.metric.value, "size"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("why", overflow="fold")
-    reference = f"{report.accuracy.reference:.4f}"
-    table.add_row("baseline", "FP32", *_figures(report.baseline, "1.00", reference), "", "")
+    table.add_column("result", no_wrap=True)
+    table.add_row("baseline", *_figures(report.baseline, "1.00", f"{report.accuracy.reference:.4f}"))
     for candidate in report.candidates:
-        table.add_row(
-            candidate.recipe,
-            candidate.precision.value,
-            *_figures(candidate.measurement, *_judged(candidate)),
-            Text(candidate.state.value, style=STYLES[candidate.state]),
-            candidate.reason,
-        )
+        state = Text(candidate.state.value, style=STYLES[candidate.state])
+        table.add_row(candidate.recipe, *_figures(candidate.measurement, *_judged(candidate)), state)
     return table
+
+
+def reasons(report: Report) -> Text:
+    """One line a candidate: what decided."""
+    lines = [f"{candidate.recipe}: {candidate.reason}" for candidate in report.candidates]
+    return Text("\n".join(lines), style="dim")
 
 
 def milliseconds(estimate: Estimate) -> str:
@@ -78,13 +76,12 @@ def _judged(candidate: CandidateReport) -> tuple[str, str]:
 
 def _figures(found: Measurement | None, speedup: str, judged: str) -> tuple[str, ...]:
     if found is None:
-        return ("", "", "", speedup, judged, "", "")
+        return ("", "", "", speedup, judged, "")
     return (
         milliseconds(found.latency_seconds.p50),
         milliseconds(found.latency_seconds.p99),
         f"{found.throughput_per_second.value:.1f}",
         speedup,
         judged,
-        size(found.peak_memory_bytes),
         size(found.size_bytes),
     )
