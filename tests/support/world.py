@@ -22,6 +22,8 @@ from burnish_engine.oci.reference import Reference
 
 FEATURES, CLASSES, SAMPLES = 16, 4, 32
 POLL_SECONDS = 0.5
+# Several of them must fit onto a node of one processor.
+MODEST: Object = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class World:
                 "maxDrop": 0.1,
             },
             "precisions": ["FP32"],
+            "serving": {"resources": MODEST},
         }
 
     def apply(self, name: str, spec: Object) -> None:
