@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import pytest
 from rich.console import Console
 
 from burnish_engine.report import (
@@ -24,7 +25,7 @@ from burnish_engine.request import Backend, Metric, OptimizationRequest, Precisi
 from burnish_optimizer.progress import JsonProgress, Steps
 from burnish_optimizer.report.console import milliseconds, render_report, size
 from burnish_optimizer.report.page import render_page
-from burnish_optimizer.report.plot import LABEL_WIDTH, WIDTH, latency_plot
+from burnish_optimizer.report.plot import LABEL_WIDTH, WIDTH, speedup_plot
 
 EVIL = "<script>alert(1)</script>"
 
@@ -55,6 +56,7 @@ def candidate(recipe, state, reason, seconds=None, gates=()):
         reason=reason,
         gates=gates,
         measurement=measured(seconds) if seconds else None,
+        speedup=estimate(0.010 / seconds) if seconds else None,
     )
 
 
@@ -140,11 +142,12 @@ def test_the_table_has_one_row_a_candidate():
 
 
 def test_the_plot_stays_in_its_picture():
-    plot = latency_plot(report())
+    plot = speedup_plot(report())
     assert [bar.name for bar in plot.bars] == ["baseline", "fast"]
     for bar in plot.bars:
         assert LABEL_WIDTH <= bar.low <= bar.x + bar.width <= bar.high <= WIDTH
-    assert plot.bars[0].width > plot.bars[1].width * 2
+    assert plot.bars[1].width == pytest.approx(plot.bars[0].width * 2.5, abs=0.2)
+    assert plot.one == plot.bars[0].x + plot.bars[0].width
 
 
 def test_numbers_for_people():

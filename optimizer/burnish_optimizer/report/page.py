@@ -4,7 +4,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from burnish_engine.report import Report
 from burnish_optimizer.report.console import milliseconds, size
-from burnish_optimizer.report.plot import latency_plot
+from burnish_optimizer.report.plot import speedup_plot
 
 TEMPLATE = "report.html.j2"
 
@@ -20,5 +20,5 @@ def render_page(report: Report, name: str) -> str:
     )
     environment.filters.update(milliseconds=milliseconds, size=size)
     return environment.get_template(TEMPLATE).render(
-        report=report, name=name, plot=latency_plot(report), won=report.selected.recipe != "baseline"
+        report=report, name=name, plot=speedup_plot(report), won=report.selected.recipe != "baseline"
     )

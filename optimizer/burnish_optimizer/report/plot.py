@@ -1,8 +1,12 @@
-"""Geometry of the latency plot: numbers in, coordinates out. Pure."""
+"""Geometry of the speed-up plot: numbers in, coordinates out. Pure.
+
+What is drawn is each candidate's speed-up against the baseline that was measured in turns with it:
+seconds that were taken at different times are not to be put beside each other.
+"""
 
 from dataclasses import dataclass
 
-from burnish_engine.report import Measurement, Report
+from burnish_engine.report import Estimate, Report
 
 WIDTH = 760.0
 LABEL_WIDTH = 150.0
@@ -13,7 +17,7 @@ BAR_HEIGHT = 16.0
 
 @dataclass(frozen=True)
 class Bar:
-    """One row in user units of the picture: p50 as a bar, its interval as a whisker, p99 as a tick."""
+    """One row in user units of the picture: the speed-up as a bar, its interval as a whisker."""
 
     name: str
     style: str
@@ -22,7 +26,6 @@ class Bar:
     width: float
     low: float
     high: float
-    p99: float
     text: str
 
     @property
@@ -33,43 +36,39 @@ class Bar:
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture of `width` × `height` user units."""
+    """A picture of `width` × `height` user units; at `one` a candidate is as fast as the baseline."""
 
     bars: tuple[Bar, ...]
+    one: float
     width: float
     height: float
     bar_height: float = BAR_HEIGHT
 
 
-def latency_plot(report: Report) -> Plot:
-    """Baseline and every measured candidate. The scale ends at the largest p99 that fits thrice the p50s."""
-    rows: list[tuple[str, str, Measurement]] = [("baseline", "baseline", report.baseline)]
+def speedup_plot(report: Report) -> Plot:
+    """The baseline (1 by definition) and every candidate that was measured in turns with it."""
+    rows = [("baseline", "baseline", Estimate(value=1.0, low=1.0, high=1.0))]
     for candidate in report.candidates:
-        if candidate.measurement:
+        if candidate.speedup:
             style = "selected" if candidate.recipe == report.selected.recipe else "other"
-            rows.append((candidate.recipe, style, candidate.measurement))
-    slowest_p50 = max(found.latency_seconds.p50.high for _, _, found in rows)
-    slowest_p99 = max(found.latency_seconds.p99.value for _, _, found in rows)
-    most = max(slowest_p50, min(slowest_p99, 3 * slowest_p50))
+            rows.append((candidate.recipe, style, candidate.speedup))
+    most = max(found.high for _, _, found in rows)
     bars = tuple(_bar(index, *row, most) for index, row in enumerate(rows))
-    return Plot(bars, WIDTH, ROW_HEIGHT * len(bars) + 8)
+    return Plot(bars, _at(1.0, most), WIDTH, ROW_HEIGHT * len(bars) + 8)
 
 
-def _bar(index: int, name: str, style: str, found: Measurement, most: float) -> Bar:
-    span = WIDTH - LABEL_WIDTH - VALUE_WIDTH
-    p50 = found.latency_seconds.p50
+def _at(speedup: float, most: float) -> float:
+    return round(LABEL_WIDTH + (WIDTH - LABEL_WIDTH - VALUE_WIDTH) * speedup / most, 1)
 
-    def at(seconds: float) -> float:
-        return round(LABEL_WIDTH + span * min(seconds / most, 1.0), 1)
 
+def _bar(index: int, name: str, style: str, found: Estimate, most: float) -> Bar:
     return Bar(
         name=name,
         style=style,
         y=ROW_HEIGHT * index + 8,
         x=LABEL_WIDTH,
-        width=round(at(p50.value) - LABEL_WIDTH, 1),
-        low=at(p50.low),
-        high=at(p50.high),
-        p99=at(found.latency_seconds.p99.value),
-        text=f"{p50.value * 1000:#.3g} ms",
+        width=round(_at(found.value, most) - LABEL_WIDTH, 1),
+        low=_at(found.low, most),
+        high=_at(found.high, most),
+        text=f"{found.value:.2f} ×",
     )
