@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from burnish_demo import explain, prometheus, table, watch
+from burnish_demo import explain, jobs, prometheus, table, watch
 from burnish_demo.compare import compare
 from burnish_demo.errors import DemoError, DemoTimeout
 from burnish_demo.kube import Object
@@ -73,8 +73,17 @@ def test_a_view_joins_the_target_with_its_job() -> None:
 def test_a_finished_job_shows_what_it_took() -> None:
     ended = {"type": "Failed", "status": "True", "lastTransitionTime": "2026-05-04T10:00:30Z"}
     job = {**JOB, "status": {"startTime": "2026-05-04T10:00:00Z", "conditions": [ended]}}
-    assert watch.job_phase(job) == "Failed"
-    assert watch.job_seconds(job, NOW) == 30.0
+    assert jobs.job_phase(job) == "Failed"
+    assert jobs.job_seconds(job, NOW) == 30.0
+
+
+def test_what_the_optimizer_says_is_shown_instead_of_the_operators_view() -> None:
+    line = '{"stage": "candidate", "message": "openvino-bf16", "done": 7, "total": 12}'
+    assert jobs.stage_of(line) == "candidate: openvino-bf16 (7 of 12)"
+    assert jobs.stage_of("┏━━━ a table") == jobs.stage_of('"text"') == ""
+    target = {"name": "large", "state": "Building", "job": "burnish-1", "progress": "Job is running"}
+    (view,) = watch.views(model(target), [JOB], NOW, {"burnish-1": "candidate"})
+    assert view.text == "candidate"
 
 
 def test_events_are_told_oldest_first_with_their_object() -> None:

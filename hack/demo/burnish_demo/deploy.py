@@ -1,7 +1,7 @@
 """Put Burnish into a cluster: the cluster itself where it is ours, images, then the chart with Helm."""
 
 import json
-import shutil
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,16 +47,32 @@ def build_images(place: Place, log: Path, tell: Tell) -> dict[str, str]:
         TAG,
         "--push",
     ]
-    if place.embedded:
-        command += ["--plain-http", "--base", _base_image(place)]
-    elif shutil.which("docker"):
+    if place.plain_http:
+        command.append("--plain-http")
+    if base := _base_image(place):
+        command += ["--base", base]
+    if not place.embedded and docker_builds():
         command += ["--builder", "docker"]
     said = run_logged(command, log, tell, remedy="A registry of your own may want `docker login` first.")
     return image_references(place, said)
 
 
+def docker_builds() -> bool:
+    """Whether docker is here with BuildKit and a daemon that answers; buildah does it otherwise."""
+    try:
+        output_of(["docker", "buildx", "version"], timeout_seconds=20.0)
+        output_of(["docker", "info"], timeout_seconds=20.0)
+    except DemoError:
+        return False
+    return True
+
+
 def _base_image(place: Place) -> str:
-    """The embedded cluster's own base image, as buildah reaches it from this machine."""
+    """`$BASE_IMAGE`; else the embedded cluster's own, as this machine reaches it; else the default."""
+    if chosen := os.environ.get("BASE_IMAGE"):
+        return chosen
+    if not place.embedded:
+        return ""
     host = place.push_to.partition("/")[0]
     return output_of([sys.executable, CLUSTER_TOOL, "base-image", "--registry", host]).split()[-1]
 

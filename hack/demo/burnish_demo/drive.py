@@ -1,41 +1,29 @@
 """The order of it all: from a machine, or a cluster, to the table."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from burnish_demo import deploy, fresh, materials, report
+from burnish_demo import deploy, figures, fresh, materials, report
 from burnish_demo import place as places
 from burnish_demo.explain import explain
-from burnish_demo.kube import Kube, Object, forwarded
+from burnish_demo.kube import Kube, Object
 from burnish_demo.materials import Material
 from burnish_demo.models import cache_root
 from burnish_demo.place import MODEL_NAMESPACE, REPOSITORY_ROOT, SYSTEM_NAMESPACE, Place
-from burnish_demo.prometheus import (
-    MetricsPage,
-    MetricsSource,
-    PrometheusApi,
-    engines,
-    served,
-    wait_for_fleet,
-    wait_for_served,
-)
 from burnish_demo.publish import publish
 from burnish_demo.steps import Steps
 from burnish_demo.table import Column
 from burnish_demo.visit import Visit, visit
-from burnish_demo.watch import ENGINE_KEY, MODEL_LABEL, TARGET_LABEL, Watch
+from burnish_demo.watch import ENGINE_KEY, MODEL_LABEL, Watch
 from burnish_engine.errors import BurnishError
 from burnish_engine.oci.client import RegistryClient
 
 READY_SECONDS = 900.0
 MODEL = "page-orientation"
-QUANTILES = (0.5, 0.99)
 
 
 @dataclass(frozen=True)
@@ -160,35 +148,10 @@ class Demo:
 
     def _figures(self, place: Place, model: Object, visits: dict[str, Visit]) -> list[Column]:
         targets = [target["name"] for target in model["status"]["targets"]]
-        with self.steps.step("figures read back from Prometheus") as step, metrics(place) as source:
-            if not isinstance(source, PrometheusApi):
-                step.note = "no PROMETHEUS_URL: read from the operator's own /metrics"
-            figures = wait_for_fleet(source, MODEL_NAMESPACE, MODEL, targets)
-            pods = self._pods(place)
-            loaded = engines(source, pods)
-            quantiles = self._served(source, pods)
-        return [
-            Column(
-                target=name,
-                figures=figures[name],
-                engine=loaded.get(name, {}),
-                answers=visits[name].comparison,
-                requests=visits[name].requests,
-                served={q: found[name] for q, found in quantiles.items() if name in found},
-            )
-            for name in targets
-        ]
-
-    def _served(self, source: MetricsSource, pods: dict[str, str]) -> dict[float, dict[str, float]]:
-        """Needs two scrapes of every pod, and expressions, which a bare page cannot answer."""
-        if not isinstance(source, PrometheusApi):
-            return {}
-        wait_for_served(source, pods)
-        return {quantile: served(source, pods, quantile) for quantile in QUANTILES}
-
-    def _pods(self, place: Place) -> dict[str, str]:
-        pods = Kube(place.kubectl).list("pod", MODEL_NAMESPACE, {MODEL_LABEL: MODEL})
-        return {pod["metadata"]["name"]: pod["metadata"]["labels"][TARGET_LABEL] for pod in pods}
+        with self.steps.step("figures read back from Prometheus") as step:
+            if not place.prometheus_url:
+                step.note = "no PROMETHEUS_URL: read from the pods' own /metrics"
+            return figures.columns(place, MODEL_NAMESPACE, MODEL, targets, visits)
 
     def _pages(self, place: Place, model: Object) -> dict[str, Path]:
         references = {
@@ -228,14 +191,3 @@ def example(place: Place, name: str) -> str:
     """An example's text, with the registry's name put in as its comment says."""
     text = (REPOSITORY_ROOT / "examples" / f"{name}.yaml").read_text(encoding="utf-8")
     return text.replace("REGISTRY", place.registry)
-
-
-@contextmanager
-def metrics(place: Place) -> Iterator[MetricsSource]:
-    """Prometheus, where there is one; else the operator's own page, by port-forward."""
-    if place.prometheus_url:
-        yield PrometheusApi(place.prometheus_url.rstrip("/"))
-    else:
-        kubectl = [*place.kubectl, f"--namespace={SYSTEM_NAMESPACE}"]
-        with forwarded(kubectl, f"deployment/{deploy.RELEASE}", "9090") as address:
-            yield MetricsPage(f"http://{address}/metrics")

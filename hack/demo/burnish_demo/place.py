@@ -1,6 +1,7 @@
 """Where the demo runs: the embedded cluster, or one that the user has. The rest never asks which."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -88,9 +89,12 @@ def embedded_facts(name: str) -> dict[str, Any]:
     return facts
 
 
-def users_own(context: str, registry: str, prometheus_url: str | None) -> Place:
+def users_own(
+    context: str, registry: str, prometheus_url: str | None, environment: Mapping[str, str] = os.environ
+) -> Place:
     """A cluster that is there, by the name of its context in the kubeconfig.
 
+    `BURNISH_PLAIN_HTTP` names registries without TLS, for this machine and for pods alike.
     Raises: DemoError: no registry was named, or kubectl or helm is missing.
     """
     if not registry:
@@ -107,6 +111,7 @@ def users_own(context: str, registry: str, prometheus_url: str | None) -> Place:
         helm=(_program("helm"), f"--kube-context={context}"),
         registry=registry,
         push_to=registry,
+        plain_http=environment.get("BURNISH_PLAIN_HTTP", ""),
         prometheus_url=prometheus_url,
     )
 

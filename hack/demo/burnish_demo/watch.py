@@ -1,8 +1,8 @@
 """Follow one OptimizedModel until it is Ready, or until it is clear that it will not be."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rich.console import Console, RenderableType
@@ -10,10 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from burnish_demo.errors import DemoError, DemoTimeout
+from burnish_demo.jobs import job_phase, job_seconds, stages
 from burnish_demo.kube import Kube, Object
 
 # kubectl costs processor time that the measurements in the Jobs would miss.
 POLL_SECONDS = 3.0
+STAGE_SECONDS = 9.0
 SETTLED = frozenset({"Failed", "Serving", "Published", "Suspended"})
 # A source that is wrong stays wrong; but a registry may answer late, and an object may be seen early.
 PATIENCE_SECONDS = 15.0
@@ -62,8 +64,10 @@ def is_hopeless(model: Object) -> bool:
     return bool(for_good) and SETTLED.issuperset(target["state"] for target in targets)
 
 
-def views(model: Object, jobs: Sequence[Object], now: datetime) -> list[TargetView]:
-    """One entry a target, from the status and the Jobs."""
+def views(
+    model: Object, jobs: Sequence[Object], now: datetime, stages: Mapping[str, str] | None = None
+) -> list[TargetView]:
+    """One entry a target, from the status, the Jobs, and what the Jobs say themselves (`stages`, by name)."""
     by_name = {job["metadata"]["name"]: job for job in jobs}
     found = []
     for target in model.get("status", {}).get("targets", []):
@@ -75,33 +79,12 @@ def views(model: Object, jobs: Sequence[Object], now: datetime) -> list[TargetVi
                 job=target.get("job", ""),
                 job_phase=job_phase(job) if job else "",
                 seconds=job_seconds(job, now) if job else None,
-                text=target.get("progress") or target.get("lastFailure", {}).get("message", ""),
+                text=(stages or {}).get(target.get("job", ""))
+                or target.get("progress")
+                or target.get("lastFailure", {}).get("message", ""),
             )
         )
     return found
-
-
-def job_phase(job: Object) -> str:
-    """Pending, Running, Complete or Failed."""
-    status = job.get("status", {})
-    for each in status.get("conditions", []):
-        if each["status"] == "True" and each["type"] in ("Complete", "Failed"):
-            return str(each["type"])
-    return "Running" if status.get("ready") else "Pending"
-
-
-def job_seconds(job: Object, now: datetime) -> float | None:
-    """From the start to the end, or to now; None: not started."""
-    status = job.get("status", {})
-    if "startTime" not in status:
-        return None
-    ends = [c["lastTransitionTime"] for c in status.get("conditions", []) if c["status"] == "True"]
-    end = status.get("completionTime") or (ends[-1] if ends else None)
-    return ((_time(end) if end else now) - _time(status["startTime"])).total_seconds()
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 @dataclass
@@ -114,6 +97,8 @@ class Watch:
     console: Console
     show: Callable[[RenderableType | None], None] = lambda below: None
     clock: Callable[[], float] = time.monotonic
+    _stages: dict[str, str] = field(default_factory=dict)
+    _next_stages: float = 0.0
 
     def until_ready(self, timeout_seconds: float) -> Object:
         """The object once it is Ready.
@@ -151,7 +136,9 @@ class Watch:
                 remedy="Run `make demo` again.",
             )
         jobs = [each for each in found if each["kind"] == "Job"]
-        return model, views(model, jobs, datetime.now(UTC))
+        if self.clock() >= self._next_stages:
+            self._stages, self._next_stages = stages(self.kube, jobs), self.clock() + STAGE_SECONDS
+        return model, views(model, jobs, datetime.now(UTC), self._stages)
 
     def _print_changes(self, targets: Sequence[TargetView], shown: dict[str, str], seconds: float) -> None:
         for target in targets:
