@@ -11,6 +11,7 @@ from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
 from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
 from burnish_optimizer.gates.intervals import bootstrap_mean, wilson
 from burnish_optimizer.gates.scores import class_scores, cosine, score_sample
+from burnish_optimizer.reference.answers import batch_difference
 from burnish_optimizer.tasks import BatchCheck, SampleScore
 
 REFERENCE = [np.array([[0.1, 0.7, 0.2]], np.float32)]
@@ -44,6 +45,10 @@ class TestScores:
     def test_infinity_where_the_reference_has_it_is_the_references_own(self):
         masked = [np.array([[0.1, -np.inf]], np.float32)]
         assert score_sample(masked, masked, None).finite
+
+    def test_a_reference_without_a_single_number_judges_nothing(self):
+        nothing = [np.full((1, 3), np.nan, np.float32)]
+        assert not score_sample(nothing, nothing, None).finite
 
     def test_another_shape_fails_every_figure(self):
         found = score_sample(REFERENCE, [np.zeros((2, 3), np.float32)], None)
@@ -173,3 +178,18 @@ class TestOtherGates:
         assert not batch_gate(BatchCheck(applicable=True)).passed
         assert not batch_gate(None).passed
         assert batch_gate(BatchCheck(applicable=False, note="fixed")).passed
+
+
+class Rows:
+    """A session whose rows are right alone, and NaN together."""
+
+    def run(self, feeds):
+        x = feeds["x"]
+        return {"y": x if len(x) == 1 else np.full_like(x, np.nan)}
+
+
+def test_nan_in_a_batch_is_a_difference_not_a_missing_figure():
+    singles = [{"x": np.ones((1, 2), np.float32)}] * 2
+    difference, scale = batch_difference(Rows(), singles, {"x": np.ones((2, 2), np.float32)})
+    assert (difference, scale) == (math.inf, 1.0)
+    assert not batch_gate(BatchCheck(applicable=True, difference=difference, tolerance=1.0)).passed

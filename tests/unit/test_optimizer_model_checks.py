@@ -93,12 +93,12 @@ def test_an_invalid_graph_is_refused(tmp_path):
         read_source(tmp_path / "net.onnx")
 
 
-def external(tmp_path, location="weights.bin", *, write=True):
+def external(tmp_path, location="weights.bin", *, write=True, offset="0"):
     values = np.arange(64, dtype=np.float32)
     tensor = numpy_helper.from_array(values, "w")
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    facts = {"location": location, "offset": "0", "length": str(values.nbytes)}
+    facts = {"location": location, "offset": offset, "length": str(values.nbytes)}
     for key, value in facts.items():
         tensor.external_data.add(key=key, value=value)
     nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
@@ -146,3 +146,25 @@ def test_external_data_behind_a_link_that_leads_out_is_refused(tmp_path):
     (path.parent / "link.bin").symlink_to(tmp_path / "secret")
     with pytest.raises(UnsafeSource):
         read_source(path)
+
+
+@pytest.mark.parametrize("offset", ["abc", "-5", "1e3"])
+def test_external_data_at_no_place_at_all_is_refused(tmp_path, offset):
+    with pytest.raises(InvalidSource, match="numbers of bytes, 0 or more"):
+        read_source(external(tmp_path, offset=offset))
+
+
+@pytest.mark.parametrize("location", ["weights\0.bin", "w" * 300])
+def test_external_data_under_a_name_that_no_file_can_have_is_refused(tmp_path, location):
+    with pytest.raises(UnsafeSource, match="under a relative name"):
+        read_source(external(tmp_path, location, write=False))
+
+
+@pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "INT4", "COMPLEX64"])
+def test_inputs_of_a_type_that_no_request_can_carry_are_refused(tmp_path, kind):
+    infos = [helper.make_tensor_value_info(n, getattr(TensorProto, kind), ["N", 3]) for n in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [infos[0]], [infos[1]])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    with pytest.raises(InvalidSource, match="Cast inside the model"):
+        read_source(tmp_path / "m.onnx")

@@ -1,10 +1,17 @@
 """Worker processes: whatever a candidate does, the parent gets evidence and goes on."""
 
+import os
+import signal
+
 import pytest
 
+from burnish_engine.descriptor import RunOptions
+from burnish_engine.request import Backend
 from burnish_optimizer.errors import Declined, WorkerFailed
-from burnish_optimizer.measure.process import run_worker
-from burnish_optimizer.tasks import BuildResult, BuildTask
+from burnish_optimizer.ingest.samples import DataSpec
+from burnish_optimizer.measure.client import ProbeProcess
+from burnish_optimizer.measure.process import read_answer, run_worker
+from burnish_optimizer.tasks import BuildResult, BuildTask, ProbeTask
 from support import optimizer_nets as nets
 
 PLENTY = 8 << 30
@@ -58,3 +65,32 @@ def test_a_worker_that_takes_too_much_memory_is_killed(tmp_path):
 def test_a_builder_that_does_not_exist_is_a_failure_not_a_crash(tmp_path):
     with pytest.raises(WorkerFailed, match="no_such"):
         run(tmp_path, "no_such")
+
+
+def test_a_probe_that_was_killed_between_two_questions_is_a_failure_not_a_crash(tmp_path):
+    task = ProbeTask(
+        model=str(tmp_path / "none.onnx"),
+        backend=Backend.ONNXRUNTIME,
+        options=RunOptions(),
+        data=DataSpec(path=str(tmp_path)),
+        answers=str(tmp_path),
+        outputs=(),
+        batch=1,
+        batch_error=None,
+    )
+
+    def ask_the_dead():
+        with ProbeProcess(task, tmp_path / "probe", seconds=60.0, memory_bytes=PLENTY) as probe:
+            process = probe._child.process
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            probe.round(0.1)
+
+    with pytest.raises(WorkerFailed, match="SIGKILL"):
+        ask_the_dead()
+
+
+@pytest.mark.parametrize("data", [b'{"ok": {"mod', b'{"ok": null}', b'{"ok": {"other": 1}}', b"[]", b"{}"])
+def test_an_answer_that_cannot_be_read_is_a_failure_not_a_crash(data):
+    with pytest.raises(WorkerFailed, match="cannot be read"):
+        read_answer(data, BuildResult, "a builder")

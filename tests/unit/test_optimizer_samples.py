@@ -1,5 +1,8 @@
 """Calibration and evaluation sets: every form gives the same samples; bad ones are named."""
 
+import io
+import zipfile
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -187,3 +190,87 @@ def test_sizes_that_only_data_can_tell_are_asked_for(tmp_path):
     free = (TensorSpec(name="image", dtype="float32", shape=(None, 3, None, None)),)
     with pytest.raises(InvalidData, match="--evaluation or --calibration"):
         write_synthetic(tmp_path / "a", free)
+
+
+def check(path, inputs=INPUTS):
+    return check_samples(open_samples(DataSpec(path=str(path)), inputs), inputs)
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def damaged(path):
+    """Compressed bytes that are no compressed bytes."""
+    np.savez_compressed(path, x=np.random.default_rng(1).random((2, 3), np.float32))
+    data = bytearray(path.read_bytes())
+    start = data.find(b"x.npy") + 25
+    data[start : start + 40] = b"\xff" * 40
+    path.write_bytes(data)
+
+
+def bare(path):
+    path.write_bytes(npy(ROWS[0]))
+
+
+def no_array(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", b"hello")
+
+
+def flagged(offset_local, offset_central, value):
+    def write(path):
+        np.savez(path, x=ROWS[0])
+        data = bytearray(path.read_bytes())
+        data[offset_local] = value
+        data[data.find(b"PK\x01\x02") + offset_central] = value
+        path.write_bytes(data)
+
+    return write
+
+
+BROKEN_FILES = {
+    "damaged": damaged,
+    "one bare array": bare,
+    "a member that is no array": no_array,
+    "encrypted": flagged(6, 8, 1),
+    "an unknown compression": flagged(8, 10, 77),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_FILES)
+def test_an_archive_that_is_broken_is_named_whatever_is_wrong_with_it(tmp_path, kind):
+    for index in range(2):
+        BROKEN_FILES[kind](tmp_path / f"{index}.npz")
+    with pytest.raises(InvalidData, match=r"0\.npz.*cannot be read"):
+        check(tmp_path)
+
+
+def test_a_shape_that_lies_below_zero_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("x.npy", npy(ROWS).replace(b"(4, 2, 3)", b"(-4, 2,3)"))
+    with pytest.raises(InvalidData, match="sizes of 0 or more"):
+        check(tmp_path / "set.npz")
+
+
+def test_numbers_that_the_input_cannot_hold_are_refused_not_wrapped(tmp_path):
+    small = (TensorSpec(name="x", dtype="uint8", shape=(None, 3)),)
+    with pytest.raises(InvalidData, match="from -1 to 300, which uint8 cannot hold"):
+        check(table(tmp_path / "set", {"x": [[300, -1, 5]] * 4}), small)
+
+
+def test_a_shape_of_words_is_refused(tmp_path):
+    path = table(tmp_path / "set", {"x": [[1.0] * 6] * 4, "x.shape": ["wide"] * 4})
+    with pytest.raises(InvalidData, match="expected numbers as lists or bytes"):
+        check(path)
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    path = nested_lists(tmp_path / "set")
+    data = bytearray(path.read_bytes())
+    data[10:60] = b"\xff" * 50
+    path.write_bytes(data)
+    with pytest.raises(InvalidData, match="cannot be read"):
+        check(path)

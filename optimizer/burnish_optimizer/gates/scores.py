@@ -24,7 +24,7 @@ def score_sample(expected: Sequence[Array], found: Sequence[Array], label: Array
         shapes=True,
         cosine=min(map(cosine, expected, found), default=1.0),
         agreement=None if best is None or reference_best is None else float(np.mean(best == reference_best)),
-        max_error=max(map(_max_error, expected, found), default=0.0),
+        max_error=max(map(max_error, expected, found), default=0.0),
         correct=_correct(best, label),
         reference_correct=_correct(reference_best, label),
     )
@@ -71,12 +71,16 @@ def _correct(best: Array | None, label: Array | None) -> float | None:
 
 
 def _finite_where(expected: Array, found: Array) -> bool:
-    if expected.dtype.kind != "f":
+    """Numbers where the reference has numbers. One that has none (all NaN) is no judge of anything."""
+    if expected.dtype.kind != "f" or not expected.size:
         return True
+    if np.isnan(expected).all():
+        return False
     return bool(np.all(np.isfinite(found) | ~np.isfinite(expected)))
 
 
-def _max_error(expected: Array, found: Array) -> float:
+def max_error(expected: Array, found: Array) -> float:
+    """Largest |found - expected| where the reference has a number; infinite where only it has one."""
     if expected.dtype.kind not in "fiub" or not expected.size:
         return 0.0
     counted = np.isfinite(expected)

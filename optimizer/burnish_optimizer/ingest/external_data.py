@@ -27,7 +27,7 @@ def _checked(path: Path, tensor: TensorProto) -> Path:
     file = path.parent / location
     names = (PurePosixPath(location), PureWindowsPath(location))
     leads_out = any(name.is_absolute() or ".." in name.parts for name in names)
-    if leads_out or not file.resolve().is_relative_to(path.parent.resolve()):
+    if leads_out or not _is_name(location) or not file.resolve().is_relative_to(path.parent.resolve()):
         raise UnsafeSource(
             str(path),
             found=f"tensor {tensor.name!r} whose data lie in {location!r}",
@@ -45,8 +45,21 @@ def _checked(path: Path, tensor: TensorProto) -> Path:
     return file
 
 
+def _is_name(location: str) -> bool:
+    """Whether a file system could hold it: nothing else may be asked about a name that it refuses."""
+    return "\0" not in location and all(len(part.encode()) <= 255 for part in location.split("/"))
+
+
 def _check_length(path: Path, tensor: TensorProto, file: Path, facts: dict[str, str]) -> None:
-    needed = int(facts.get("offset") or 0) + int(facts.get("length") or 0)
+    entries = [facts.get(name) or "0" for name in ("offset", "length")]
+    if not all(entry.isascii() and entry.isdecimal() for entry in entries):
+        raise InvalidSource(
+            str(path),
+            found=f"tensor {tensor.name!r} at offset {entries[0][:20]!r}, of length {entries[1][:20]!r}",
+            expected="numbers of bytes, 0 or more",
+            remedy="Save the model with its external data again.",
+        )
+    needed = sum(map(int, entries))
     size = file.stat().st_size
     if size < needed:
         raise InvalidSource(

@@ -13,7 +13,7 @@ from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOps
 from burnish_optimizer.ingest.external_data import external_files
 from burnish_optimizer.ingest.material import size_bytes
 from burnish_optimizer.ingest.sniff import HEAD_BYTES, looks_like_onnx, sniff
-from burnish_runtime.dtypes import STRING
+from burnish_runtime.dtypes import ONNXRUNTIME_TYPES, STRING
 
 OLDEST_OPSET = 7
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -134,12 +134,19 @@ def _spec(path: Path, value: onnx.ValueInfoProto) -> TensorSpec:
         )
     tensor = value.type.tensor_type
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
-    return TensorSpec(name=value.name, dtype=_dtype(tensor.elem_type), shape=tuple(dims))
+    return TensorSpec(name=value.name, dtype=_dtype(path, value.name, tensor.elem_type), shape=tuple(dims))
 
 
-def _dtype(kind: int) -> str:
+def _dtype(path: Path, name: str, kind: int) -> str:
     if kind == onnx.TensorProto.STRING:
         return STRING
-    return (
-        "bfloat16" if kind == onnx.TensorProto.BFLOAT16 else onnx.helper.tensor_dtype_to_np_dtype(kind).name
-    )
+    known = kind in onnx.TensorProto.DataType.values() and kind != onnx.TensorProto.UNDEFINED
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind).name if known else "undefined"
+    if dtype not in ONNXRUNTIME_TYPES.values():
+        raise InvalidSource(
+            str(path),
+            found=f"{name!r} of element type {dtype}",
+            expected=f"inputs and outputs of {', '.join(sorted(ONNXRUNTIME_TYPES.values()))}",
+            remedy="Cast inside the model: what goes in and out must be a type that requests can carry.",
+        )
+    return dtype

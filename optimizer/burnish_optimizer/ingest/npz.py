@@ -1,6 +1,8 @@
 """Samples in NumPy's own archives. Pickled objects are never loaded."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +15,11 @@ from burnish_optimizer.errors import InvalidData
 from burnish_optimizer.ingest.samples import LABEL, Sample
 from burnish_runtime.session import Array
 
-BROKEN = (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError)
+# Of zipfile: NotImplementedError is an unknown compression, RuntimeError an encrypted member.
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError),
+    *(OSError, ValueError, EOFError, KeyError),
+)
 
 
 class Header(NamedTuple):
@@ -135,6 +141,8 @@ def _read_header(file: IO[bytes], where: str) -> Header:
     version = np.lib.format.read_magic(file)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     header = Header(*reader(file))
+    if any(size < 0 for size in header.shape):
+        raise InvalidData(where, found=f"shape {list(header.shape)}", expected="sizes of 0 or more")
     if header.dtype.hasobject:
         raise InvalidData(
             where,
@@ -159,10 +167,19 @@ def _common_count(path: Path, headers: Mapping[str, Header]) -> int:
 
 def _load(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise _broken(str(path), ValueError("one bare array, as numpy.save writes"))
+        with archive:
+            return {name: _plain(archive[name], name) for name in archive.files}
     except BROKEN as error:
         raise _broken(str(path), error) from error
+
+
+def _plain(member: Array | bytes, name: str) -> Array:
+    if isinstance(member, np.ndarray):
+        return member
+    raise ValueError(f"{name!r} is no array")
 
 
 def _broken(where: str, error: Exception) -> InvalidData:

@@ -41,7 +41,7 @@ class ParquetSet:
                 for row in batch.to_pylist():
                     yield self._sample(row, f"{self._path}, row {index}")
                     index += 1
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, OSError) as error:
             raise _broken(self._path, error) from error
 
     def _sample(self, row: dict[str, Any], where: str) -> Sample:
@@ -61,7 +61,7 @@ class ParquetSet:
             else:
                 array = _cast(np.asarray(value), spec)
             return array.reshape(shape if shape is not None else _shape_of(array, spec))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise InvalidData(
                 f"{where}, column {name!r}",
                 found=str(error),
@@ -74,7 +74,13 @@ def _cast(array: Array, spec: TensorSpec | None) -> Array:
     """Another width of the same kind is Parquet's doing; another kind is a mistake, told by the checks."""
     wanted = carrier(spec.dtype) if spec else array.dtype
     same_kind = (array.dtype.kind in "iu" and wanted.kind in "iu") or array.dtype.kind == wanted.kind
-    return array.astype(wanted) if same_kind else array
+    if not same_kind:
+        return array
+    if wanted.kind in "iu" and array.size:
+        limits = np.iinfo(wanted)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise ValueError(f"numbers from {array.min()} to {array.max()}, which {wanted} cannot hold")
+    return array.astype(wanted)
 
 
 def _shape_of(array: Array, spec: TensorSpec | None) -> tuple[int, ...]:

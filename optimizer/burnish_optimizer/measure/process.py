@@ -71,7 +71,8 @@ class Watched:
         """Wait for the end, a short time; then make it."""
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
-                stream.close()
+                with suppress(BrokenPipeError):  # a command that a dead child never read
+                    stream.close()
         try:
             self.process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -122,14 +123,18 @@ def run_worker(task: Task, result_type: type[R], folder: Path, *, seconds: float
 def read_answer(data: bytes, result_type: type[R], name: str) -> R:
     """A worker's answer as a record.
 
-    Raises: Declined, WorkerFailed.
+    Raises: Declined, WorkerFailed (an error, half a line of a process that died, another result).
     """
-    answer = json.loads(data)
-    if "declined" in answer:
-        raise Declined(answer["declined"])
-    if "error" in answer:
-        raise WorkerFailed(name, found=answer["error"]["message"], expected="a result")
-    return result_type.model_validate(answer["ok"])
+    try:
+        answer = json.loads(data)
+        if "declined" in answer:
+            raise Declined(answer["declined"])
+        if "error" in answer:
+            raise WorkerFailed(name, found=answer["error"]["message"], expected="a result")
+        return result_type.model_validate(answer["ok"])
+    except (ValueError, KeyError, TypeError) as error:
+        found = f"an answer that cannot be read ({' '.join(str(error).split())[:200]})"
+        raise WorkerFailed(name, found=found, expected=f"a {result_type.__name__}") from error
 
 
 def _resident_bytes(pid: int) -> int:

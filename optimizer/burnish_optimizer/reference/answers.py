@@ -9,6 +9,7 @@ import numpy as np
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.digest import of_json
 from burnish_engine.request import Backend
+from burnish_optimizer.gates.scores import max_error
 from burnish_optimizer.ingest.feeds import Feeds, is_batchable, stack, to_feeds
 from burnish_optimizer.ingest.samples import DataSpec, Sample, open_samples
 from burnish_optimizer.tasks import AnswersResult, AnswersTask
@@ -85,9 +86,9 @@ def batch_difference(session: Session, singles: list[Feeds], batch: Feeds) -> tu
                 f"output {name!r} has shape {list(whole.shape)} in a batch, {list(rows.shape)} by rows"
             )
         if rows.dtype.kind in "fiub" and rows.size:
-            wide, expected = whole.astype(np.float64), rows.astype(np.float64)
-            difference = max(difference, float(np.nanmax(np.abs(wide - expected), initial=0.0)))
-            scale = max(scale, float(np.nanmax(np.abs(expected), initial=0.0)))
+            difference = max(difference, max_error(rows, whole))
+            finite = rows[np.isfinite(rows)].astype(np.float64)
+            scale = max(scale, float(np.max(np.abs(finite), initial=0.0)))
     return difference, scale
 
 
