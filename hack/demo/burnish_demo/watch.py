@@ -72,19 +72,23 @@ def views(
     found = []
     for target in model.get("status", {}).get("targets", []):
         job = by_name.get(target.get("job", ""))
+        phase = job_phase(job) if job else ""
         found.append(
             TargetView(
                 name=target["name"],
                 state=target["state"],
                 job=target.get("job", ""),
-                job_phase=job_phase(job) if job else "",
+                job_phase=phase,
                 seconds=job_seconds(job, now) if job else None,
-                text=(stages or {}).get(target.get("job", ""))
-                or target.get("progress")
-                or target.get("lastFailure", {}).get("message", ""),
+                text=_text(target, stages or {}) if phase == "Running" else _text(target, {}),
             )
         )
     return found
+
+
+def _text(target: Object, stages: Mapping[str, str]) -> str:
+    told = stages.get(target.get("job", "")) or target.get("progress")
+    return str(told or target.get("lastFailure", {}).get("message", ""))
 
 
 @dataclass
