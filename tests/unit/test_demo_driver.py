@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from burnish_demo import deploy, drive, fresh, main
+from burnish_demo import deploy, drive, main
 from burnish_demo.drive import Result
 from burnish_demo.errors import DemoError
 from burnish_demo.place import Place
@@ -66,13 +66,6 @@ def test_the_examples_name_what_the_demo_publishes() -> None:
 def test_the_shortest_example_has_few_lines_of_spec() -> None:
     text = drive.example(USERS, "page-orientation")
     assert len(text.partition("spec:\n")[2].splitlines()) <= 5
-
-
-def test_engines_to_forget_are_those_of_targets_that_have_one() -> None:
-    engine = {"key": "k", "digest": DIGEST, "reference": "x"}
-    model = {"status": {"targets": [{"name": "a", "engine": engine}, {"name": "b"}]}}
-    assert fresh.engines_of(model) == [engine]
-    assert fresh.engines_of({}) == []
 
 
 def result(place: Place, *, built: dict[str, str], reused: dict[str, str]) -> Result:

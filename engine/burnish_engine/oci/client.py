@@ -4,9 +4,10 @@ Transport is httpx; nothing here knows what an engine is. Synchronous: callers t
 loop run it in a thread.
 """
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -102,6 +103,31 @@ class RegistryClient:
         ):
             return digest
 
+    def tags(self, reference: Reference) -> list[str]:
+        """All tags of the reference's repository; none where the repository does not exist."""
+        found: list[str] = []
+        url = self._url(reference, "tags/list")
+        while url:
+            try:
+                with self._send(reference, "GET", url) as response:
+                    found += json.loads(response.read()).get("tags") or []
+                    following = response.links.get("next", {}).get("url")
+                    url = str(response.request.url.join(following)) if following else ""
+            except NotFound:
+                return []
+        return found
+
+    def delete_manifest(self, reference: Reference) -> None:
+        """Delete a manifest by its digest, and with it every tag that points to it; gone already is fine.
+
+        Raises: Unauthorized, or RegistryUnavailable where the registry does not allow to delete (405).
+        """
+        with suppress(NotFound):
+            pinned = reference if reference.digest else reference.at(self.resolve(reference).digest)
+            url = self._url(pinned, f"manifests/{pinned.digest}")
+            with self._send(pinned, "DELETE", url, actions="pull,push,delete"):
+                return
+
     def has_blob(self, reference: Reference, digest: str) -> bool:
         """Whether the repository holds this blob."""
         try:
@@ -164,9 +190,10 @@ class RegistryClient:
         content: Callable[[], Any] | None = None,
         headers: Mapping[str, str] | None = None,
         push: bool = False,
+        actions: str = "",
     ) -> Iterator[httpx.Response]:
         """One request, with one more try after an authentication challenge."""
-        scope = f"repository:{reference.repository}:{'pull,push' if push else 'pull'}"
+        scope = f"repository:{reference.repository}:{actions or ('pull,push' if push else 'pull')}"
         for attempt in (1, 2):
             sent = {**(headers or {}), **self._authorization(reference.host, scope)}
             try:

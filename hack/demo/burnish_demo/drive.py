@@ -68,8 +68,8 @@ class Demo:
             fetched.result()
             images = self._images(place)
             self._operator(place, images)
-            published.result()
-        self._apply(place)
+            digests = published.result()
+        self._apply(place, digests[f"models/{MODEL}:1"])
         model = self._follow(place)
         visits = self._visit(place, model, made.result())
         columns = self._figures(place, model, visits)
@@ -111,14 +111,14 @@ class Demo:
         with self.steps.step("operator: helm upgrade --install") as step:
             deploy.install_operator(place, images, self._log("helm"), step.tell)
 
-    def _apply(self, place: Place) -> None:
+    def _apply(self, place: Place, source_digest: str) -> None:
         with self.steps.step(f"OptimizedModel {MODEL} applied") as step:
             kube = Kube(place.kubectl)
             kube.namespace(MODEL_NAMESPACE)
             if self.options.fresh:
                 with registry() as client:
-                    forgotten = fresh.forget(place, client, MODEL_NAMESPACE, MODEL)
-                step.note = f"{len(forgotten)} engines forgotten"
+                    forgotten = fresh.forget(place, client, MODEL_NAMESPACE, MODEL, source_digest)
+                step.note = f"{forgotten} engines forgotten"
             kube.run("apply", f"--namespace={MODEL_NAMESPACE}", "-f", "-", stdin=example(place, MODEL))
 
     def _follow(self, place: Place) -> Object:
