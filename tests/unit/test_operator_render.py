@@ -5,7 +5,10 @@ from typing import Any
 import click
 import pytest
 
+from burnish_cli import parse
+from burnish_engine.request import LatencyGoal
 from burnish_operator import names
+from burnish_operator.api import parse_duration
 from burnish_operator.ports import DEPLOYMENT, JOB, SERVICE
 from burnish_operator.render.differs import differs
 from fakes.fleet import SETTINGS, SMALL, Fleet, model, node
@@ -72,7 +75,7 @@ def test_the_job_asks_as_the_contract_says(fleet: Fleet) -> None:
     job = only(fleet, JOB)
     spec, args = job["spec"], job["spec"]["template"]["spec"]["containers"][0]["args"]
     pairs = dict(zip(args[2::2], args[3::2], strict=True))
-    assert (pairs["--metric"], pairs["--max-drop"], pairs["--latency"]) == ("accuracy", "0.02", "p99=7.5ms")
+    assert (pairs["--metric"], pairs["--max-drop"], pairs["--latency"]) == ("accuracy", "0.02", "p99=0.0075s")
     assert (pairs["--objective"], pairs["--batch"], pairs["--budget"]) == ("latency", "8", "300s")
     assert (spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (1800, 3600)
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
@@ -124,3 +127,21 @@ def test_long_names_are_cut_and_stay_apart() -> None:
 )
 def test_only_what_we_want_is_compared(wanted: Any, stored: Any, expected: bool) -> None:
     assert differs(wanted, stored) is expected
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "budget"), [(3_600_000, "400h"), (0.00005, "1s"), (12.3456789, "7m")]
+)
+def test_the_optimizer_reads_exactly_the_figures_that_the_key_was_made_of(
+    milliseconds: float, budget: str
+) -> None:
+    objective = {"latency": {"percentile": 90, "milliseconds": milliseconds}}
+    found = Fleet(node("a", SMALL))
+    found.cluster.put(model(objective=objective, optimization={"budget": budget, "deadline": "500h"}))
+    found.settle()
+    args = only(found, JOB)["spec"]["template"]["spec"]["containers"][0]["args"]
+    pairs = dict(zip(args[2::2], args[3::2], strict=True))
+    assert parse.Latency().convert(pairs["--latency"], None, None) == LatencyGoal(
+        percentile=90, seconds=milliseconds / 1000
+    )
+    assert parse.seconds(pairs["--budget"]) == parse_duration(budget)

@@ -1,6 +1,7 @@
 """The Job that optimizes one model for one class: `burnish optimize` in a pod without an API token."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from burnish_engine.digest import canonical_json
 from burnish_engine.key import short_key
@@ -116,14 +117,21 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
 def _request_arguments(request: OptimizationRequest) -> Iterator[str]:
     yield from ("--metric", request.metric.value)
     if request.minimum is not None:
-        yield from ("--minimum", f"{request.minimum:g}")
+        yield from ("--minimum", _plain(request.minimum))
     elif request.max_drop is not None:
-        yield from ("--max-drop", f"{request.max_drop:g}")
+        yield from ("--max-drop", _plain(request.max_drop))
     yield from ("--objective", request.minimize.value.lower(), "--batch", str(request.batch))
     if request.latency:
-        yield from ("--latency", f"p{request.latency.percentile:g}={request.latency.seconds * 1000:g}ms")
+        goal = request.latency
+        yield from ("--latency", f"p{_plain(goal.percentile)}={_plain(goal.seconds)}s")
     yield from ("--precisions", ",".join(request.precisions))
     if request.calibration_samples is not None:
         yield from ("--calibration-samples", str(request.calibration_samples))
     if request.budget_seconds is not None:
-        yield from ("--budget", f"{request.budget_seconds:g}s")
+        yield from ("--budget", f"{_plain(request.budget_seconds)}s")
+
+
+def _plain(number: float) -> str:
+    """The whole number without an exponent, which durations cannot have: what the key was made of."""
+    text = f"{Decimal(repr(number)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
