@@ -8,8 +8,6 @@ BurnishError
 └── ClusterUnavailable (transient)  no answer, 429 or 5xx
 """
 
-import re
-
 from burnish_engine.errors import StalledError, TransientError
 
 
@@ -31,18 +29,3 @@ class ClusterConflict(TransientError):
 
 class ClusterUnavailable(TransientError):
     """The API server does not answer, or not now."""
-
-
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
-_QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?'\"]+)\?[^\s'\"]+")
-_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
-
-
-def sanitized(text: str) -> str:
-    """The text without what may be a secret: user information and queries of URLs, Authorization values.
-
-    >>> sanitized("https://me:pw@host/a?token=x failed")
-    'https://host/a?… failed'
-    """
-    text = _USER_INFO.sub("", text)
-    return _BEARER.sub(r"\1 …", _QUERY.sub(r"\1?…", text))

@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from burnish_operator.errors import sanitized
+from burnish_engine.redact import sanitized
 
 
 class JsonFormatter(logging.Formatter):

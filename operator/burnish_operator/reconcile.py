@@ -5,12 +5,13 @@ import time
 from dataclasses import dataclass
 
 from burnish_engine.errors import Action, BurnishError
+from burnish_engine.redact import sanitized
 from burnish_operator.api import ConditionType, OptimizedModel, OptimizedModelStatus
 from burnish_operator.apply import Applier
 from burnish_operator.decide import transitions
 from burnish_operator.decide.conditions import Verdict, conditions, of_error, unknown
 from burnish_operator.decide.model import Failure, decide, summarize
-from burnish_operator.errors import ClusterUnavailable, sanitized
+from burnish_operator.errors import ClusterUnavailable
 from burnish_operator.gather import Gatherer
 from burnish_operator.metrics import Metrics
 from burnish_operator.observed import Observed

@@ -62,13 +62,13 @@ class Context:
             budget = self.job.request.budget_seconds
             if budget is not None and self.left() <= 0:
                 raise BudgetExceeded(
-                    self.job.source.uri,
+                    self.job.source.shown,
                     found=f"{self.clock() - self.started:.0f} s spent before the baseline was measured",
                     expected=f"a baseline within {budget:g} s",
                     remedy="Give a larger budget, or fewer evaluation samples.",
                 ) from error
             raise ReferenceFailed(
-                self.job.source.uri,
+                self.job.source.shown,
                 found=error.found,
                 expected="a source that ONNX Runtime runs on every sample",
                 remedy="Run the model on one sample with onnxruntime, correct the model or the data.",

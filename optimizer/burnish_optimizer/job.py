@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from burnish_engine.descriptor import EngineDescriptor
+from burnish_engine.redact import sanitized
 from burnish_engine.report import Report
 from burnish_engine.request import OptimizationRequest
 
@@ -14,6 +15,11 @@ class Input:
 
     uri: str
     digest: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URI as logs, errors and the report may tell it: a signed address is a key to the file."""
+        return sanitized(self.uri)
 
 
 @dataclass(frozen=True)

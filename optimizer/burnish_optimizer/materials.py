@@ -55,7 +55,7 @@ def gather(job: OptimizeJob, steps: Steps) -> Materials:
 
     Raises: NotFound, IntegrityError, InvalidSource, UnsafeSource, UnsupportedOpset, InvalidData, InvalidJob.
     """
-    steps.begin("ingest", f"source {job.source.uri}")
+    steps.begin("ingest", f"source {job.source.shown}")
     source = fetch(job.source, job.work_dir / "materials" / "source", limit_bytes=job.limits.download_bytes)
     model = read_source(source.path)
     _check_batch(job, model)
@@ -78,7 +78,7 @@ def _check_batch(job: OptimizeJob, model: SourceModel) -> None:
     is_fixed = bool(model.inputs) and all(spec.shape[:1] == (batch,) for spec in model.inputs)
     if batch > 1 and not is_fixed and not is_batchable(model.inputs):
         raise InvalidJob(
-            job.source.uri,
+            job.source.shown,
             found=f"a request for batches of {batch}, and a model whose batch axis is fixed",
             expected="batch 1, or a model with a free batch axis",
             remedy="Export the model with a dynamic batch axis, or ask for its own batch size.",
@@ -111,7 +111,7 @@ def _judged(
         return calibration.spec, "calibration"
     if job.request.metric is Metric.ACCURACY:
         raise InvalidJob(
-            job.source.uri,
+            job.source.shown,
             found="metric accuracy and no evaluation set",
             expected="labelled samples",
             remedy="Give --evaluation, or judge by agreement or cosine.",

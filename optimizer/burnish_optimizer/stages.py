@@ -194,7 +194,7 @@ def run_options(recipe: Recipe, job: OptimizeJob) -> RunOptions:
 
 def _no_metric(job: OptimizeJob) -> InvalidJob:
     return InvalidJob(
-        job.source.uri,
+        job.source.shown,
         found=f"metric {job.request.metric.value} without class scores, or labels of another shape",
         expected="a floating-point output whose last axis counts classes, and one label for each position",
         remedy="Judge by cosine, or give labels in the shape of the class scores without their last axis.",

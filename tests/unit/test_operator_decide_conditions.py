@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from burnish_engine.redact import sanitized
 from burnish_operator.api import Condition, ConditionStatus, ConditionType
 from burnish_operator.decide.conditions import ROAD, Verdict, conditions, fails, holds, ready
-from burnish_operator.errors import Forbidden, sanitized
+from burnish_operator.errors import Forbidden
 from burnish_operator.ports import OPTIMIZED_MODEL
 from fakes.cluster import FakeClock
 from fakes.fleet import SMALL, SOURCE, Fleet, model, node

@@ -5,8 +5,9 @@ import logging
 import os
 
 from burnish_engine.errors import BurnishError
+from burnish_engine.redact import sanitized
 from burnish_operator.adapters.kubernetes import KubernetesCluster
-from burnish_operator.errors import ClusterConflict, sanitized
+from burnish_operator.errors import ClusterConflict
 from burnish_operator.names import MANAGER
 from burnish_operator.ports import EVENT, Clock, Event, Object
 

@@ -10,7 +10,8 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
 from burnish_engine.errors import BurnishError
-from burnish_operator.errors import ClusterConflict, ClusterUnavailable, Forbidden, Rejected, sanitized
+from burnish_engine.redact import sanitized
+from burnish_operator.errors import ClusterConflict, ClusterUnavailable, Forbidden, Rejected
 from burnish_operator.names import MANAGER
 from burnish_operator.ports import KINDS, NODE, Kind, Object
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from burnish_engine.errors import Action, BurnishError
+from burnish_engine.redact import sanitized
 from burnish_operator import names
 from burnish_operator.api import ConditionType, FailureStatus, TargetStatus
 from burnish_operator.decide.failures import OOM_KILLED, failure_of, is_due
 from burnish_operator.decide.figures import Built, of_engine, of_outcome, of_status
 from burnish_operator.decide.targets import ResolvedTarget
-from burnish_operator.errors import sanitized
 from burnish_operator.observe import Job, JobState
 from burnish_operator.observed import Observed
 from burnish_operator.plan import CreateJob, Delete, Plan, Why

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from burnish_engine.errors import Action, BurnishError
+from burnish_engine.redact import sanitized
 from burnish_operator.api import Condition, ConditionStatus, ConditionType
-from burnish_operator.errors import sanitized
 
 # The first of these that does not hold is why a model is not ready; upstream first.
 ROAD = (

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from burnish_engine.errors import Action
 from burnish_engine.outcome import ExitCode, Outcome
+from burnish_engine.redact import sanitized
 from burnish_operator.api import FailureStatus
 from burnish_operator.decide.conditions import timestamp
-from burnish_operator.errors import sanitized
 from burnish_operator.observe import Job, Pod
 
 BASE_DELAY_SECONDS = 60

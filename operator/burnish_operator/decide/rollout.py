@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from burnish_engine.oci.reference import SCHEME
+from burnish_engine.redact import sanitized
 from burnish_operator import names
 from burnish_operator.api import ConditionType, RolloutStatus
 from burnish_operator.decide.builds import Build
 from burnish_operator.decide.targets import ResolvedTarget
-from burnish_operator.errors import sanitized
 from burnish_operator.observe import Workload
 from burnish_operator.observed import Observed
 from burnish_operator.plan import Apply, Delete, Plan, Why

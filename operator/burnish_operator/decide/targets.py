@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from burnish_engine.errors import BurnishError
+from burnish_engine.redact import sanitized
 from burnish_operator.api import (
     AcceleratorClass,
     AcceleratorClassSpec,
@@ -17,7 +18,6 @@ from burnish_operator.api import (
 )
 from burnish_operator.decide.classes import is_discovered, matches, takes_pods, tolerations_of
 from burnish_operator.decide.conditions import Verdict, fails, holds, of_error
-from burnish_operator.errors import sanitized
 from burnish_operator.hardware import absent_labels
 from burnish_operator.names import label_value
 from burnish_operator.observe import Workload

@@ -9,6 +9,7 @@ import httpx
 from burnish_engine.errors import InvalidReference, NotFound, Unauthorized
 from burnish_engine.oci.client import plain_http_hosts
 from burnish_engine.oci.files import atomic_file
+from burnish_engine.redact import sanitized
 from burnish_optimizer.errors import DownloadFailed, TooLarge
 
 CHUNK_BYTES = 1 << 20
@@ -24,20 +25,22 @@ def download(
     Raises: InvalidReference (no TLS), NotFound, Unauthorized, TooLarge, DownloadFailed (try again).
     """
     allowed = plain_http_hosts() if plain_http is None else plain_http
-    path = folder / (PurePosixPath(httpx.URL(url).path).name or "download")
+    shown = sanitized(url)
     try:
+        path = folder / (PurePosixPath(httpx.URL(url).path).name.strip(".") or "download")
         with (
             httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True) as client,
             client.stream("GET", url) as response,
         ):
             for hop in (*response.history, response):
-                _check_transport(url, hop.url, allowed)
-            _check_status(url, response)
-            return path, _save(url, response, path, limit_bytes)
+                _check_transport(shown, hop.url, allowed)
+            _check_status(shown, response)
+            return path, _save(shown, response, path, limit_bytes)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise InvalidReference(shown, found=sanitized(str(error)), expected="https://host/path") from error
     except httpx.HTTPError as error:
-        raise DownloadFailed(
-            url, found=f"{type(error).__name__}: {error}", expected="an answer", remedy="Try again later."
-        ) from error
+        found = sanitized(f"{type(error).__name__}: {error}")
+        raise DownloadFailed(shown, found=found, expected="an answer", remedy="Try again later.") from error
 
 
 def _save(url: str, response: httpx.Response, path: Path, limit_bytes: int) -> str:

@@ -46,11 +46,11 @@ def fetch(given: Input, folder: Path, *, limit_bytes: int) -> LocalMaterial:
     else:
         path = Path(given.uri)
         if not path.exists():
-            raise NotFound(given.uri, found="nothing", expected="a file, a folder, https://… or oci://…")
+            raise NotFound(given.shown, found="nothing", expected="a file, a folder, https://… or oci://…")
         digest = digests.of_path(path)
     if given.digest:
-        digests.check(given.uri, found=digest, expected=given.digest)
-    return LocalMaterial(given.uri, path, digest)
+        digests.check(given.shown, found=digest, expected=given.digest)
+    return LocalMaterial(given.shown, path, digest)
 
 
 def _pull(given: Input, folder: Path) -> LocalMaterial:
@@ -60,6 +60,6 @@ def _pull(given: Input, folder: Path) -> LocalMaterial:
         # Resolved first: a moved tag is refused before its bytes are downloaded.
         digest = client.resolve(reference).digest
         if given.digest:
-            digests.check(given.uri, found=digest, expected=given.digest)
+            digests.check(given.shown, found=digest, expected=given.digest)
         pull_files(client, reference.at(digest), folder)
-    return LocalMaterial(given.uri, folder, digest)
+    return LocalMaterial(given.shown, folder, digest)
