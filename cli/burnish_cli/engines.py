@@ -71,14 +71,16 @@ def inspect(engine: str, output: str) -> None:
 @ENGINE_ARGUMENT
 @OUTPUT_OPTION
 def verify(engine: str, output: str) -> None:
-    """Check every byte of ENGINE against its digests, and its records against their schemas."""
+    """Check every byte of ENGINE against its digests, and its records against their schemas.
+
+    A folder is checked against what its own engine.json tells; only oci://…@sha256:… pins that, too.
+    """
     if _is_remote(engine):
         with _client() as client:
             descriptor, manifest = store.verify_engine(client, Reference.parse(engine))
         emit({"verified": True, "digest": manifest.digest, "key": descriptor.key}, output)
         return
-    descriptor = store.read_engine(Path(engine))
-    store.load_report(Path(engine))
+    descriptor = store.verify_folder(Path(engine))
     emit({"verified": True, "digest": digest.of_path(Path(engine)), "key": descriptor.key}, output)
 
 
@@ -139,21 +141,29 @@ def push(path: Path, reference: str) -> None:
 )
 def report(engine: str, output: str, page: Path | None) -> None:
     """Print the report of ENGINE (a folder or oci://…): what was tried, and why it won or lost."""
-    content, html = _load(engine)
-    if page:
-        page.write_bytes(html)
+    content = _load(engine, page)
     if output == "table":
         console().print(render_report(content))
         if page:
-            console().print(f"page: {page} ({size(len(html))})")
+            console().print(f"page: {page} ({size(page.stat().st_size)})", markup=False)
     else:
         emit(content.model_dump(mode="json"), output)
 
 
-def _load(engine: str) -> tuple[Report, bytes]:
+def _load(engine: str, page: Path | None) -> Report:
+    """The report; its page is copied where one is asked for."""
     if not _is_remote(engine):
-        folder = Path(engine)
-        store.read_engine(folder)
-        return store.load_report(folder), (folder / REPORT_PAGE).read_bytes()
+        store.read_engine(Path(engine))
+        return _read(Path(engine), page)
     with _client() as client, tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
-        return store.pull_report(client, Reference.parse(engine), Path(scratch))
+        store.pull_metadata(client, Reference.parse(engine), Path(scratch))
+        return _read(Path(scratch), page)
+
+
+def _read(folder: Path, page: Path | None) -> Report:
+    content, source = store.load_report(folder), folder / REPORT_PAGE
+    if page and not source.is_file():
+        raise NotFound(str(source), found="nothing", expected="the report's page")
+    if page:
+        shutil.copyfile(source, page)
+    return content

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import click
 import yaml
+from rich.markup import escape
 from rich.table import Table
 
 from burnish_cli.main import run
@@ -46,11 +47,12 @@ def status(scope: tuple[str | None, str | None], name: str) -> None:
     for column in ("target", "state", "backend", "precision", "speed-up", "ready", "note"):
         table.add_column(column)
     for target in model.get("status", {}).get("targets", []):
-        table.add_row(*_target_row(target))
+        table.add_row(*map(escape, _target_row(target)))
     console().print(table)
     ready = _condition(model, "Ready")
     console().print(
-        f"Ready={ready.get('status', 'Unknown')} {ready.get('reason', '')}: {ready.get('message', '')}"
+        f"Ready={ready.get('status', 'Unknown')} {ready.get('reason', '')}: {ready.get('message', '')}",
+        markup=False,
     )
     if ready.get("status") != "True":
         click.get_current_context().exit(ExitCode.FAILED)
@@ -135,8 +137,9 @@ def _read(scope: tuple[str | None, str | None], name: str) -> dict[str, Any]:
     context, namespace = scope
     try:
         kubernetes.config.load_kube_config(context=context)
-        _, active = kubernetes.config.list_kube_config_contexts()
-        space = namespace or (active or {}).get("context", {}).get("namespace") or "default"
+        contexts, active = kubernetes.config.list_kube_config_contexts()
+        chosen = next((c for c in contexts if c["name"] == context), active)
+        space = namespace or (chosen or {}).get("context", {}).get("namespace") or "default"
         api = kubernetes.client.CustomObjectsApi()
         model: Any = api.get_namespaced_custom_object(GROUP, VERSION, space, PLURAL, name)
     except (kubernetes.config.ConfigException, yaml.YAMLError) as error:
@@ -149,9 +152,9 @@ def _read(scope: tuple[str | None, str | None], name: str) -> dict[str, Any]:
             raise NotFound(
                 subject, found="no such object", expected="one", remedy="List them: kubectl get om -A"
             ) from error
-        raise ClusterRefusedError(
-            subject, found=f"{error.status} {error.reason}", expected="access"
-        ) from error
+        refused = 400 <= error.status < 500 and error.status != 429
+        kind = ClusterRefusedError if refused else ClusterUnavailableError
+        raise kind(subject, found=f"{error.status} {error.reason}", expected="access") from error
     except urllib3.exceptions.HTTPError as error:
         raise ClusterUnavailableError("API server", found=str(error), expected="an answer") from error
     return dict(model)

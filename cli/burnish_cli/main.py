@@ -1,6 +1,7 @@
 """`burnish`: the command line. Each command lives in a module that is imported when it is asked for."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -9,8 +10,10 @@ import click
 
 from burnish_cli.output import show_error
 from burnish_engine import __version__
-from burnish_engine.errors import BurnishError
+from burnish_engine.faults import diagnosed
 from burnish_engine.outcome import ExitCode, exit_code
+
+TERMINATED = 128 + signal.SIGTERM
 
 COMMANDS = {
     "optimize": ("burnish_cli.optimize:optimize", "Make the fastest engine that keeps its answers."),
@@ -58,6 +61,7 @@ def cli() -> None:
 
 def run(command: click.Command, program: str, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and turn every failure into a message and an exit code."""
+    signal.signal(signal.SIGTERM, _on_terminate)
     try:
         command.main(
             args=list(arguments) if arguments is not None else None, prog_name=program, standalone_mode=False
@@ -70,13 +74,22 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except BurnishError as error:
-        show_error(error)
-        sys.exit(exit_code(error))
     except ModuleNotFoundError as error:
         click.echo(missing_extra(error), err=True)
         sys.exit(ExitCode.STALLED)
+    except Exception as error:
+        fault = diagnosed(error)
+        if fault is None:
+            raise
+        show_error(fault)
+        sys.exit(exit_code(fault))
     sys.exit(ExitCode.OK)
+
+
+def _on_terminate(number: int, _: object) -> NoReturn:
+    """Leave as on Ctrl-C: workers end, scratch folders go. (Process 1 of a pod has no other way to end.)"""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(TERMINATED)
 
 
 def missing_extra(error: ModuleNotFoundError) -> str:

@@ -6,7 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import click
 from pydantic import ValidationError
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 from burnish_cli.output import OUTPUT_OPTION, console, emit
 from burnish_cli.parse import Choices, Duration, Latency
 from burnish_engine import outcome, store
-from burnish_engine.errors import BurnishError, StalledError
+from burnish_engine.errors import StalledError
+from burnish_engine.faults import diagnosed
 from burnish_engine.oci.client import RegistryClient
-from burnish_engine.oci.reference import Reference
+from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.request import Backend, LatencyGoal, Metric, Minimize, OptimizationRequest, Precision
 from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
 from burnish_optimizer.progress import JsonProgress, Progress, RichProgress
@@ -80,15 +82,19 @@ def optimize(model: str, outcome_file: Path | None, output: str, **options: obje
     key = str(options["key"] or "")
     try:
         result, digest = _run(model, options)
-    except BurnishError as error:
-        _write(outcome_file, outcome.of_error(error, key))
-        raise
     except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        _write(outcome_file, outcome.Outcome(succeeded=False, key=key, reason="Defect", message=message))
+        _write(outcome_file, _failure(error, key))
         raise
     _write(outcome_file, outcome.of_report(result.report, digest or "", result.message))
     _show(result, output, options)
+
+
+def _failure(error: Exception, key: str) -> outcome.Outcome:
+    known = diagnosed(error)
+    if known is not None:
+        return outcome.of_error(known, key)
+    message = f"{type(error).__name__}: {error}"
+    return outcome.Outcome(succeeded=False, key=key, reason="Defect", message=message)
 
 
 def _write(path: Path | None, said: outcome.Outcome) -> None:
@@ -160,7 +166,7 @@ def _job(
         request=request,
         work_dir=scratch,
         output_dir=folder,
-        name=_text(options["name"]) or _name_of(model),
+        name=_text(options["name"]) or name_of(model),
         key=_text(options["key"]),
         target_name=_text(options["target_name"]),
         target_facts=_facts(_text(options["target_facts"])),
@@ -188,9 +194,15 @@ def _facts(text: str | None) -> dict[str, str] | None:
         ) from error
 
 
-def _name_of(model: str) -> str:
-    last = model.split("@", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
-    return last.split(":")[0].removesuffix(".onnx") or "model"
+def name_of(model: str) -> str:
+    """The engine's name where none is given: the last part of the source's path, and nothing secret."""
+    if model.startswith(SCHEME):
+        last = model.split("@", maxsplit=1)[0].rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
+    elif model.startswith(("https://", "http://")):
+        last = PurePosixPath(urlsplit(model).path).name
+    else:
+        last = Path(model).resolve().name
+    return last.removesuffix(".onnx") or "model"
 
 
 @contextmanager

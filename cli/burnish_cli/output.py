@@ -7,6 +7,7 @@ from typing import Any
 import click
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from burnish_engine.errors import BurnishError
@@ -42,10 +43,10 @@ def emit(value: dict[str, Any], output: str) -> None:
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return "\n".join(f"{key}: {item}" for key, item in value.items()) or "–"
+        return escape("\n".join(f"{key}: {item}" for key, item in value.items())) or "–"
     if isinstance(value, list | tuple):
-        return "\n".join(str(item) for item in value) or "–"
-    return "–" if value is None else str(value)
+        return escape("\n".join(str(item) for item in value)) or "–"
+    return "–" if value is None else escape(str(value))
 
 
 def show_error(error: BurnishError) -> None:

@@ -35,7 +35,10 @@ class RunOptions(Record):
 
 
 class EngineDescriptor(Record):
-    """The engine: which file, which backend, which signature, made from what, for what."""
+    """The engine: which file, which backend, which signature, made from what, for what.
+
+    files: digest of every model file, by its name below the folder: what a folder is verified by.
+    """
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -48,6 +51,7 @@ class EngineDescriptor(Record):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     options: RunOptions = RunOptions()
+    files: dict[str, str] = Field(default_factory=dict)
     warmup_shapes: tuple[dict[str, tuple[int, ...]], ...] = ()
     target: dict[str, str]
     toolchain: dict[str, str]

@@ -42,9 +42,28 @@ def read_engine(folder: Path) -> EngineDescriptor:
         ) from error
     if engine.schema_version != descriptors.SCHEMA_VERSION:
         raise _invalid(str(path), f"schema {engine.schema_version}", f"schema {descriptors.SCHEMA_VERSION}")
+    if "\0" in engine.model:
+        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
     model = (folder / engine.model).resolve()
     if not model.is_relative_to(folder.resolve()) or not model.is_file():
         raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
+    return engine
+
+
+def verify_folder(folder: Path) -> EngineDescriptor:
+    """Compare every model file of an engine folder with the digest that `engine.json` tells.
+
+    Raises: InvalidEngine: no digests, a file that is missing or was added. IntegrityError: other bytes.
+    """
+    engine = read_engine(folder)
+    found = {name for name in _names(folder) if name not in _METADATA}
+    wrong = sorted(found ^ set(engine.files))
+    if wrong:
+        found_wrong = f"files missing or not told of: {', '.join(wrong)}"
+        raise _invalid(str(folder), found_wrong, "the files that were built")
+    for name, expected in engine.files.items():
+        digests.check(f"{folder}, {name}", found=digests.of_file(folder / name), expected=expected)
+    load_report(folder)
     return engine
 
 
@@ -90,20 +109,12 @@ def verify_engine(client: RegistryClient, reference: Reference) -> tuple[EngineD
 def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
     """The report of a pushed engine and the engine's descriptor; the model is not downloaded."""
     with tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
-        descriptor = _pull_metadata(client, reference, Path(scratch))
+        descriptor = pull_metadata(client, reference, Path(scratch))
         return load_report(Path(scratch)), descriptor
 
 
-def pull_report(client: RegistryClient, reference: Reference, folder: Path) -> tuple[Report, bytes]:
-    """The report of a pushed engine, as a record and as its HTML page."""
-    _pull_metadata(client, reference, folder)
-    page = folder / REPORT_PAGE
-    if not page.is_file():
-        raise _invalid(str(reference), f"no {REPORT_PAGE}", "a report for people")
-    return load_report(folder), page.read_bytes()
-
-
-def _pull_metadata(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:
+def pull_metadata(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:
+    """The records of a pushed engine (`engine.json`, `report.json`, `report.html`), without the model."""
     manifest, descriptor = read_manifest(client, reference)
     _check_type(reference, manifest)
     layer = next((item for item in manifest.layers if item.annotations.get(media.TITLE) == "metadata"), None)
@@ -142,8 +153,7 @@ def push_index(client: RegistryClient, reference: Reference, engines: dict[str, 
 
 
 def _pack(folder: Path, scratch: Path, name: str) -> Descriptor:
-    files = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-    chosen = [f for f in files if (f in _METADATA) == (name == "metadata")]
+    chosen = [f for f in _names(folder) if (f in _METADATA) == (name == "metadata")]
     archive = scratch / f"{name}.tar"
     write_tar(archive, folder, chosen)
     return Descriptor(
@@ -152,6 +162,10 @@ def _pack(folder: Path, scratch: Path, name: str) -> Descriptor:
         size=archive.stat().st_size,
         annotations={media.TITLE: name},
     )
+
+
+def _names(folder: Path) -> list[str]:
+    return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
 
 
 def _image_config(layers: list[Descriptor]) -> dict[str, object]:

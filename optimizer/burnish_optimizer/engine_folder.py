@@ -1,6 +1,8 @@
 """The engine folder: the model's files, `engine.json`, `report.json`, `report.html`."""
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_FILE, REPORT_PAGE, EngineDescriptor
@@ -15,18 +17,26 @@ def write_engine(
 
     Raises: InvalidJob: the folder is not empty and holds no engine that could be replaced.
     """
+    check_output(folder)
     _empty(folder)
-    for name, source in files.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    (folder / REPORT_PAGE).write_text(page, encoding="utf-8")
-    (folder / ENGINE_FILE).write_text(descriptor.model_dump_json(indent=2), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, source in files.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2), encoding="utf-8")
+        (folder / REPORT_PAGE).write_text(page, encoding="utf-8")
+        (folder / ENGINE_FILE).write_text(descriptor.model_dump_json(indent=2), encoding="utf-8")
+    except BaseException:
+        _empty(folder)
+        with suppress(OSError):  # a mount point stays
+            folder.rmdir()
+        raise
 
 
 def check_output(folder: Path) -> None:
-    """Refuse, before any work, a folder whose content is not ours to replace.
+    """Refuse, before any work, a folder whose content is not ours to replace, or that cannot be written.
 
     Raises: InvalidJob.
     """
@@ -38,14 +48,20 @@ def check_output(folder: Path) -> None:
             expected="an empty folder, an earlier engine, or nothing",
             remedy="Name another output folder.",
         )
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InvalidJob(
+            str(folder),
+            found=f"{nearest}, which cannot be written to",
+            expected="a place for the engine",
+            remedy="Name another output folder, or change the permissions.",
+        )
 
 
 def _empty(folder: Path) -> None:
-    check_output(folder)
     if folder.is_dir():
         for entry in folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-    folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from burnish_engine import digest
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.context import Context
@@ -148,8 +149,9 @@ def _files(winner: Attempt | None, materials: Materials) -> tuple[Path, list[Pat
 
 def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> OptimizeResult:
     report = assemble.report(finished)
-    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", toolchain())
     named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
+    told = {name: digest.of_file(path) for name, path in sorted(named.items())}
+    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told, toolchain())
     folder = finished.job.output_dir
     write_engine(folder, named, descriptor, report, render_page(report, finished.job.name))
     return OptimizeResult(folder, descriptor, report)

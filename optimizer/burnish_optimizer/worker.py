@@ -1,4 +1,4 @@
-"""A process for what may break: `python -m burnish_optimizer.worker TASK.json RESULT.json`.
+"""A process for what may break: `python -m burnish_optimizer.worker TASK.json RESULT.json PARENT`.
 
 The task names a function; its result is written as JSON: `{"ok": …}`, `{"declined": reason}` or
 `{"error": {"type", "message"}}`. Anything else (a crash, a kill) leaves no file, which says it all.
@@ -45,8 +45,9 @@ def run_task(data: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """Run the task file; 0 unless the process itself fails."""
-    _die_with_parent()
-    task, result = (Path(argument) for argument in arguments)
+    *paths, parent = arguments
+    _die_with_parent(int(parent))
+    task, result = map(Path, paths)
     answer = run_task(json.loads(task.read_bytes()))
     temporary = result.with_suffix(".part")
     temporary.write_text(json.dumps(answer), encoding="utf-8")
@@ -59,10 +60,12 @@ def _message(error: Exception) -> str:
     return " ".join(text.split())[:1000]
 
 
-def _die_with_parent() -> None:
-    """No orphan goes on computing when the optimizer was killed (Linux)."""
+def _die_with_parent(parent: int) -> None:
+    """No orphan goes on computing when the optimizer was killed (Linux), not even before we asked for it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 if __name__ == "__main__":

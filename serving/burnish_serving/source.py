@@ -1,5 +1,6 @@
 """Where the engine comes from: a folder, or a registry through a cache that is checked again."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -26,12 +27,17 @@ class EngineFolder:
 
 
 def default_cache() -> Path:
-    """The user's cache folder for engines."""
-    return Path.home() / ".cache/burnish/engines"
+    """The user's cache folder for engines; where the user has no home, one below the temporary folder."""
+    try:
+        return Path.home() / ".cache/burnish/engines"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"burnish-engines-{os.getuid()}"
 
 
-def locate(engine: str, cache: Path, sleep: Callable[[float], None] = time.sleep) -> EngineFolder:
-    """The engine's folder, pulled and verified where it is in a registry.
+def locate(
+    engine: str, cache: Path | None = None, sleep: Callable[[float], None] = time.sleep
+) -> EngineFolder:
+    """The engine's folder, pulled into the cache (None: the user's) and verified where it is in a registry.
 
     Raises: burnish_engine.errors: a reference that is wrong, gone or unauthorized, a digest that does
     not match, a registry that stays unavailable.
@@ -39,8 +45,9 @@ def locate(engine: str, cache: Path, sleep: Callable[[float], None] = time.sleep
     if not engine.startswith(SCHEME):
         return EngineFolder(Path(engine), digests.of_path(Path(engine)))
     reference = Reference.parse(engine)
+    kept = cache or default_cache()
     with RegistryClient.from_environment() as client:
-        return _with_retries(lambda: _pull(client, reference, cache), sleep)
+        return _with_retries(lambda: _pull(client, reference, kept), sleep)
 
 
 def _with_retries(attempt: Callable[[], EngineFolder], sleep: Callable[[float], None]) -> EngineFolder:
@@ -81,7 +88,8 @@ def _fetch(client: RegistryClient, reference: Reference, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=folder.parent) as scratch:
         pulled = Path(scratch) / "engine"
         pull_engine(client, reference, pulled)
-        content = digests.of_path(pulled)
+        if _is_cached(folder):  # another server was first, and may be reading it
+            return
+        _seal(folder).write_text(digests.of_path(pulled), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         pulled.rename(folder)
-    _seal(folder).write_text(content, "utf-8")

@@ -1,20 +1,29 @@
 """A whole optimization of a small real network, with candidates that behave and that do not."""
 
+import functools
+import http.server
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 
-from burnish_engine.errors import IntegrityError
+from burnish_engine.errors import IntegrityError, NotFound
 from burnish_engine.oci.artifact import push_files
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
 from burnish_engine.report import CandidateState, Report
 from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
-from burnish_engine.store import pull_engine, push_engine, read_engine
+from burnish_engine.store import pull_engine, push_engine, read_engine, verify_folder
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.job import Input, OptimizeJob
@@ -245,3 +254,60 @@ def test_the_work_folder_needs_no_relative_path(tmp_path, monkeypatch):
         evaluation=Input("evaluation.npz"),
     )
     assert optimize(relative, recipes=[], windows=QUICK).folder == Path("engine")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_no_process_and_cleans_up_where_it_can(tmp_path, number):
+    nets.save_samples(tmp_path / "calibration.npz")
+    source, scratch = nets.save_net(tmp_path / "net.onnx"), tmp_path / "scratch"
+    scratch.mkdir()
+    program = [sys.executable, "-c", "from burnish_cli.main import main; main()", "optimize", str(source)]
+    options = ["--calibration", str(tmp_path / "calibration.npz"), "--metric", "cosine", "-o"]
+    run = subprocess.Popen(
+        [*program, *options, str(tmp_path / "engine")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    stages = (json.loads(line)["stage"] for line in run.stderr)
+    assert "candidate" in stages
+    workers = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(number)
+    with run.stderr as said:
+        said.read()
+    assert run.wait(20) == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[number]
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=20)[1]
+    assert not (tmp_path / "engine").exists()
+    assert number == signal.SIGKILL or not list(scratch.iterdir())
+
+
+def test_a_secret_in_an_address_is_told_to_nobody(tmp_path):
+    nets.save_net(tmp_path / "net.onnx")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    told = []
+
+    class Heard:
+        def update(self, stage, message, done, total):
+            told.append(message)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://me:hushhush@127.0.0.1:{server.server_port}"
+        given = replace(job(tmp_path), source=Input(f"{address}/net.onnx?signature=hushhush"))
+        result = optimize(given, Heard(), recipes=(), windows=QUICK)
+        gone = replace(given, source=Input(f"{address}/gone.onnx?signature=hushhush"))
+        with pytest.raises(NotFound) as refused:
+            optimize(replace(gone, output_dir=tmp_path / "other"), Heard(), recipes=(), windows=QUICK)
+        server.shutdown()
+    files = [path.read_bytes() for path in result.folder.rglob("*.*") if path.suffix != ".onnx"]
+    assert b"net.onnx" in b"".join(files)
+    assert b"hushhush" not in b"".join(files) + repr((told, str(refused.value))).encode()
+
+
+def test_an_engine_folder_is_verified_by_what_it_tells(tmp_path):
+    result = optimize(job(tmp_path), recipes=(), windows=QUICK)
+    assert verify_folder(result.folder) == result.descriptor
+    (result.folder / result.descriptor.model).write_bytes(b"something else")
+    with pytest.raises(IntegrityError, match=r"model/net\.onnx"):
+        verify_folder(result.folder)

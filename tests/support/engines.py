@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from burnish_engine import digest
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_FILE, REPORT_PAGE, EngineDescriptor, TensorSpec
 from burnish_engine.report import Accuracy, Estimate, Latency, Material, Measurement, Report, Selected
 from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
@@ -49,6 +50,9 @@ def report(key: str = KEY, recipe: str = "openvino-bf16") -> Report:
     )
 
 
+MODEL_FILES = {"model/model.xml": b"<net/>", "model/model.bin": bytes(range(256)) * 64}
+
+
 def descriptor(key: str = KEY) -> EngineDescriptor:
     """The descriptor that goes with `report`."""
     return EngineDescriptor(
@@ -61,6 +65,7 @@ def descriptor(key: str = KEY) -> EngineDescriptor:
         model="model/model.xml",
         inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 3)),),
         outputs=(TensorSpec(name="y", dtype="float32", shape=(None, 2)),),
+        files={name: digest.of_bytes(data) for name, data in MODEL_FILES.items()},
         target={"name": "cpu-test"},
         toolchain={"burnish": "0"},
         created=NOW,
@@ -70,8 +75,8 @@ def descriptor(key: str = KEY) -> EngineDescriptor:
 def write_engine(folder: Path, key: str = KEY) -> Path:
     """An engine folder with a model of a few bytes: enough for everything but running it."""
     (folder / "model").mkdir(parents=True)
-    (folder / "model/model.xml").write_text("<net/>")
-    (folder / "model/model.bin").write_bytes(bytes(range(256)) * 64)
+    for name, data in MODEL_FILES.items():
+        (folder / name).write_bytes(data)
     (folder / ENGINE_FILE).write_text(descriptor(key).model_dump_json())
     (folder / REPORT_FILE).write_text(report(key).model_dump_json())
     (folder / REPORT_PAGE).write_text("<html></html>")

@@ -1,12 +1,20 @@
 """The command line's own types, and errors that a person can act upon."""
 
+import errno
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from burnish_cli import parse
 from burnish_cli.main import COMMANDS, cli
+from burnish_cli.optimize import name_of
+from burnish_engine import store
+from burnish_engine.errors import IntegrityError, InvalidEngine, NotFound
+from burnish_engine.faults import diagnosed
 from burnish_engine.request import Backend, Precision
 from support import engines
 
@@ -61,3 +69,84 @@ def test_a_report_is_a_table_for_people(tmp_path: Path) -> None:
     folder = engines.write_engine(tmp_path / "engine")
     result = CliRunner().invoke(cli, ["report", str(folder)])
     assert "openvino-bf16: 2.00 × as fast as the baseline" in result.output
+
+
+def test_a_folder_whose_model_was_changed_is_not_verified(tmp_path: Path) -> None:
+    folder = engines.write_engine(tmp_path / "engine")
+    (folder / "model/model.bin").write_bytes(b"other weights")
+    result = CliRunner().invoke(cli, ["verify", str(folder)])
+    assert isinstance(result.exception, IntegrityError)
+    assert "model/model.bin" in str(result.exception)
+
+
+@pytest.mark.parametrize("change", ["added", "missing", "untold"])
+def test_a_folder_with_other_files_than_were_built_is_not_verified(tmp_path: Path, change: str) -> None:
+    folder = engines.write_engine(tmp_path / "engine")
+    if change == "added":
+        (folder / "model/more.bin").write_bytes(b"")
+    elif change == "missing":
+        (folder / "model/model.bin").unlink()
+    else:
+        untold = engines.descriptor().model_copy(update={"files": {}})
+        (folder / "engine.json").write_text(untold.model_dump_json())
+    with pytest.raises(InvalidEngine, match="missing or not told of: model/m"):
+        store.verify_folder(folder)
+
+
+def test_a_report_needs_no_page_unless_one_is_asked_for(tmp_path: Path) -> None:
+    folder = engines.write_engine(tmp_path / "engine")
+    (folder / "report.html").unlink()
+    assert CliRunner().invoke(cli, ["report", str(folder)]).exit_code == 0
+    asked = CliRunner().invoke(cli, ["report", str(folder), "--html", str(tmp_path / "page.html")])
+    assert isinstance(asked.exception, NotFound)
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    folder = engines.write_engine(tmp_path / "engine")
+    marked = engines.descriptor().model_copy(update={"name": "net [x]", "target": {"name": "[/]"}})
+    (folder / "engine.json").write_text(marked.model_dump_json())
+    result = CliRunner().invoke(cli, ["inspect", str(folder)])
+    assert result.exit_code == 0, result.exception
+    assert "net [x]" in result.output
+    assert "name: [/]" in result.output
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("oci://user.example:5000/models/net:1", "net"),
+        ("oci://host.example/models/net@sha256:" + "0" * 64, "net"),
+        ("https://me:secret@host.example/files/net.onnx?signature=secret", "net"),
+        ("/data/me@home/a:b.onnx", "a:b"),
+        ("/data/pages/.", "pages"),
+    ],
+)
+def test_an_engine_is_named_after_its_sources_path(source: str, name: str) -> None:
+    assert name_of(source) == name
+
+
+def run_in_a_process(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", "from burnish_cli.main import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/work/model"), "DiskFull"),
+        (PermissionError(errno.EACCES, "Permission denied", "/work"), "AccessDenied"),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "AccessDenied"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), None),
+        (ValueError("a defect of ours"), None),
+    ],
+)
+def test_what_the_machine_refuses_is_diagnosed(error: Exception, reason: str | None) -> None:
+    fault = diagnosed(error)
+    assert (fault.reason if fault else None) == reason
+
+
+def test_a_machine_that_refuses_ends_with_a_message_and_not_with_a_traceback(tmp_path: Path) -> None:
+    folder = engines.write_engine(tmp_path / "engine")
+    full = run_in_a_process("report", str(folder), "--html", "/dev/full")
+    assert (full.returncode, "Traceback" in full.stderr) == (3, False)
+    assert "no space left" in full.stderr

@@ -109,3 +109,14 @@ def test_a_registry_that_is_away_is_tried_again(tmp_path: Path) -> None:
     with pytest.raises(RegistryUnavailable):
         locate("oci://127.0.0.1:1/engines@sha256:" + "0" * 64, tmp_path, slept.append)
     assert slept == list(source.RETRY_SECONDS)
+
+
+def test_a_folder_is_served_to_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(Path, "home", classmethod(_homeless))
+    assert locate(str(write_adder(tmp_path / "engine"))).path == tmp_path / "engine"
+    assert source.default_cache().is_absolute()
+
+
+def _homeless(_: type[Path]) -> Path:
+    raise RuntimeError("Could not determine home directory.")

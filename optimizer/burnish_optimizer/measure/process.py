@@ -46,6 +46,7 @@ class Watched:
                     "burnish_optimizer.worker",
                     str(folder / "task.json"),
                     str(self.result),
+                    str(os.getpid()),
                 ],
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped else log,

@@ -67,8 +67,10 @@ def report(finished: Finished) -> Report:
     )
 
 
-def descriptor(finished: Finished, model: str, versions: Mapping[str, str]) -> EngineDescriptor:
-    """`engine.json`. `model` is relative to the engine folder."""
+def descriptor(
+    finished: Finished, model: str, files: Mapping[str, str], versions: Mapping[str, str]
+) -> EngineDescriptor:
+    """`engine.json`. `model` and the names of `files` are relative to the engine folder."""
     chosen, job = finished.chosen, finished.job
     inputs, outputs = finished.signature
     return EngineDescriptor(
@@ -82,6 +84,7 @@ def descriptor(finished: Finished, model: str, versions: Mapping[str, str]) -> E
         inputs=inputs,
         outputs=outputs,
         options=chosen.options,
+        files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
         target=target(job, finished.facts),
         toolchain=dict(versions),
