@@ -1,7 +1,8 @@
 """FRESH=1: forget the engines of a model, so that its Jobs run again."""
 
+from burnish_demo.deploy import RELEASE
 from burnish_demo.kube import Kube
-from burnish_demo.place import Place
+from burnish_demo.place import SYSTEM_NAMESPACE, Place
 from burnish_engine.errors import NotFound
 from burnish_engine.oci.artifact import read_manifest
 from burnish_engine.oci.client import RegistryClient
@@ -16,8 +17,18 @@ def forget(place: Place, client: RegistryClient, namespace: str, name: str, sour
 
     Raises: Unauthorized, RegistryUnavailable: the registry does not allow to delete.
     """
-    Kube(place.kubectl).delete("optimizedmodel", namespace, name)
-    return delete_engines(client, Reference.parse(f"{place.push_to}/engines"), source_digest)
+    kube = Kube(place.kubectl)
+    kube.delete("optimizedmodel", namespace, name)
+    deleted = delete_engines(client, Reference.parse(f"{place.push_to}/engines"), source_digest)
+    _restart_operator(kube)
+    return deleted
+
+
+def _restart_operator(kube: Kube) -> None:
+    # It remembers for some minutes which engines the registry has.
+    name, where = f"deployment/{RELEASE}", f"--namespace={SYSTEM_NAMESPACE}"
+    kube.run("rollout", "restart", name, where)
+    kube.run("rollout", "status", name, where, "--timeout=120s", timeout_seconds=150.0)
 
 
 def delete_engines(client: RegistryClient, repository: Reference, source_digest: str) -> int:
