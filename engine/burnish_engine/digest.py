@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from burnish_engine.errors import IntegrityError
 
 CHUNK_BYTES = 1 << 20
-DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 def of_bytes(data: bytes) -> str:

@@ -26,7 +26,17 @@ def test_references_print_as_they_were_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "oci://", "oci://host", "oci://h/Upper:1", "oci://h/a:", "oci://h/a@sha256:1", "oci://h/a b"]
+    "text",
+    [
+        "",
+        "oci://",
+        "oci://host",
+        "oci://h/Upper:1",
+        "oci://h/a:",
+        "oci://h/a@sha256:1",
+        "oci://h/a b",
+        "h/a:1\n",
+    ],
 )
 def test_what_is_no_reference_is_refused_with_the_grammar(text: str) -> None:
     with pytest.raises(InvalidReference, match="expected oci://host"):
@@ -51,11 +61,20 @@ def test_logins_are_read_by_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"auths": {"h": {"auth": "%%%"}}}', '{"auths": {"h": {"username": "u"}}}']
+    "text",
+    [
+        *("", "[]", '{"auths": {"h": {"auth": "%%%"}}}', '{"auths": {"h": {"username": "u"}}}'),
+        *('{"auths": {"h": {"auth": 5}}}', '{"auths": {"h": "x"}}', "\ufffd"),
+    ],
 )
 def test_a_broken_docker_config_is_named(text: str) -> None:
     with pytest.raises(auth.InvalidCredentials, match="docker login"):
         auth.logins_from_config(text, "/etc/config.json")
+
+
+def test_an_entry_without_a_user_does_not_hide_the_others() -> None:
+    text = '{"auths": {"helped": {}, "h": {"email": "me@h"}, "b": {"username": "u", "password": "p"}}}'
+    assert set(auth.logins_from_config(text)) == {"b"}
 
 
 def test_challenges_are_taken_apart() -> None:

@@ -98,7 +98,7 @@ def read_manifest(client: RegistryClient, reference: Reference) -> tuple[Manifes
                 remedy="Name the manifest that you mean by its digest.",
             )
         return Manifest.model_validate_json(data), descriptor
-    except (ValidationError, ValueError, TypeError) as error:
+    except (ValidationError, ValueError, TypeError, RecursionError) as error:
         raise IntegrityError(
             str(reference),
             found=f"a manifest that cannot be read ({error})",

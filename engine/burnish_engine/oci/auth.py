@@ -44,8 +44,8 @@ def logins_from_config(text: str, source: str = "config.json") -> dict[str, Logi
     """
     try:
         auths = json.loads(text).get("auths", {})
-        return {_host(key): _login(entry) for key, entry in auths.items() if entry}
-    except (ValueError, AttributeError, KeyError, binascii.Error) as error:
+        return {_host(key): _login(entry) for key, entry in auths.items() if _names_a_user(entry)}
+    except (ValueError, AttributeError, KeyError, TypeError, binascii.Error) as error:
         raise InvalidCredentials(
             source,
             found="something that is no docker config",
@@ -58,8 +58,13 @@ def _host(key: str) -> str:
     return key.removeprefix("https://").removeprefix("http://").split("/", 1)[0]
 
 
+def _names_a_user(entry: Mapping[str, str]) -> bool:
+    """An entry may hold nothing for us: only an address, or a pointer to a credential helper."""
+    return bool(entry.get("auth") or entry.get("username"))
+
+
 def _login(entry: Mapping[str, str]) -> Login:
-    if "auth" in entry:
+    if entry.get("auth"):
         username, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
         return Login(username=username, password=password)
     return Login(username=entry["username"], password=entry["password"])
@@ -70,7 +75,7 @@ def logins_from_environment(environment: Mapping[str, str] = os.environ) -> dict
     folder = Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME", "/")) / ".docker")
     for name in ("config.json", ".dockerconfigjson"):
         if (folder / name).is_file():
-            return logins_from_config((folder / name).read_text(), str(folder / name))
+            return logins_from_config((folder / name).read_text(errors="replace"), str(folder / name))
     return {}
 
 
@@ -94,6 +99,10 @@ def fetch_token(
     if response.status_code in (401, 403):
         return None
     response.raise_for_status()
-    body = response.json()
-    token = body.get("token") or body.get("access_token")
+    try:
+        body = response.json()
+        token = body.get("token") or body.get("access_token")
+    except (ValueError, AttributeError) as error:
+        message = f"{response.url.host} answered with something that is no token"
+        raise httpx.DecodingError(message, request=response.request) from error
     return str(token) if token else None

@@ -168,6 +168,8 @@ class RegistryClient:
             return
         start = self._url(reference, "blobs/uploads/")
         with self._send(reference, "POST", start, push=True) as response:
+            if "Location" not in response.headers:
+                raise unavailable(reference, ValueError("an upload without a Location"))
             location = response.request.url.join(response.headers["Location"])
         url = location.copy_merge_params({"digest": descriptor.digest})
         headers = {"Content-Type": media.OCTETS, "Content-Length": str(descriptor.size)}
@@ -209,7 +211,7 @@ class RegistryClient:
                     raise_for_status(reference, response)
                     yield response
                     return
-            except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise unavailable(reference, error) from error
 
     def _authorization(self, host: str, scope: str) -> dict[str, str]:

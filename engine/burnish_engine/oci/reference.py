@@ -11,7 +11,7 @@ SCHEME = "oci://"
 _HOST = r"(?P<host>[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?)"
 _PATH = r"(?P<repository>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
 _REFERENCE = re.compile(
-    rf"^{_HOST}/{_PATH}(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}))?(?:@(?P<digest>sha256:[0-9a-f]{{64}}))?$"
+    rf"{_HOST}/{_PATH}(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}))?(?:@(?P<digest>sha256:[0-9a-f]{{64}}))?"
 )
 
 
@@ -29,7 +29,7 @@ class Reference(Record):
 
         Raises: InvalidReference: no host, upper case in the repository, a bad tag or digest.
         """
-        match = _REFERENCE.match(text.removeprefix(SCHEME))
+        match = _REFERENCE.fullmatch(text.removeprefix(SCHEME))
         if match is None:
             raise InvalidReference(
                 text,
