@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from burnish_demo import deploy, drive, main
+from burnish_demo.commands import run_logged
 from burnish_demo.drive import Result
 from burnish_demo.errors import DemoError
 from burnish_demo.place import Place
@@ -127,3 +129,9 @@ def test_a_job_counts_as_this_runs_work_only_if_it_completed_in_it() -> None:
     assert drive.ended_after({"status": {"completionTime": "2026-05-04T10:00:00Z"}}, moment)
     assert not drive.ended_after({"status": {"completionTime": "2026-05-04T09:59:59Z"}}, moment)
     assert not drive.ended_after({"status": {}}, moment)
+
+
+def test_what_a_command_says_is_its_own_whoever_else_writes_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    noisy = f"import time; print('mine', flush=True); open({str(log)!r}, 'a').write('theirs')"
+    assert run_logged([sys.executable, "-c", noisy], log) == "mine\n"

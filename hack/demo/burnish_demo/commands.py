@@ -64,10 +64,9 @@ def run_logged(
     words = [str(word) for word in command]
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        status = _stream(words, log, tell, {**os.environ, **(environment or {})}, timeout_seconds)
+        status, said = _stream(words, log, tell, {**os.environ, **(environment or {})}, timeout_seconds)
     except OSError as error:
         raise failure(words, str(error), remedy=remedy) from error
-    said = log.read_text(errors="replace")
     if status:
         found = f"exit status {status}" if status > 0 else f"no end after {timeout_seconds:.0f} s"
         raise failure(words, found, said, remedy=f"{remedy} The whole log: {log}".strip())
@@ -80,7 +79,9 @@ def _stream(
     tell: Callable[[str], None],
     environment: Mapping[str, str],
     timeout_seconds: float,
-) -> int:
+) -> tuple[int, str]:
+    """Exit status and text. The text is not read back from the log, which another run may write, too."""
+    said = []
     with (
         log.open("w", encoding="utf-8") as sink,
         subprocess.Popen(
@@ -98,13 +99,14 @@ def _stream(
         try:
             for line in child.stdout or ():
                 sink.write(line)
+                said.append(line)
                 tell(line.strip())
         except BaseException:
             child.kill()
             raise
         finally:
             timer.cancel()
-    return child.returncode
+    return child.returncode, "".join(said)
 
 
 def failure(words: Sequence[str], found: str, said: str = "", *, remedy: str = "") -> DemoError:

@@ -93,7 +93,7 @@ def install_operator(place: Place, images: Mapping[str, str], log: Path, tell: T
     """`helm upgrade --install`, and wait until the operator is ready; returns the values that were set."""
     Kube(place.kubectl).namespace(SYSTEM_NAMESPACE)
     values = json.dumps(chart_values(place, images), indent=1)
-    file = log.with_name("values.json")
+    file = log.with_suffix(".values.json")
     file.write_text(values + "\n", encoding="utf-8")
     run_logged(
         [

@@ -173,7 +173,7 @@ class Demo:
         return built, {name: key for name, key in keys.items() if key not in new}
 
     def _log(self, name: str) -> Path:
-        return self.cache / "logs" / f"demo-{name}.log"
+        return self.cache / "logs" / f"{self.options.cluster}-{name}.log"
 
 
 def ended_after(job: Object, moment: datetime) -> bool:
