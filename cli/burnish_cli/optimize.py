@@ -152,7 +152,7 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
         )
     except ValidationError as error:
         wrong = error.errors()[0]
-        flag = "--" + "-".join(str(part).replace("_", "-") for part in wrong["loc"])
+        flag = "--" + "-".join(str(part).replace("_", "-") for part in wrong["loc"]).removesuffix("-seconds")
         raise click.UsageError(f"{flag}: found {wrong['input']!r}: {wrong['msg']}") from error
 
 

@@ -53,8 +53,8 @@ class Latency(click.ParamType[LatencyGoal]):
             self.fail(f"found {value!r}, expected a goal such as p99=20ms", param, ctx)
         try:
             return LatencyGoal(percentile=float(match[1]), seconds=seconds(match[2]))
-        except ValueError as error:
-            self.fail(f"found {value!r}, expected a percentile below 100 and a time: {error}", param, ctx)
+        except ValueError:
+            self.fail(f"found {value!r}, expected a percentile from 0 to 100 and a time above 0", param, ctx)
 
 
 class Choices(click.ParamType[tuple[Choice, ...]]):

@@ -25,8 +25,8 @@ from burnish_engine.report import CandidateState, Report
 from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
 from burnish_engine.store import pull_engine, push_engine, read_engine, verify_folder
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
-from burnish_optimizer.errors import InvalidJob
-from burnish_optimizer.job import Input, OptimizeJob
+from burnish_optimizer.errors import InvalidJob, TooLarge
+from burnish_optimizer.job import Input, Limits, OptimizeJob
 from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.optimize import optimize
 from burnish_runtime.load import open_engine
@@ -241,6 +241,10 @@ def test_source_and_data_come_from_a_registry_and_the_engine_goes_back(tmp_path)
         moved = replace(pinned, source=Input(inputs["net.onnx"].uri, "sha256:" + "0" * 64))
         with pytest.raises(IntegrityError):
             optimize(moved, recipes=[], windows=QUICK)
+        narrow = replace(pinned, limits=Limits(download_bytes=100), work_dir=tmp_path / "narrow")
+        with pytest.raises(TooLarge, match="at most 100 bytes"):
+            optimize(narrow, recipes=[], windows=QUICK)
+        assert not list((tmp_path / "narrow").rglob("*.onnx"))
 
 
 def test_the_work_folder_needs_no_relative_path(tmp_path, monkeypatch):

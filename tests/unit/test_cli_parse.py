@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -44,10 +45,16 @@ def test_a_goal_names_percentile_and_time() -> None:
     assert (goal.percentile, goal.seconds) == (99.0, pytest.approx(0.02))
 
 
-@pytest.mark.parametrize("text", ["99=20ms", "p99", "p100=20ms", "p99=20"])
+@pytest.mark.parametrize("text", ["99=20ms", "p99", "p100=20ms", "p99=20", "p99=0ms"])
 def test_a_bad_goal_is_a_usage_error(text: str) -> None:
-    with pytest.raises(Exception, match="found"):
+    with pytest.raises(click.BadParameter, match="found") as refused:
         parse.Latency().convert(text, None, None)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_wrong_figure_is_told_by_the_flag_that_it_came_from(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["optimize", "m.onnx", "-o", str(tmp_path / "e"), "--budget", "0s"])
+    assert (result.exit_code, "--budget: found 0.0" in result.output) == (2, True)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,7 +18,6 @@ from burnish_engine.base import Record
 from burnish_engine.errors import StalledError
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
-DOCKER_HUB = "https://index.docker.io/v1/"
 
 
 class InvalidCredentials(StalledError):

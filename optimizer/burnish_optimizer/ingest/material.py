@@ -6,9 +6,10 @@ from pathlib import Path
 from burnish_engine import digest as digests
 from burnish_engine import report
 from burnish_engine.errors import NotFound
-from burnish_engine.oci.artifact import pull_files
+from burnish_engine.oci.artifact import pull_files, read_manifest
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import SCHEME, Reference
+from burnish_optimizer.errors import TooLarge
 from burnish_optimizer.ingest.download import download
 from burnish_optimizer.job import Input
 
@@ -40,7 +41,7 @@ def fetch(given: Input, folder: Path, *, limit_bytes: int) -> LocalMaterial:
     Raises: NotFound, IntegrityError (another digest), TooLarge, DownloadFailed, and the registry's errors.
     """
     if given.uri.startswith(SCHEME):
-        return _pull(given, folder)
+        return _pull(given, folder, limit_bytes)
     if given.uri.startswith(("https://", "http://")):
         path, digest = download(given.uri, folder, limit_bytes=limit_bytes)
     else:
@@ -53,7 +54,7 @@ def fetch(given: Input, folder: Path, *, limit_bytes: int) -> LocalMaterial:
     return LocalMaterial(given.shown, path, digest)
 
 
-def _pull(given: Input, folder: Path) -> LocalMaterial:
+def _pull(given: Input, folder: Path, limit_bytes: int) -> LocalMaterial:
     reference = Reference.parse(given.uri)
     folder.mkdir(parents=True, exist_ok=True)
     with RegistryClient.from_environment() as client:
@@ -61,5 +62,9 @@ def _pull(given: Input, folder: Path) -> LocalMaterial:
         digest = client.resolve(reference).digest
         if given.digest:
             digests.check(given.shown, found=digest, expected=given.digest)
+        manifest, _ = read_manifest(client, reference.at(digest))
+        size = sum(layer.size for layer in manifest.layers)
+        if size > limit_bytes:
+            raise TooLarge(given.shown, found=f"{size} bytes", expected=f"at most {limit_bytes} bytes")
         pull_files(client, reference.at(digest), folder)
     return LocalMaterial(given.shown, folder, digest)
