@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from burnish_engine.errors import IntegrityError
+from burnish_engine import store
+from burnish_engine.errors import IntegrityError, InvalidEngine
 from burnish_engine.oci.files import read_tar, write_tar
+from support import engines
 
 
 def archive(path: Path, *members: tarfile.TarInfo) -> Path:
@@ -56,3 +58,15 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     made.write_bytes(made.read_bytes()[:514])
     with pytest.raises(IntegrityError):
         read_tar(made, tmp_path / "out", "a")
+
+
+@pytest.mark.parametrize(
+    "model", ["../model.xml", "/etc/passwd", "model/../../x", "model\0.xml", "", "model"]
+)
+def test_an_engine_whose_model_lies_elsewhere_is_refused(tmp_path: Path, model: str) -> None:
+    folder = engines.write_engine(tmp_path / "engine")
+    (tmp_path / "model.xml").write_text("<net/>")
+    lying = engines.descriptor().model_copy(update={"model": model})
+    (folder / "engine.json").write_text(lying.model_dump_json())
+    with pytest.raises(InvalidEngine, match="no model file"):
+        store.read_engine(folder)
