@@ -36,6 +36,11 @@ OPENVINO_TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
+def numbers(array: "np.ndarray[Any, Any]", dtype: str) -> "np.ndarray[Any, Any]":
+    """The values to compare and count with: what bfloat16's raw bits mean, exactly, as float32."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if dtype == BFLOAT16 else array
+
+
 def carrier(dtype: str) -> np.dtype[Any]:
     """The NumPy type in which arrays of this element type travel: raw uint16 for bfloat16."""
     return np.dtype(np.uint16 if dtype == BFLOAT16 else dtype)

@@ -2,6 +2,7 @@
 
 import math
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
 from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
 from burnish_optimizer.gates.intervals import bootstrap_mean, wilson
 from burnish_optimizer.gates.scores import class_scores, cosine, score_sample
-from burnish_optimizer.reference.answers import batch_difference
+from burnish_optimizer.reference.answers import answer, batch_difference
 from burnish_optimizer.tasks import BatchCheck, SampleScore
 
 REFERENCE = [np.array([[0.1, 0.7, 0.2]], np.float32)]
@@ -183,6 +184,8 @@ class TestOtherGates:
 class Rows:
     """A session whose rows are right alone, and NaN together."""
 
+    outputs = (spec("y", (None, 2)),)
+
     def run(self, feeds):
         x = feeds["x"]
         return {"y": x if len(x) == 1 else np.full_like(x, np.nan)}
@@ -193,3 +196,25 @@ def test_nan_in_a_batch_is_a_difference_not_a_missing_figure():
     difference, scale = batch_difference(Rows(), singles, {"x": np.ones((2, 2), np.float32)})
     assert (difference, scale) == (math.inf, 1.0)
     assert not batch_gate(BatchCheck(applicable=True, difference=difference, tolerance=1.0)).passed
+
+
+class Bits:
+    """A session that answers in bfloat16, hence in raw bits."""
+
+    outputs = (spec("y", (None, 3), "bfloat16"),)
+
+    def __init__(self, *values):
+        self._bits = np.array([values], ml_dtypes.bfloat16).view(np.uint16)
+
+    def run(self, feeds):
+        return {"y": self._bits}
+
+
+def test_answers_in_bfloat16_are_judged_by_their_numbers_and_not_by_their_bits():
+    expected, opposite, broken = (
+        [answer(Bits(*values), {})["y"]] for values in ((1, 2, 3), (-1, -2, -3), (1, np.nan, 3))
+    )
+    assert expected[0].tolist() == [[1.0, 2.0, 3.0]]
+    found = score_sample(expected, opposite, None)
+    assert (round(found.cosine, 6), found.agreement, found.max_error) == (-1.0, 0.0, 6.0)
+    assert not score_sample(expected, broken, None).finite

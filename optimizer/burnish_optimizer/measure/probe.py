@@ -17,7 +17,13 @@ from burnish_optimizer.errors import Declined, InvalidJob
 from burnish_optimizer.gates.scores import score_sample
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
-from burnish_optimizer.reference.answers import batch_difference, first_batch, judged_samples, read_answer
+from burnish_optimizer.reference.answers import (
+    answer,
+    batch_difference,
+    first_batch,
+    judged_samples,
+    read_answer,
+)
 from burnish_optimizer.tasks import BatchCheck, Judged, Opened, ProbeTask, Round
 from burnish_runtime import memory
 from burnish_runtime.load import open_session
@@ -39,12 +45,12 @@ def serve(task: ProbeTask) -> Record | None:
         command = json.loads(line)
         try:
             probe = probe or Probe(task)
-            answer: dict[str, Any] = {"ok": probe.do(command).model_dump(mode="json")}
+            reply: dict[str, Any] = {"ok": probe.do(command).model_dump(mode="json")}
         except Declined as reason:
-            answer = {"declined": str(reason)}
+            reply = {"declined": str(reason)}
         except Exception as error:  # noqa: BLE001 - told to the search, which goes on
-            answer = {"error": {"type": type(error).__name__, "message": " ".join(str(error).split())[:1000]}}
-        _reply(replies, answer)
+            reply = {"error": {"type": type(error).__name__, "message": " ".join(str(error).split())[:1000]}}
+        _reply(replies, reply)
     return None
 
 
@@ -101,7 +107,7 @@ class Probe:
         pairs = judged_samples(Path(task.answers), task.data, self._session.inputs)
         scores = []
         for sample, expected in pairs:
-            found = self._session.run(to_feeds(sample.arrays, self._session.inputs))
+            found = answer(self._session, to_feeds(sample.arrays, self._session.inputs))
             scores.append(score_sample(expected, [found[name] for name in task.outputs], sample.label))
         return Judged(scores=tuple(scores))
 
@@ -125,7 +131,7 @@ def check_batch(task: ProbeTask, session: Session) -> BatchCheck:
     difference, scale = batch_difference(session, singles, batch)
     noise = 0.0
     for index, feeds in enumerate(singles):
-        found, expected = session.run(feeds), read_answer(Path(task.answers), index)
+        found, expected = answer(session, feeds), read_answer(Path(task.answers), index)
         score = score_sample(expected, [found[name] for name in task.outputs], None)
         noise = max(noise, score.max_error)
     tolerance = 2 * noise + 8 * task.batch_error + 16 * EPSILON32 * scale

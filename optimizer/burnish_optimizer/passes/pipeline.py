@@ -16,7 +16,7 @@ from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.feeds import to_feeds
 from burnish_optimizer.passes.cleanup import PASSES
 from burnish_optimizer.passes.contract import Pass
-from burnish_optimizer.reference.answers import UNOPTIMIZED, judged_samples
+from burnish_optimizer.reference.answers import UNOPTIMIZED, answer, judged_samples
 from burnish_optimizer.tasks import PassesResult, PassesTask
 from burnish_runtime.load import open_session
 from burnish_runtime.session import Array
@@ -56,7 +56,7 @@ def byte_gate(model: Path, task: PassesTask) -> GateResult:
     different, count = 0, 0
     pairs = judged_samples(Path(task.answers), task.data, session.inputs)
     for sample, expected in islice(pairs, GATED_SAMPLES):
-        found = list(session.run(to_feeds(sample.arrays, session.inputs)).values())
+        found = list(answer(session, to_feeds(sample.arrays, session.inputs)).values())
         count += 1
         different += not all(_byte_equal(f, e) for f, e in zip(found, expected, strict=True))
     return GateResult(

@@ -13,6 +13,7 @@ from burnish_optimizer.gates.scores import max_error
 from burnish_optimizer.ingest.feeds import Feeds, is_batchable, stack, to_feeds
 from burnish_optimizer.ingest.samples import DataSpec, Sample, open_samples
 from burnish_optimizer.tasks import AnswersResult, AnswersTask
+from burnish_runtime.dtypes import numbers
 from burnish_runtime.load import open_session
 from burnish_runtime.session import Array, Session
 
@@ -34,7 +35,7 @@ def write_answers(task: AnswersTask) -> AnswersResult:
     session = open_session(Path(task.model), Backend.ONNXRUNTIME, options)
     count = 0
     for sample in open_samples(task.data, session.inputs):
-        _write(folder, count, session.run(to_feeds(sample.arrays, session.inputs)), session.outputs)
+        _write(folder, count, answer(session, to_feeds(sample.arrays, session.inputs)), session.outputs)
         count += 1
     error, note = _batch_error(session, task.data)
     result = AnswersResult(
@@ -42,6 +43,12 @@ def write_answers(task: AnswersTask) -> AnswersResult:
     )
     done.write_text(result.model_dump_json(), encoding="utf-8")
     return result
+
+
+def answer(session: Session, feeds: Feeds) -> Feeds:
+    """All outputs as numbers to compare: bfloat16 travels as bits, which mean nothing as integers."""
+    types = {spec.name: spec.dtype for spec in session.outputs}
+    return {name: numbers(array, types[name]) for name, array in session.run(feeds).items()}
 
 
 def judged_samples(
@@ -76,11 +83,11 @@ def batch_difference(session: Session, singles: list[Feeds], batch: Feeds) -> tu
 
     Raises: ValueError: an output's first axis does not count rows.
     """
-    together = session.run(batch)
-    alone = [session.run(feeds) for feeds in singles]
+    together = answer(session, batch)
+    alone = [answer(session, feeds) for feeds in singles]
     difference = scale = 0.0
     for name, whole in together.items():
-        rows = np.concatenate([answer[name] for answer in alone])
+        rows = np.concatenate([row[name] for row in alone])
         if rows.shape != whole.shape:
             raise ValueError(
                 f"output {name!r} has shape {list(whole.shape)} in a batch, {list(rows.shape)} by rows"
