@@ -1,5 +1,6 @@
 """Bad input and bad luck: a condition that says what to do, an Event, nothing orphaned, serving goes on."""
 
+import io
 import os
 import pickle
 import signal
@@ -7,14 +8,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from burnish_demo import samples
 from burnish_demo.drive import MODEL
+from burnish_demo.errors import DemoError
+from burnish_demo.explain import explain
 from burnish_demo.kube import Kube, Object
 from burnish_demo.materials import PAGES_LABELLED, RECIPES, made
 from burnish_demo.models import cache_root
-from burnish_demo.place import MODEL_NAMESPACE, Place, embedded_facts
+from burnish_demo.place import MODEL_NAMESPACE, SYSTEM_NAMESPACE, Place, embedded_facts
 from burnish_demo.visit import ask
+from burnish_demo.watch import Watch
 from support.world import FEATURES, World
 
 LABELLED = next(each for each in RECIPES if each.repository == PAGES_LABELLED)
@@ -54,6 +59,20 @@ def test_a_source_that_is_not_there_starts_nothing(world: World) -> None:
     assert "no/such/model" in ready["message"]
     assert world.owned("job", "absent") == []
     assert_told(world, "absent", "NotFound")
+
+
+def test_the_demo_gives_up_on_a_hopeless_model_and_shows_why(world: World) -> None:
+    spec = world.quick_model()
+    spec["source"] = {"uri": f"oci://{world.place.registry}/no/such/model:1"}
+    world.apply("hopeless", spec)
+    console = Console(file=io.StringIO(), width=120)
+    with pytest.raises(DemoError, match="NotFound"):
+        Watch(world.kube, world.namespace, "hopeless", console).until_ready(120)
+    explain(world.kube, console, world.namespace, "hopeless", SYSTEM_NAMESPACE)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "SourceResolved   False    NotFound" in text
+    assert f"--- {SYSTEM_NAMESPACE}/burnish-" in text
 
 
 def wrong_name() -> samples.Samples:
