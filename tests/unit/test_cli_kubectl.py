@@ -15,7 +15,7 @@ from burnish_cli.kubectl import ClusterRefusedError, ClusterUnavailableError, cl
 MODEL = {
     "status": {
         "conditions": [{"type": "Ready", "status": "False", "reason": "Bad", "message": "see [/work] [x]"}],
-        "targets": [{"name": "cpu", "state": "Failed", "lastFailure": {"message": "found [/work/net]"}}],
+        "targets": [{"name": "cpu", "state": "Failed", "lastFailure": {"message": "found [/data/net]"}}],
     }
 }
 
@@ -63,7 +63,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
 def test_text_that_looks_like_markup_is_shown_as_it_is(api: type[Api]) -> None:
     result = CliRunner().invoke(cli, ["status", "net"])
     assert result.exit_code == 1, result.exception
-    assert "found [/work/net]" in result.output
+    assert "found [/data/net]" in result.output
     assert "Ready=False Bad: see [/work] [x]" in result.output
 
 

@@ -140,7 +140,7 @@ def run_in_a_process(*arguments: str, **options: Any) -> "subprocess.CompletedPr
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "/work/model"), "DiskFull"),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/model"), "DiskFull"),
         (PermissionError(errno.EACCES, "Permission denied", "/work"), "AccessDenied"),
         (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "AccessDenied"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), None),
