@@ -1,7 +1,7 @@
 """A whole cluster with Burnish in it, brought up once, by the code that `make demo` runs.
 
-`BURNISH_E2E_CLUSTER` names the cluster (default `e2e`); `BURNISH_E2E_KEEP=1` leaves it up with its engines,
-so that the next run starts in seconds.
+`BURNISH_E2E_CLUSTER` names the cluster (default `e2e`); `BURNISH_E2E_SEED` makes the models of a run again;
+`BURNISH_E2E_KEEP=1` leaves the cluster up with its engines, so that the next run starts in seconds.
 """
 
 import os

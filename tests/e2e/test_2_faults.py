@@ -110,7 +110,7 @@ def test_a_job_that_runs_out_of_memory_is_told_as_such(world: World) -> None:
 
 
 def test_deleting_a_model_while_its_job_runs_leaves_nothing(world: World) -> None:
-    world.apply("brief", world.quick_model())
+    world.apply("brief", world.quick_model(seed=7))
     world.wait("a Job of brief", lambda: world.owned("job", "brief"), 60)
     world.kube.delete("optimizedmodel", world.namespace, "brief")
     for kind in ("job", "pod", "deployment", "replicaset", "service"):

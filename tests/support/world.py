@@ -1,6 +1,8 @@
 """What the end-to-end tests do to a cluster: push small models, apply OptimizedModels, wait, look."""
 
 import json
+import os
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from burnish_engine.oci.reference import Reference
 
 FEATURES, CLASSES, SAMPLES = 16, 4, 32
 POLL_SECONDS = 0.5
+# The registry outlives the cluster: models of another run would find their engines there, and start no Job.
+RUN_SEED = int(os.environ.get("BURNISH_E2E_SEED") or secrets.randbits(32))
 # Several of them must fit onto a node of one processor.
 MODEST: Object = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
 
@@ -63,9 +67,13 @@ class World:
         return self.push(repository, "samples.npz", file.read_bytes())
 
     def quick_model(self, seed: int = 0) -> Object:
-        """`spec` of a model that is optimized in seconds: one linear layer and its labels."""
-        weights = np.random.default_rng(seed).normal(size=(FEATURES, CLASSES)).astype(np.float32)
-        x = np.random.default_rng(seed + 1).normal(size=(SAMPLES, FEATURES)).astype(np.float32)
+        """`spec` of a model that is optimized in seconds: one linear layer and its labels.
+
+        The same seed gives the same model within a run, and another one in another run.
+        """
+        random = np.random.default_rng([RUN_SEED, seed])
+        weights = random.normal(size=(FEATURES, CLASSES)).astype(np.float32)
+        x = random.normal(size=(SAMPLES, FEATURES)).astype(np.float32)
         labels = (x @ weights).argmax(1)
         return {
             "source": {"uri": self.push(f"model-{seed}", "model.onnx", linear_model(weights))},
@@ -139,6 +147,7 @@ class World:
         """Conditions and Events, for the message of a failed assertion."""
         models = self.kube.list("optimizedmodel", self.namespace)
         lines = [line for model in models for line in condition_lines(model)]
+        lines.append(f"BURNISH_E2E_SEED={RUN_SEED}")
         return "\n".join([*lines, *event_lines(self.kube.list("event", self.namespace))[-30:]])
 
 
