@@ -7,7 +7,7 @@ from burnish_engine.errors import BurnishError
 from burnish_engine.key import short_key
 from burnish_operator import names
 from burnish_operator.api import AcceleratorClass, InvalidObject, OptimizedModel
-from burnish_operator.decide import source, targets
+from burnish_operator.decide import rollout, source, targets
 from burnish_operator.decide.keys import key_of
 from burnish_operator.errors import Forbidden
 from burnish_operator.observe import Job, JobState, Node, Workload, job_of, node_of, pod_of, workload_of
@@ -59,7 +59,7 @@ class Gatherer:
             deployments=(*deployments, *self._strangers(DEPLOYMENT, model, wanted, deployments)),
             services=(*services, *self._strangers(SERVICE, model, wanted, services)),
             jobs=jobs,
-            engines=self._engines(seen.repository, keys, jobs, model),
+            engines=self._engines(seen, keys, jobs, rollout.new_keys(seen, found)),
         )
 
     def _resolve(self, model: OptimizedModel) -> Resolved:
@@ -128,15 +128,16 @@ class Gatherer:
         return job_of(dict(raw), tuple(pod_of(pod) for pod in pods))
 
     def _engines(
-        self, repository: str, keys: set[str], jobs: tuple[Job, ...], model: OptimizedModel
+        self, seen: Observed, keys: set[str], jobs: tuple[Job, ...], new: set[str]
     ) -> dict[str, Found]:
-        # While our own Job works on a key there is nothing to be found.
-        uid = model.metadata.uid
-        busy = {job.key for job in jobs if job.state is JobState.ACTIVE and job.owner == uid}
-        return {key: self._engine(repository, key) for key in sorted(keys - busy)} if repository else {}
+        # While our own Job works on an engine there is nothing to be found.
+        uid, repository = seen.model.metadata.uid, seen.repository
+        busy = {job.engine for job in jobs if job.state is JobState.ACTIVE and job.owner == uid}
+        asked = {key for key in keys if repository and names.engine_place(repository, key) not in busy}
+        return {key: self._engine(repository, key, fresh=key in new) for key in sorted(asked)}
 
-    def _engine(self, repository: str, key: str) -> Found:
+    def _engine(self, repository: str, key: str, *, fresh: bool) -> Found:
         try:
-            return self._registry.find_engine(repository, key)
+            return self._registry.find_engine(repository, key, fresh=fresh)
         except BurnishError as error:
             return error

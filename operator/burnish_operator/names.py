@@ -62,6 +62,11 @@ def engine_tag(key: str) -> str:
     return key
 
 
+def engine_place(repository: str, key: str) -> str:
+    """Where the engine of this key lies: what a Job's annotation `burnish.dev/engine` says."""
+    return f"{repository}:{engine_tag(key)}"
+
+
 def revision_tag(namespace: str, name: str, revision: str) -> str:
     """The tag of a revision's index: `<namespace>.<name>.<revision>`, within a tag's 128 characters."""
     tag = f"{namespace}.{name}.{revision}"

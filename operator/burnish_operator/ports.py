@@ -75,8 +75,8 @@ class Registry(Protocol):
     def resolve(self, uri: str) -> str:
         """The manifest digest that `oci://…` points at now."""
 
-    def find_engine(self, repository: str, key: str) -> Engine | None:
-        """The engine at `<repository>:<key>`, if it was built already."""
+    def find_engine(self, repository: str, key: str, *, fresh: bool = False) -> Engine | None:
+        """The engine at `<repository>:<key>`, if it was built already; `fresh` allows no memory of it."""
 
     def put_index(self, repository: str, tag: str, engines: Mapping[str, str]) -> str:
         """Push the index of one revision (target name to engine digest); return its digest."""

@@ -25,8 +25,8 @@ class FakeRegistry:
             raise NotFound(uri, found="nothing (404)", expected="an artifact in the registry")
         return self.tags[uri]
 
-    def find_engine(self, repository: str, key: str) -> Engine | None:
-        self._ask(f"find {repository}:{key}")
+    def find_engine(self, repository: str, key: str, *, fresh: bool = False) -> Engine | None:
+        self._ask(f"find{' fresh' if fresh else ''} {repository}:{key}")
         return self.engines.get(f"{repository}:{key}")
 
     def put_index(self, repository: str, tag: str, engines: Mapping[str, str]) -> str:

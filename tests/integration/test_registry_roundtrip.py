@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ from burnish_engine.oci.artifact import UnsupportedArtifact, pull_files, push_fi
 from burnish_engine.oci.auth import Login
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
+from burnish_operator.adapters.registry import OciRegistry
 from support import engines
 from support.registry import free_port, running_registry
 
@@ -49,6 +51,20 @@ def reference(registry: tuple[str, Path], name: str = "engines:a") -> Reference:
 def blob_path(registry: tuple[str, Path], digest: str) -> Path:
     hexadecimal = digest.removeprefix("sha256:")
     return registry[1] / "blobs/sha256" / hexadecimal[:2] / hexadecimal / "data"
+
+
+def test_an_engine_that_is_gone_is_remembered_for_what_serves_alone(
+    registry: tuple[str, Path], client: RegistryClient, tmp_path: Path
+) -> None:
+    where = reference(registry, "leaving:abc")
+    repository = str(where).removeprefix("oci://").rpartition(":")[0]
+    store.push_engine(client, where, engines.write_engine(tmp_path / "engine"))
+    found = OciRegistry(client, lambda: 0.0)
+    assert found.find_engine(repository, "abc") is not None
+    shutil.rmtree(registry[1] / "repositories/burnish/leaving/_manifests")
+    assert found.find_engine(repository, "abc") is not None
+    assert found.find_engine(repository, "abc", fresh=True) is None
+    assert found.find_engine(repository, "abc") is None
 
 
 def test_an_engine_comes_back_as_it_went(

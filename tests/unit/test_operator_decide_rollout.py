@@ -76,6 +76,19 @@ def test_a_new_engine_replaces_the_old_one() -> None:
     assert found.events.reasons().count("RolledOut") == 2
 
 
+def test_what_is_rolled_out_is_asked_for_anew_and_what_serves_is_not() -> None:
+    found = fleet()
+    found.settle()
+    asked = [each.split()[:2] for each in found.registry.asked if each.startswith("find")]
+    assert asked[0] == ["find", "fresh"]
+    found.registry.asked.clear()
+    found.operate()
+    assert [each for each in found.registry.asked if each.startswith("find fresh")] == []
+    found.cluster.remove(("Deployment", "team", found.cluster.of_kind(DEPLOYMENT)[0]["metadata"]["name"]))
+    found.operate()
+    assert len([each for each in found.registry.asked if each.startswith("find fresh")]) == 1
+
+
 def test_pods_that_never_become_ready_are_told() -> None:
     found = fleet()
     found.settle()

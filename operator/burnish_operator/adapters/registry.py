@@ -1,7 +1,8 @@
 """`ports.Registry` over `burnish_engine`'s OCI client, with a short memory.
 
 A tag's digest is remembered for a minute and a found engine for ten: a reconcile that a pod's
-heartbeat woke must not become a request to the registry. That nothing was found is never remembered.
+heartbeat woke must not become a request to the registry. That nothing was found is never remembered,
+and what pods do not serve yet is asked for anew: an engine that is gone must not be rolled out.
 """
 
 import threading
@@ -13,7 +14,7 @@ from burnish_engine import store
 from burnish_engine.errors import NotFound
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
-from burnish_operator.names import engine_tag
+from burnish_operator.names import engine_place
 from burnish_operator.ports import Engine
 
 TAG_SECONDS = 60.0
@@ -43,6 +44,11 @@ class Memory(Generic[Value]):
             self._values[key] = (now + self._lifetime, value)
         return value
 
+    def forget(self, key: str) -> None:
+        """Drop a value that is known to be untrue."""
+        with self._lock:
+            self._values.pop(key, None)
+
 
 class OciRegistry:
     """Registries that `client` may speak to."""
@@ -60,16 +66,17 @@ class OciRegistry:
             return reference.digest
         return self._tags.get(uri) or self._tags.put(uri, self._client.resolve(reference).digest)
 
-    def find_engine(self, repository: str, key: str) -> Engine | None:
-        """The engine of this key with its report's figures, or None."""
-        where = f"{repository}:{engine_tag(key)}"
+    def find_engine(self, repository: str, key: str, *, fresh: bool = False) -> Engine | None:
+        """The engine of this key with its report's figures, or None; `fresh` trusts no memory."""
+        where = engine_place(repository, key)
         known = self._engines.get(where)
-        if known is not None:
+        if known is not None and not fresh:
             return known
         reference = Reference.parse(where)
         try:
             report, descriptor = store.read_report(self._client, reference)
         except NotFound:
+            self._engines.forget(where)
             return None
         outcome = outcomes.of_report(report, descriptor.digest, "Found in the registry.")
         pinned = str(reference.at(descriptor.digest))

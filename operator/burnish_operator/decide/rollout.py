@@ -4,6 +4,7 @@ The floor: whatever serves goes on serving until a new engine is built, publishe
 that fails, a class without nodes or a suspended model therefore never touches the engine of a Deployment.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ from burnish_engine.redact import sanitized
 from burnish_operator import names
 from burnish_operator.api import ConditionType, RolloutStatus
 from burnish_operator.decide.builds import Build
+from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observe import Workload
 from burnish_operator.observed import Observed
@@ -60,6 +62,23 @@ def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollou
         return TargetRollout(RolloutState.NONE, False, "Waits for an engine.", "WaitingForEngine")
     plan = () if seen.model.spec.suspend else _plan(seen, target, engine, deployment, service)
     return _judge(target, name, engine, deployment, plan, current=build.engine is not None)
+
+
+def new_keys(seen: Observed, found: Iterable[ResolvedTarget]) -> set[str]:
+    """Keys whose engines, if there are any, would be new to the pods of a target."""
+    spec = seen.model.spec
+    if spec.suspend or not spec.serving.enabled:
+        return set()
+    keys = {target.name: key_of(seen, target) for target in found}
+    return {key for name, key in keys.items() if key and not _is_served(seen, name, key)}
+
+
+def _is_served(seen: Observed, target: str, key: str) -> bool:
+    old = seen.model.status.target(target)
+    if old is None or old.engine is None or old.engine.key != key:
+        return False
+    place = (names.workload_name(seen.model.name, target), f"{SCHEME}{old.engine.reference}")
+    return any((deployment.name, deployment.engine) == place for deployment in seen.deployments)
 
 
 def _engine(build: Build, deployment: Workload | None) -> str:

@@ -32,7 +32,7 @@ def render_job(
     metadata["labels"] |= {QUEUE_LABEL: optimization.queue_name} if optimization.queue_name else {}
     metadata["annotations"] = {
         names.ENGINE_KEY: key,
-        names.ENGINE: f"{seen.repository}:{names.engine_tag(key)}",
+        names.ENGINE: names.engine_place(seen.repository, key),
         names.ATTEMPT: str(attempt),
         names.MEMORY_FACTOR: str(memory_factor),
     }
@@ -110,7 +110,7 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
             yield from (f"--{role}-digest", digest)
     yield from ("--name", seen.model.name, "--key", key, "--target-name", target.name)
     yield from ("--target-facts", canonical_json(target_facts(target)).decode())
-    yield from ("--push", f"oci://{seen.repository}:{names.engine_tag(key)}")
+    yield from ("--push", f"oci://{names.engine_place(seen.repository, key)}")
     yield from ("--outcome", OUTCOME, "--work-dir", pod.WORK)
 
 
