@@ -94,6 +94,20 @@ def test_a_user_may_ask_for_another_try() -> None:
     assert found.condition("Ready") == ("True", "Ready")
 
 
+def test_a_try_that_is_asked_for_in_the_future_waits_until_then() -> None:
+    found = fleet()
+    found.verdict = failing("Unauthorized", Action.STALLED, 3)
+    found.settle()
+    asked = {"annotations": {names.RETRY: (found.clock.now() + timedelta(minutes=2)).isoformat()}}
+    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", metadata=asked)
+    found.settle()
+    assert len(found.cluster.created_jobs) == 1
+    assert found.models.reconcile("team", "pages") == 120.0
+    found.clock.time += timedelta(minutes=2)
+    found.settle()
+    assert len(found.cluster.created_jobs) == 2
+
+
 def test_out_of_memory_is_tried_once_more_with_twice_the_memory() -> None:
     found = fleet()
     found.verdict = oom
@@ -197,6 +211,73 @@ def test_two_repositories_need_two_jobs() -> None:
     found = fleet(model(), elsewhere)
     found.settle()
     assert len(found.cluster.created_jobs) == 2
+
+
+def test_another_repository_is_built_for_at_once_though_the_job_before_is_kept() -> None:
+    found = fleet()
+    found.settle()
+    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", spec={"registry": {"repository": "r.example/new"}})
+    found.settle()
+    assert found.condition("Ready") == ("True", "Ready")
+    assert len(found.cluster.created_jobs) == 2
+    assert [place.partition(":")[0] for place in found.registry.engines] == [
+        "r.example/engines",
+        "r.example/new",
+    ]
+
+
+def test_a_running_job_for_another_repository_gives_way() -> None:
+    found = fleet()
+    found.settle(work=False)
+    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", spec={"registry": {"repository": "r.example/new"}})
+    found.settle(work=False)
+    [job] = found.jobs()
+    assert job["metadata"]["annotations"][names.ENGINE].startswith("r.example/new:")
+
+
+def test_an_engine_that_another_repository_has_is_found_though_a_job_runs() -> None:
+    found = fleet()
+    found.settle(work=False)
+    key = found.jobs()[0]["metadata"]["annotations"][names.ENGINE_KEY]
+    found.registry.push(f"r.example/new:{key}")
+    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", spec={"registry": {"repository": "r.example/new"}})
+    found.settle(work=False)
+    assert (found.jobs(), found.condition("Ready")) == ([], ("True", "Ready"))
+    assert len(found.cluster.created_jobs) == 1
+
+
+def test_two_repositories_of_one_namespace_take_turns() -> None:
+    found = fleet(model(), model("others", registry={"repository": "r.example/others"}))
+    found.settle(work=False)
+    assert found.condition("Optimized", "others") == ("False", "BuiltElsewhere")
+    found.settle()
+    assert found.condition("Ready") == found.condition("Ready", "others") == ("True", "Ready")
+    assert len(found.cluster.created_jobs) == 2
+
+
+def test_another_try_of_a_job_that_another_model_made() -> None:
+    found = fleet(model(), model("twin"))
+    found.verdict = failing("Unauthorized", Action.STALLED, 3)
+    found.settle()
+    assert found.condition("Optimized", "twin") == ("False", "Unauthorized")
+    assert len(found.cluster.created_jobs) == 1
+    found.verdict = found.succeed
+    found.clock.time += timedelta(minutes=5)
+    asked = {"annotations": {names.RETRY: found.clock.now().isoformat()}}
+    found.cluster.update(OPTIMIZED_MODEL, "team", "twin", metadata=asked)
+    found.settle()
+    assert found.condition("Ready", "twin") == ("True", "Ready")
+
+
+def test_the_model_that_owns_a_shared_job_goes_and_the_other_one_builds() -> None:
+    found = fleet(model(), model("twin"))
+    found.settle(work=False)
+    [job] = found.jobs()
+    owner = job["metadata"]["labels"][names.MODEL]
+    found.cluster.remove(("OptimizedModel", "team", owner))
+    found.settle()
+    left = "twin" if owner == "pages" else "pages"
+    assert found.condition("Ready", left) == ("True", "Ready")
 
 
 def test_a_duplicate_job_of_a_second_operator_goes_and_the_older_one_stays() -> None:

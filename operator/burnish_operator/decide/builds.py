@@ -5,14 +5,13 @@ the status remembers, for a Job does not outlive its TTL and its failure must.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 
 from burnish_engine.errors import Action, BurnishError
 from burnish_engine.redact import sanitized
 from burnish_operator import names
 from burnish_operator.api import ConditionType, FailureStatus, TargetStatus
-from burnish_operator.decide.failures import OOM_KILLED, failure_of, is_due
+from burnish_operator.decide.failures import OOM_KILLED, failure_of, is_due, next_try
 from burnish_operator.decide.figures import Built, of_engine, of_outcome, of_status
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observe import Job, JobState
@@ -69,7 +68,7 @@ def decide(seen: Observed, target: ResolvedTarget, key: str | None) -> Build:
 
 
 def _where(seen: Observed, key: str) -> str:
-    return f"{seen.repository}:{names.engine_tag(key)}"
+    return names.engine_place(seen.repository, key)
 
 
 def _job_name(seen: Observed, jobs: list[Job]) -> str | None:
@@ -166,19 +165,18 @@ def _at_rest(
     if seen.model.spec.suspend:
         return _suspended(key, failure)
     if failure is None:
-        return _start(seen, target, key, None, None)
+        return _start(seen, target, key, None)
     if failure is not remembered:
         # Remember first, act next time: whenever we are killed, no failure is forgotten.
         return _failed(key, failure, ended, SOON_SECONDS)
     if is_due(failure, seen.now, seen.model.metadata.annotations.get(names.RETRY, "")):
-        return _start(seen, target, key, ended, failure)
+        return _start(seen, target, key, failure)
     return _failed(key, failure, ended, _seconds_until_retry(seen, failure))
 
 
 def _seconds_until_retry(seen: Observed, failure: FailureStatus) -> float | None:
-    if failure.retry_at is None:
-        return None
-    return max(0.0, (datetime.fromisoformat(failure.retry_at) - seen.now).total_seconds())
+    due = next_try(failure, seen.now, seen.model.metadata.annotations.get(names.RETRY, ""))
+    return None if due is None else (due - seen.now).total_seconds()
 
 
 def _failed(key: str, failure: FailureStatus, ended: Job | None, again: float | None) -> Build:
@@ -194,25 +192,55 @@ def _suspended(key: str, failure: FailureStatus | None) -> Build:
     return Build(BuildState.SUSPENDED, key, message, "Suspended", failure=failure)
 
 
-def _start(
-    seen: Observed, target: ResolvedTarget, key: str, ended: Job | None, failure: FailureStatus | None
-) -> Build:
+def _start(seen: Observed, target: ResolvedTarget, key: str, failure: FailureStatus | None) -> Build:
     if target.nodes == 0:
         message = f"Waits for a ready node of class {target.class_name}."
         return Build(BuildState.WAITING, key, message, "NoMatchingNodes", failure=failure)
     if not seen.repository:
         message = "No repository: set spec.registry.repository, or BURNISH_REPOSITORY of the operator."
         return Build(BuildState.FAILED, key, message, "NoRepository", failure=failure)
+    holder = _holder(seen, key)
+    if holder is not None and _is_busy_for_others(seen, holder):
+        return _waits_for_name(key, holder, failure)
     factor = 2 if failure is not None and failure.reason == OOM_KILLED else 1
     attempt = failure.attempts + 1 if failure is not None else 1
     job = render_job(seen, target, key, attempt=attempt, memory_factor=factor)
     why = Why(ConditionType.OPTIMIZED, target.name)
     plan: Plan = (CreateJob(job, why),)
-    if ended is not None and ended.owner == seen.model.metadata.uid:
-        plan = (_delete(ended, target.name), *plan)
+    if holder is not None:
+        plan = (_delete(holder, target.name), *plan)
     name = names.job_name(key)
-    progress = f"Job {name} has no pod yet."
-    return Build(BuildState.BUILDING, key, progress, "Building", job=name, failure=failure, plan=plan)
+    return Build(
+        BuildState.BUILDING,
+        key,
+        f"Job {name} has no pod yet.",
+        "Building",
+        job=name,
+        failure=failure,
+        plan=plan,
+        # Another worker may have been first, with a Job whose events wake its own model alone.
+        look_again_seconds=FOREIGN_POLL_SECONDS,
+    )
+
+
+def _holder(seen: Observed, key: str) -> Job | None:
+    """The Job that has the name which we want: ended, or for the same key in another repository."""
+    name = names.job_name(key)
+    return next((j for j in seen.jobs if (j.namespace, j.name) == (seen.model.namespace, name)), None)
+
+
+def _is_busy_for_others(seen: Observed, holder: Job) -> bool:
+    return holder.state is JobState.ACTIVE and holder.owner != seen.model.metadata.uid
+
+
+def _waits_for_name(key: str, holder: Job, failure: FailureStatus | None) -> Build:
+    message = (
+        f"Job {holder.name} of another model builds the same engine for another repository: it goes first."
+    )
+    again = FOREIGN_POLL_SECONDS
+    return Build(
+        BuildState.WAITING, key, message, "BuiltElsewhere", failure=failure, look_again_seconds=again
+    )
 
 
 def _delete(job: Job, target: str) -> Delete:

@@ -42,15 +42,24 @@ def is_due(failure: FailureStatus, now: datetime, retry_annotation: str) -> bool
     """Whether a new attempt may start: the back-off is over, or the user asked for it afterwards."""
     if failure.retry_at is not None and datetime.fromisoformat(failure.retry_at) <= now:
         return True
-    return _asked_after(retry_annotation, datetime.fromisoformat(failure.time))
+    asked = _asked(retry_annotation)
+    # A time yet to come would be after every failure: without a bound, a try a second until then.
+    return asked is not None and datetime.fromisoformat(failure.time) < asked <= now
 
 
-def _asked_after(annotation: str, failed: datetime) -> bool:
+def next_try(failure: FailureStatus, now: datetime, retry_annotation: str) -> datetime | None:
+    """When a new attempt will be due that is not due now; None: never by itself."""
+    retry_at = datetime.fromisoformat(failure.retry_at) if failure.retry_at else None
+    times = (retry_at, _asked(retry_annotation))
+    return min((moment for moment in times if moment is not None and moment > now), default=None)
+
+
+def _asked(annotation: str) -> datetime | None:
     try:
         asked = datetime.fromisoformat(annotation)
     except ValueError:
-        return False
-    return (asked if asked.tzinfo else asked.replace(tzinfo=UTC)) > failed
+        return None
+    return asked if asked.tzinfo else asked.replace(tzinfo=UTC)
 
 
 def _diagnose(job: Job) -> tuple[str, str, bool]:

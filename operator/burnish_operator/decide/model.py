@@ -109,17 +109,18 @@ def _targets_unknown(seen: Observed) -> bool:
 
 
 def _superseded(seen: Observed, found: Targets, keys: set[str | None]) -> Plan:
-    """Running Jobs of ours for engines that nobody asks for any more: the spec changed."""
+    """Running Jobs of ours for engines that nobody asks for any more, or not there: the spec changed."""
     if None in keys or _targets_unknown(seen):
         return ()
     uid = seen.model.metadata.uid
+    wanted = {names.engine_place(seen.repository, key) for key in keys if key}
     unclear = {names.label_value(target.name) for target in found.unresolved}
     return tuple(
         Delete(JOB, job.namespace, job.name, job.uid, Why(ConditionType.OPTIMIZED))
         for job in seen.jobs
         if job.owner == uid
         and job.state is JobState.ACTIVE
-        and job.key not in keys
+        and job.engine not in wanted
         and job.target not in unclear
         and not job.deleting
     )
