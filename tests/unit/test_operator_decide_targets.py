@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from burnish_engine.errors import Action
 from burnish_operator.decide.targets import resources_for
 from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, SERVICE
-from fakes.fleet import H100, LARGE, SMALL, Fleet, model, node
+from fakes.fleet import H100, LARGE, SMALL, Fleet, failing, model, node
 
 SMALL_CLASS, LARGE_CLASS = "cpu-amd-25-17-small", "cpu-amd-25-17-large"
 
@@ -57,6 +58,21 @@ def test_nodes_are_chosen_by_their_labels() -> None:
     assert wanted["pool"] == ["gold"]
     assert wanted["feature.node.kubernetes.io/cpu-model.id"] == ["17"]
     assert wanted["nvidia.com/gpu.product"] is None
+
+
+def test_a_failure_is_remembered_while_the_nodes_are_away() -> None:
+    found = fleet({"name": "gold", "nodeSelector": {"pool": "gold"}})
+    found.verdict = failing("AccuracyGate", Action.STALLED, 3)
+    found.settle()
+    [job] = found.jobs()
+    found.cluster.remove(("Job", "team", job["metadata"]["name"]))  # as its TTL does
+    away = found.cluster.objects.pop(("Node", "", "a"))
+    found.settle()
+    assert found.condition("TargetsResolved") == ("False", "NoMatchingNodes")
+    found.cluster.put(away)
+    found.settle()
+    assert found.condition("Ready") == ("False", "AccuracyGate")
+    assert len(found.cluster.created_jobs) == 1
 
 
 def test_nodes_of_two_kinds_are_no_target() -> None:

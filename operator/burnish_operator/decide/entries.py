@@ -77,7 +77,7 @@ def _rollout_state(rollout: RolloutState) -> TargetState:
 
 
 def unresolved_entry(target: Unresolved, old: TargetStatus | None) -> TargetStatus:
-    """The status of a target that cannot be built for; what is known of its engine stays known."""
+    """The status of a target that cannot be built for; what is known of engine or failure stays."""
     known = of_status(old) if old else None
     return TargetStatus(
         engine=known.engine if known else None,
@@ -88,6 +88,7 @@ def unresolved_entry(target: Unresolved, old: TargetStatus | None) -> TargetStat
         accelerator_class=target.class_name,
         state=TargetState.PENDING,
         progress=_shortened(target.message),
+        last_failure=old.last_failure if old else None,
     )
 
 
