@@ -73,7 +73,10 @@ class Waker:
         found = "" if event.get("type") == "DELETED" else self._fingerprint(body)
         if self._nodes.get(name) == found:
             return
-        self._nodes[name] = found
+        if found:
+            self._nodes[name] = found
+        else:
+            self._nodes.pop(name, None)
         await self.wake(INVENTORY)
         for key, selected in list(self._models.items()):
             if selected:

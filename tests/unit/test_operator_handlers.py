@@ -54,6 +54,18 @@ def test_what_defines_hardware_wakes_the_inventory() -> None:
     assert woken(first, ("node", ({"type": "DELETED"}, node("a", SMALL)))) == [INVENTORY]
 
 
+def test_nodes_that_are_gone_take_no_room() -> None:
+    async def wake(_: Key) -> None:
+        return
+
+    waker = Waker(wake)
+    before = vars(waker).copy() | {"_nodes": {}}
+    for name in ("a", "b"):
+        for kind in ("ADDED", "DELETED"):
+            asyncio.run(waker.node({"type": kind}, node(name, SMALL)))
+    assert vars(waker) == before
+
+
 def test_a_label_that_a_model_selects_by_wakes_that_model() -> None:
     selecting = known(targets=[{"name": "gold", "nodeSelector": {"pool": "gold"}}])
     first = ("node", ({"type": "ADDED"}, node("a", SMALL)))
