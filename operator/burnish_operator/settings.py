@@ -1,8 +1,9 @@
 """What the operator is told from outside: environment variables first, flags over them."""
 
 from collections.abc import Mapping
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from burnish_engine.base import Record
 from burnish_engine.errors import StalledError
@@ -28,7 +29,7 @@ class Settings(Record):
     plain_http: str = ""
     watch_namespaces: tuple[str, ...] = ()
     registry_secret: str = ""
-    log_format: str = "json"
+    log_format: Literal["json", "text"] = "json"
     workers: int = Field(default=4, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
     health_port: int = Field(default=8080, ge=0, le=65535)
@@ -61,7 +62,22 @@ def from_environment(environment: Mapping[str, str], flags: Mapping[str, object]
                 _NAMES[field], found="nothing", expected="a container image", remedy=f"Set {_NAMES[field]}."
             )
     values["repository"] = str(values.get("repository", "")).removeprefix("oci://").rstrip("/")
-    return Settings.model_validate(values)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: ValidationError) -> InvalidSettings:
+    first = error.errors()[0]
+    field = str(first["loc"][0])
+    name = _NAMES.get(field, f"--{field.replace('_', '-')}")
+    return InvalidSettings(
+        name,
+        found=str(first["input"]),
+        expected=first["msg"].removeprefix("Input should be "),
+        remedy=f"Change {name}, and start again.",
+    )
 
 
 def _split(value: object) -> tuple[str, ...]:
