@@ -45,7 +45,7 @@ test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cl
 	@$(PYTEST) -q tests/e2e
 
 ##@ Development
-.PHONY: setup cluster-install cluster-up images generate format constraints clean help
+.PHONY: setup cluster-install cluster-up generate format clean help
 setup: ## Python environment in .venv, pinned by constraints/
 	@hack/setup
 
@@ -59,7 +59,7 @@ generate: setup ## Write the CRDs from the typed API
 	@$(BIN)/python -m burnish_operator.api.crds .
 
 format: setup ## Format and fix what can be fixed
-	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
 clean: demo-down ## Remove the environment and every cache that the project made
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
