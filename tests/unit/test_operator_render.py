@@ -55,6 +55,15 @@ def test_every_pod_keeps_the_restricted_standard(fleet: Fleet, kind: Any) -> Non
     assert {"name": "BURNISH_PLAIN_HTTP", "value": "r.example"} in container["env"]
 
 
+@pytest.mark.parametrize("kind", [JOB, DEPLOYMENT])
+def test_the_credentials_pull_the_pods_images_too(fleet: Fleet, kind: Any) -> None:
+    assert only(fleet, kind)["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    plain = Fleet(node("a", SMALL))
+    plain.cluster.put(model())
+    plain.settle()
+    assert "imagePullSecrets" not in only(plain, kind)["spec"]["template"]["spec"]
+
+
 @pytest.mark.parametrize("kind", [JOB, DEPLOYMENT, SERVICE])
 def test_every_object_is_labelled_and_owned(fleet: Fleet, kind: Any) -> None:
     metadata = only(fleet, kind)["metadata"]

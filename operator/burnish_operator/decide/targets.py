@@ -189,7 +189,10 @@ def _at_most(request: str, limit: str) -> bool:
 
 
 def _no_nodes(class_name: str) -> str:
-    return f"No ready node of class {class_name} takes pods. Nothing new is built for it until one does."
+    return (
+        f"No ready node of class {class_name} takes pods. Nothing new is built for it until one does. "
+        "If that hardware is gone for good, list the classes that remain in spec.targets."
+    )
 
 
 def _told(selector: dict[str, str]) -> str:

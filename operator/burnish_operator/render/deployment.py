@@ -53,6 +53,7 @@ def _template(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "containers": [_container(seen, target, engine)],
         "volumes": pod.volumes(seen),
+        **pod.pull_secrets(seen),
         **pod.placement(target),
     }
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}

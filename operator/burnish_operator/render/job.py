@@ -73,6 +73,7 @@ def _template(seen: Observed, target: ResolvedTarget, key: str, memory_factor: i
         "securityContext": pod.pod_security(),
         "containers": [_container(seen, target, key, memory_factor)],
         "volumes": pod.volumes(seen),
+        **pod.pull_secrets(seen),
         **pod.placement(target),
     }
     priority = seen.model.spec.optimization.priority_class_name

@@ -66,6 +66,12 @@ def volumes(seen: Observed) -> list[Object]:
     return found
 
 
+def pull_secrets(seen: Observed) -> Object:
+    """The same credentials for the pods' images: a private registry often holds both."""
+    secret = secret_of(seen)
+    return {"imagePullSecrets": [{"name": secret}]} if secret else {}
+
+
 def placement(target: ResolvedTarget) -> Object:
     """Exactly the nodes of the class: these labels, and none that would make it another class."""
     wanted: list[Object] = [
