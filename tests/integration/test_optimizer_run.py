@@ -265,7 +265,10 @@ def test_a_run_that_is_stopped_leaves_no_process_and_cleans_up_where_it_can(tmp_
     nets.save_samples(tmp_path / "calibration.npz")
     source, scratch = nets.save_net(tmp_path / "net.onnx"), tmp_path / "scratch"
     scratch.mkdir()
-    program = [sys.executable, "-c", "from burnish_cli.main import main; main()", "optimize", str(source)]
+    # A shell's background jobs are born deaf to SIGINT, and hand that down to what they start.
+    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{hear}; from burnish_cli.main import main; main()"
+    program = [sys.executable, "-c", start, "optimize", str(source)]
     options = ["--calibration", str(tmp_path / "calibration.npz"), "--metric", "cosine", "-o"]
     run = subprocess.Popen(
         [*program, *options, str(tmp_path / "engine")],
