@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,9 +50,6 @@ class Node:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         return cls(**fields)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     @property
     def address(self) -> str:

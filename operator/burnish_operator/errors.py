@@ -3,7 +3,6 @@
 BurnishError
 ├── Forbidden (stalled)             RBAC or an admission plugin refuses
 ├── Rejected (stalled)              the API server finds the object invalid
-├── NameConflict (stalled)          the name is taken by an object that is not ours
 ├── ClusterConflict (transient)     someone else was first; look again
 └── ClusterUnavailable (transient)  no answer, 429 or 5xx
 """
@@ -17,10 +16,6 @@ class Forbidden(StalledError):
 
 class Rejected(StalledError):
     """The API server answers that the object is invalid."""
-
-
-class NameConflict(StalledError):
-    """An object of this name exists and belongs to someone else."""
 
 
 class ClusterConflict(TransientError):

@@ -95,7 +95,8 @@ def test_an_engine_is_an_image_that_a_cluster_can_mount(
     assert manifest["artifactType"] == media.ENGINE_TYPE
     assert manifest["config"]["mediaType"] == media.CONFIG
     config = media.Descriptor.model_validate(manifest["config"])
-    image = json.loads(client.read_blob(reference(registry, "image:1"), config))
+    client.download_blob(reference(registry, "image:1"), config, tmp_path / "config.json")
+    image = json.loads((tmp_path / "config.json").read_text())
     assert image["rootfs"]["diff_ids"] == [layer["digest"] for layer in manifest["layers"]]
     assert manifest["annotations"]["dev.burnish.engine.key"] == engines.KEY
 

@@ -149,16 +149,6 @@ class RegistryClient:
                 file.write(chunk)
             hasher.check()
 
-    def read_blob(self, reference: Reference, descriptor: Descriptor) -> bytes:
-        """A small blob in memory, checked."""
-        with self._send(reference, "GET", self._url(reference, f"blobs/{descriptor.digest}")) as response:
-            hasher, parts = CheckedStream(str(reference), descriptor), []
-            for chunk in response.iter_bytes():
-                hasher.update(chunk)
-                parts.append(chunk)
-            hasher.check()
-            return b"".join(parts)
-
     def upload_blob(self, reference: Reference, source: Path | bytes, descriptor: Descriptor) -> None:
         """Push a blob in one piece, unless the repository has it already.
 
