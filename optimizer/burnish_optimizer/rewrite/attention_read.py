@@ -1,0 +1,244 @@
+"""Reading scaled dot-product attention (Vaswani et al., 2017, eq. 1) out of a graph.
+
+Forms: scores scaled before or after the product, by Mul or Div, or by √s on both sides; any number of added
+masks; a mask by Where with −∞ or the lowest float; keys transposed from [B, N, T, H] or straight from
+[B, T, N, H].
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from burnish_optimizer.passes.contract import Scope
+from burnish_optimizer.rewrite.attention_parts import opset_of
+from burnish_optimizer.rewrite.values import attribute, constant, is_op, scalar, shape, used_once
+
+HEADS_LAST = (0, 2, 1, 3)  # [B, N, S, H] ↔ [B, S, N, H]
+KEY_OF_HEADS = (0, 1, 3, 2)  # [B, N, T, H] → [B, N, H, T]
+KEY_OF_ROWS = (0, 2, 3, 1)  # [B, T, N, H] → [B, N, H, T]
+RANK = 4
+LOWEST = -1e38
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Added to the scores; or, where `keep` is given, `fill` instead of them where keep is not `wanted`."""
+
+    added: ir.Value | None = None
+    keep: ir.Value | None = None
+    wanted: bool = True
+    fill: ir.Value | None = None
+
+
+@dataclass(frozen=True)
+class Heads:
+    """One of Q, K, V by heads. by_rows: [B, S, N, H] before it was transposed, where that is at hand;
+    by_heads: [B, N, S, H], where that is."""
+
+    by_rows: ir.Value | None
+    by_heads: ir.Value | None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """softmax(scale · Q Kᵀ + masks) V. heads, head_size: N and H of the query and of the value."""
+
+    query: Heads
+    key: Heads
+    value: Heads
+    scale: float
+    masks: tuple[Mask, ...]
+    heads: int
+    head_size: int
+    value_size: int
+
+
+def read(product: ir.Node, rule: str, scope: Scope) -> Attention | None:
+    """Attention that ends at `product`, the MatMul of the probabilities and V; None where it is not that."""
+    probabilities, value = product.inputs[:2]
+    softmax = is_op(probabilities, "Softmax")
+    if softmax is None or value is None or probabilities is None:
+        return _declined_where(probabilities, rule, scope)
+    found = _scores(softmax.inputs[0])
+    if found is None or not _over_last_axis(softmax):
+        return None
+    product_of_keys, scale, masks, between = found
+    if not all(used_once(v) for v in (probabilities, *between)):
+        scope.decline(rule, "the scores are used elsewhere too")
+        return None
+    return _of_heads(_Scores(product_of_keys, value, scale, masks), rule, scope)
+
+
+def _declined_where(value: ir.Value | None, rule: str, scope: Scope) -> None:
+    """Rows without any key become 0 there (torch's safe softmax), NaN in the kernels that fuse."""
+    where = is_op(value, "Where")
+    if where is not None and is_op(where.inputs[0], "IsNaN") and is_op(where.inputs[2], "Softmax"):
+        scope.decline(rule, "rows that see no key are set to 0, which the fused kernel does not do")
+
+
+def _over_last_axis(softmax: ir.Node) -> bool:
+    default = -1 if opset_of(softmax) >= 13 else 1
+    return attribute(softmax, "axis", default) in (-1, RANK - 1)
+
+
+def _scores(
+    value: ir.Value | None,
+) -> tuple[ir.Node, float, tuple[Mask, ...], tuple[ir.Value, ...]] | None:
+    """(the MatMul of Q and Kᵀ, scale, masks, values in between) that make the scores."""
+    masks: list[Mask] = []
+    between: list[ir.Value] = []
+    while value is not None:
+        between.append(value)
+        mask = _mask(value)
+        if mask is None:
+            break
+        value, found = mask
+        masks.append(found)
+    inner, scale, passed = unscale(value)
+    product = is_op(inner, "MatMul")
+    if product is None or inner is None:
+        return None
+    return product, scale, tuple(masks), (*between, *passed, inner)
+
+
+def _mask(value: ir.Value) -> tuple[ir.Value, Mask] | None:
+    """One mask taken off the scores: (what it is put on, the mask)."""
+    node = is_op(value, "Add", "Where")
+    if node is None:
+        return None
+    if node.op_type == "Where":
+        return _where_mask(node)
+    left, right = node.inputs[:2]
+    for scores, added in ((left, right), (right, left)):
+        if scores is not None and added is not None and _is_scores(scores):
+            return scores, Mask(added=added)
+    return None
+
+
+def _where_mask(node: ir.Node) -> tuple[ir.Value, Mask] | None:
+    keep, when_true, when_false = node.inputs[:3]
+    for scores, fill, wanted in ((when_true, when_false, True), (when_false, when_true, False)):
+        if scores is not None and _is_scores(scores) and hides(fill):
+            return scores, Mask(keep=keep, wanted=wanted, fill=fill)
+    return None
+
+
+def hides(value: ir.Value | None) -> bool:
+    """A constant fill that takes in any score added to it: −∞, or so near the lowest float32 that s + fill
+    = fill in FP32 and FP64. (−10,000 is not: a row of such fills is uniform, a row of s − 10,000 is not.)"""
+    found = _factor(value)
+    return found is not None and found <= LOWEST
+
+
+def _is_scores(value: ir.Value, depth: int = 4) -> bool:
+    """Whether a value leads to a product of two values that are not constant, through scales and masks."""
+    inner, _, _ = unscale(value)
+    product = is_op(inner, "MatMul")
+    if product is not None:
+        return all(constant(v, 0) is None and not _is_weight(v) for v in product.inputs)
+    node = is_op(inner, "Add", "Where") if depth else None
+    return node is not None and any(v is not None and _is_scores(v, depth - 1) for v in node.inputs)
+
+
+def _is_weight(value: ir.Value | None) -> bool:
+    return value is not None and (value.const_value is not None or is_op(value, "Constant") is not None)
+
+
+def unscale(value: ir.Value | None) -> tuple[ir.Value | None, float, tuple[ir.Value, ...]]:
+    """(inner, factor, values passed): value = inner · factor, through Mul and Div by constant scalars."""
+    factor, passed = 1.0, []
+    while (node := is_op(value, "Mul", "Div")) is not None:
+        left, right = node.inputs[:2]
+        number, inner = _factor(right), left
+        if number is None and node.op_type == "Mul":
+            number, inner = _factor(left), right
+        if number is None or (node.op_type == "Div" and number == 0):
+            break
+        factor = factor * number if node.op_type == "Mul" else factor / number
+        if value is not None:
+            passed.append(value)
+        value = inner
+    return value, factor, tuple(passed)
+
+
+def _factor(value: ir.Value | None) -> float | None:
+    """A constant of one element that adds no axis; booleans and integers are no factors."""
+    found = constant(value, 1)
+    if found is None or found.size != 1 or found.ndim > RANK or found.dtype == np.bool_:
+        return None
+    return float(found.item())
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """The MatMul of Q and Kᵀ, V, and what is done to the scores in between."""
+
+    product: ir.Node
+    value: ir.Value
+    scale: float
+    masks: tuple[Mask, ...]
+
+
+def _of_heads(scores: _Scores, rule: str, scope: Scope) -> Attention | None:
+    query, by_query, _ = unscale(scores.product.inputs[0])
+    keys = _keys(scores.product.inputs[1])
+    if query is None or keys is None:
+        scope.decline(rule, "keys are not transposed where the scores are computed")
+        return None
+    key, by_key = keys
+    total = scores.scale * by_query * by_key
+    q, v = heads_of(query), heads_of(scores.value)
+    sizes = head_sizes(q), head_sizes(v)
+    if sizes[0] is None or sizes[1] is None or not math.isfinite(total) or total == 0:
+        scope.decline(rule, "the number of heads or their size is not known")
+        return None
+    if sizes[0][0] != sizes[1][0] or (head_sizes(key) or sizes[0]) != sizes[0]:
+        scope.decline(rule, "queries, keys and values have different heads")
+        return None
+    return Attention(q, key, v, total, scores.masks, sizes[0][0], sizes[0][1], sizes[1][1])
+
+
+def _keys(value: ir.Value | None) -> tuple[Heads, float] | None:
+    """Keys before their last transpose, and the factor on them."""
+    inner, outside, _ = unscale(value)
+    transpose = is_op(inner, "Transpose")
+    if transpose is None:
+        return None
+    perm, source = attribute(transpose, "perm"), transpose.inputs[0]
+    source, inside, _ = unscale(source)
+    if source is None or perm not in (KEY_OF_HEADS, KEY_OF_ROWS):
+        return None
+    found = heads_of(source) if perm == KEY_OF_HEADS else Heads(source, None)
+    return found, outside * inside
+
+
+def heads_of(value: ir.Value | None) -> Heads:
+    """How a value of [B, N, S, H] came to be."""
+    transpose = is_op(value, "Transpose")
+    if transpose is not None and attribute(transpose, "perm") == HEADS_LAST:
+        return Heads(transpose.inputs[0], value)
+    return Heads(None, value)
+
+
+def head_sizes(found: Heads) -> tuple[int, int] | None:
+    """(N, H), from shapes or from the Reshape that splits the heads."""
+    for value, first in ((found.by_heads, 1), (found.by_rows, 2)):
+        dims = shape(value)
+        if dims is not None and len(dims) == RANK and dims[first] and dims[3]:
+            return int(dims[first] or 0), int(dims[3] or 0)
+    reshape = is_op(found.by_rows, "Reshape")
+    return trailing(reshape.inputs[1]) if reshape is not None else None
+
+
+def trailing(target: ir.Value | None) -> tuple[int, int] | None:
+    """The last two of four entries of a Reshape's target, where both are positive constants."""
+    whole = constant(target, RANK)
+    if whole is not None and whole.size == RANK:
+        pair = [int(n) for n in whole.reshape(-1)[2:]]
+    else:
+        concat = is_op(target, "Concat")
+        parts = [scalar(v) for v in concat.inputs] if concat is not None else []
+        pair = [int(n) for n in parts[2:] if n is not None] if len(parts) == RANK else []
+    return (pair[0], pair[1]) if len(pair) == 2 and min(pair) > 0 else None
