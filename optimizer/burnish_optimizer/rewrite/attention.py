@@ -6,11 +6,12 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.attention_dims import Dimensions
-from burnish_optimizer.rewrite.attention_parts import MICROSOFT, Parts, opset_of
+from burnish_optimizer.rewrite.attention_parts import Parts, opset_of
 from burnish_optimizer.rewrite.attention_read import HEADS_LAST, Attention, head_sizes, heads_of, read
 from burnish_optimizer.rewrite.attention_write import Writer
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, dtype, is_op, kernel_type, used_once
+from burnish_optimizer.targets.kernels import MICROSOFT
 
 STANDARD_OPSET = 23
 MERGED_RANK = 3

@@ -9,7 +9,6 @@ import onnx_ir as ir
 from burnish_optimizer.rewrite.values import initializer, node_of
 
 SHARED_TAG = "burnish.shared"
-MICROSOFT = "com.microsoft"
 
 
 class Parts:

@@ -23,9 +23,10 @@ import numpy as np
 import onnx_ir as ir
 
 from burnish_optimizer.rewrite.attention_dims import Dimension, Dimensions
-from burnish_optimizer.rewrite.attention_parts import MICROSOFT, Parts, find_shared, opset_of
+from burnish_optimizer.rewrite.attention_parts import Parts, find_shared, opset_of
 from burnish_optimizer.rewrite.attention_read import HEADS_LAST, RANK, Attention, Heads, Mask
 from burnish_optimizer.rewrite.values import attribute, dtype, is_op, shape
+from burnish_optimizer.targets.kernels import MICROSOFT
 
 EXPANDED = "attention-bias"
 
