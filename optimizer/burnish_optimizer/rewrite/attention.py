@@ -31,7 +31,7 @@ class AttentionRule:
 
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
-        product, writer = _end(node), Writer(Parts(), Dimensions(), node)
+        product, writer = _end(node), Writer(Parts(), Dimensions(), node, opset_of(scope))
         if product is None or _goes_on(node, product, writer):
             return None
         found = read(product, self.name, scope)
@@ -47,7 +47,7 @@ class AttentionRule:
         if element is None:
             scope.decline(self.name, "the element type is not known")
             return None
-        kind, opset = kernel_type(element), opset_of(writer.anchor)
+        kind, opset = kernel_type(element), writer.opset
         if scope.target.has_kernel(MICROSOFT, "MultiHeadAttention", kind):
             return writer.multi_head(found)
         if opset < STANDARD_OPSET or not scope.target.has_kernel("", "Attention", kind, opset):

@@ -62,7 +62,7 @@ def read(product: ir.Node, rule: str, scope: Scope) -> Attention | None:
     if softmax is None or value is None or probabilities is None:
         return _declined_where(probabilities, rule, scope)
     found = _scores(softmax.inputs[0])
-    if found is None or not _over_last_axis(softmax):
+    if found is None or not _over_last_axis(softmax, scope):
         return None
     product_of_keys, scale, masks, between = found
     if not all(used_once(v) for v in (probabilities, *between)):
@@ -78,8 +78,8 @@ def _declined_where(value: ir.Value | None, rule: str, scope: Scope) -> None:
         scope.decline(rule, "rows that see no key are set to 0, which the fused kernel does not do")
 
 
-def _over_last_axis(softmax: ir.Node) -> bool:
-    default = -1 if opset_of(softmax) >= 13 else 1
+def _over_last_axis(softmax: ir.Node, scope: Scope) -> bool:
+    default = -1 if opset_of(scope) >= 13 else 1
     return attribute(softmax, "axis", default) in (-1, RANK - 1)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import onnx_ir as ir
 
 from burnish_optimizer.rewrite.attention_dims import Dimension, Dimensions
-from burnish_optimizer.rewrite.attention_parts import Parts, find_shared, opset_of
+from burnish_optimizer.rewrite.attention_parts import Parts, find_shared
 from burnish_optimizer.rewrite.attention_read import HEADS_LAST, RANK, Attention, Heads, Mask
 from burnish_optimizer.rewrite.values import attribute, dtype, is_op, shape
 from burnish_optimizer.targets.kernels import MICROSOFT
@@ -33,11 +33,12 @@ EXPANDED = "attention-bias"
 
 @dataclass(frozen=True)
 class Writer:
-    """Where to write: nodes go to `parts`, before `anchor`."""
+    """Where to write: nodes go to `parts`, before `anchor`, in a model of this opset."""
 
     parts: Parts
     dims: Dimensions
     anchor: ir.Node
+    opset: int
 
     def multi_head(self, found: Attention) -> ir.Value:
         """com.microsoft MultiHeadAttention: [B, S, N·Hv], additive bias [1|B, 1|N, S, T]."""
@@ -151,4 +152,4 @@ class Writer:
         if isinstance(dimension, int):
             return self.parts.ints(dimension)
         value, axis = self.dims.roots[dimension[0]], dimension[1]
-        return self.parts.row_count(value, axis, opset_of(self.anchor))
+        return self.parts.row_count(value, axis, self.opset)

@@ -1,0 +1,15 @@
+"""Parallel projections as one."""
+
+from burnish_engine.report import Guarantee
+from burnish_optimizer.passes.contract import Pass
+from burnish_optimizer.rewrite.driver import RulePass
+from burnish_optimizer.rewrite.horizontal import MergeAndSplit, MergeConcatenated
+
+HORIZONTAL: tuple[Pass, ...] = (
+    RulePass(
+        name="merge-projections",
+        guarantee=Guarantee.ROUNDING,
+        equation="x W₁ + b₁, x W₂ + b₂ … → x [W₁ W₂ …] + [b₁ b₂ …]",
+        rules=(MergeConcatenated(), MergeAndSplit()),
+    ),
+)
