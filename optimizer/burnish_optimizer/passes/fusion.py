@@ -1,0 +1,72 @@
+"""Operators fused outside attention: what becomes one kernel, family by family."""
+
+from burnish_engine.report import Guarantee
+from burnish_optimizer.passes.contract import Pass
+from burnish_optimizer.rewrite import activations, activations_parts, clips, reductions
+from burnish_optimizer.rewrite.driver import RulePass
+from burnish_optimizer.rewrite.normalization import LayerNorm, RmsNorm
+from burnish_optimizer.rewrite.normalization_scale import NormBias, NormScale, SkipLayerNorm
+
+FUSION: tuple[Pass, ...] = (
+    RulePass(
+        "fuse-comparisons",
+        Guarantee.EXACT,
+        "x > y or x = y → x ≥ y; min(max(x, a), b) → Clip(x, a, b)",
+        (clips.OrEqual(), clips.MinMaxClip()),
+    ),
+    RulePass(
+        "fuse-normalization",
+        Guarantee.ROUNDING,
+        "(x - μ) / √(σ² + ε) · γ + β → LayerNormalization(x, γ, β); without μ: RMSNormalization",
+        (LayerNorm(), RmsNorm(), NormScale(), NormBias()),
+    ),
+    RulePass(
+        "fuse-gates",
+        Guarantee.ROUNDING,
+        "x · f(x) → GELU, SiLU, HardSwish, Mish",
+        (
+            activations.Gelu(),
+            activations.TanhGelu(),
+            activations.QuickGelu(),
+            activations.Silu(),
+            activations.HardSwish(),
+            activations.Mish(),
+        ),
+    ),
+    RulePass(
+        "fuse-activations",
+        Guarantee.ROUNDING,
+        "Where, Exp, Clip and arithmetic → ELU, SELU, CELU, LeakyRelu, HardSigmoid, Softplus, Softsign …",
+        (
+            clips.HardSigmoid(),
+            clips.WhereClip(),
+            clips.MaxRelu(),
+            activations_parts.LeakyRelu(),
+            activations_parts.Elu(),
+            activations_parts.Selu(),
+            activations_parts.Celu(),
+            activations_parts.ThresholdedRelu(),
+            activations_parts.Softplus(),
+            activations_parts.Softsign(),
+        ),
+    ),
+    RulePass(
+        "fuse-softmax",
+        Guarantee.ROUNDING,
+        "exp(x - max x) / Σ exp(x - max x) → Softmax(x); its logarithm → LogSoftmax(x)",
+        (reductions.Softmax(), reductions.LogSoftmax()),
+    ),
+    RulePass(
+        "fuse-reductions",
+        Guarantee.ROUNDING,
+        "Exp, Mul, Log, Sqrt around ReduceSum → ReduceL1, ReduceL2, ReduceLogSumExp …; means → pooling",
+        (reductions.ReduceNorm(), reductions.GlobalPool()),
+    ),
+    RulePass(
+        "fuse-contrib",
+        Guarantee.ROUNDING,
+        "Gelu(x + b) → BiasGelu(x, b); LayerNormalization(x + s) → SkipLayerNormalization(x, s)",
+        (activations.BiasGelu(), SkipLayerNorm()),
+    ),
+)
+"""In order: whole expressions before their parts; standard operators before those of ONNX Runtime."""
