@@ -1,11 +1,11 @@
 """External data: files that a model names. Names are the file's word, hence not trusted."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import ModelProto, TensorProto
 
 from burnish_optimizer.errors import InvalidSource, UnsafeSource
+from burnish_optimizer.ingest.contents import tensor_bytes, tensors
 
 
 def external_files(path: Path, model: ModelProto) -> tuple[Path, ...]:
@@ -14,7 +14,7 @@ def external_files(path: Path, model: ModelProto) -> tuple[Path, ...]:
     Raises: UnsafeSource: a name that leads out of the folder. InvalidSource: missing or too short.
     """
     found: dict[Path, None] = {}
-    for tensor in _tensors(model):
+    for tensor in tensors(model):
         if tensor.data_location == TensorProto.EXTERNAL:
             file = _checked(path, tensor)
             found[file] = None
@@ -59,35 +59,20 @@ def _check_length(path: Path, tensor: TensorProto, file: Path, facts: dict[str, 
             expected="numbers of bytes, 0 or more",
             remedy="Save the model with its external data again.",
         )
-    needed = sum(map(int, entries))
+    offset, length = map(int, entries)
+    needed = tensor_bytes(tensor)
+    if facts.get("length") and length != needed:
+        raise InvalidSource(
+            str(path),
+            found=f"{length} bytes of data for tensor {tensor.name!r}",
+            expected=f"the {needed} bytes that its type and shape {list(tensor.dims)} take",
+            remedy="Save the model with its external data again.",
+        )
     size = file.stat().st_size
-    if size < needed:
+    if size < offset + needed:
         raise InvalidSource(
             str(path),
             found=f"{file.name} of {size} bytes",
-            expected=f"at least {needed} bytes for tensor {tensor.name!r}",
+            expected=f"at least {offset + needed} bytes for tensor {tensor.name!r}",
             remedy="The file is truncated: copy or fetch it again.",
         )
-
-
-def _tensors(model: ModelProto) -> Iterator[TensorProto]:
-    yield from _graph_tensors(model.graph)
-    for function in model.functions:
-        for node in function.node:
-            yield from _attribute_tensors(node.attribute)
-
-
-def _graph_tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        yield from _attribute_tensors(node.attribute)
-
-
-def _attribute_tensors(attributes: Iterable[AttributeProto]) -> Iterator[TensorProto]:
-    for attribute in attributes:
-        yield attribute.t
-        yield from attribute.tensors
-        for graph in (attribute.g, *attribute.graphs):
-            yield from _graph_tensors(graph)

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from burnish_engine.descriptor import TensorSpec
 from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOpset
+from burnish_optimizer.ingest.contents import check_contents
 from burnish_optimizer.ingest.external_data import external_files
 from burnish_optimizer.ingest.material import size_bytes
 from burnish_optimizer.ingest.sniff import HEAD_BYTES, looks_like_onnx, sniff
@@ -44,6 +45,7 @@ def read_source(path: Path) -> SourceModel:
     file = _the_model(path)
     model = _parse(file)
     opset = _opset(file, model)
+    check_contents(file, model)
     files = external_files(file, model)
     _check_graph(file)
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -84,20 +86,35 @@ def _parse(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise InvalidSource(str(path), found=str(error), expected="a file that can be read") from error
     except DecodeError as error:
-        found = (
-            "a truncated or damaged ONNX model" if looks_like_onnx(head) else "bytes that are no ONNX model"
-        )
-        raise InvalidSource(
-            str(path), found=found, expected="an ONNX model", remedy="Export or fetch it again."
-        ) from error
+        raise _undecodable(path, head, error) from error
     if not model.graph.output:
         raise InvalidSource(str(path), found="no graph with outputs", expected="an ONNX model")
     return model
 
 
+def _undecodable(path: Path, head: bytes, error: DecodeError) -> InvalidSource:
+    if "MaxDepth" in str(error):  # protobuf reads 100 messages into each other: three a subgraph
+        return InvalidSource(
+            str(path),
+            found="subgraphs in subgraphs, deeper than protobuf reads",
+            expected="at most about 30 levels of If, Loop or Scan",
+            remedy="Export the model with flatter control flow.",
+        )
+    found = "a truncated or damaged ONNX model" if looks_like_onnx(head) else "bytes that are no ONNX model"
+    return InvalidSource(str(path), found=found, expected="an ONNX model", remedy="Export or fetch it again.")
+
+
 def _opset(path: Path, model: onnx.ModelProto) -> int:
     newest = onnx.defs.onnx_opset_version()
-    found = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
+    versions = {o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS}
+    if len(versions) > 1:
+        raise InvalidSource(
+            str(path),
+            found=f"the standard operator set in versions {', '.join(map(str, sorted(versions)))}",
+            expected="one version",
+            remedy="Export the model again: what its operators mean depends on the version.",
+        )
+    found = next(iter(versions), 0)
     if not OLDEST_OPSET <= found <= newest:
         raise UnsupportedOpset(
             str(path),
