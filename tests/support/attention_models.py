@@ -131,9 +131,21 @@ def _scores(made: _Graph, sides: dict[str, str], form: Form) -> str:
     scores = made.node("MatMul", [query, keys], "s")
     if form.scale == "div":
         return made.node("Div", [scores, made.constant(root)], "ss")
+    if form.scale == "computed":
+        return made.node("Mul", [scores, _computed(made)], "ss")
     if form.scale == "mul":
         return made.node("Mul", [made.constant(1 / root), scores], "ss")
     return scores
+
+
+def _computed(made: _Graph) -> str:
+    """1/√H from the shape of the queries, as PyTorch exports it."""
+    shape = made.node("Shape", ["q4"], "qd")
+    ends = [made.constant(np.array([number])) for number in (-1, 1 << 62)]
+    made.node("Slice", [shape, *ends], "h")
+    made.node("Cast", ["h"], "hf", to=FLOATS)
+    made.node("Sqrt", ["hf"], "hr")
+    return made.node("Div", [made.constant(np.ones(1, np.float32)), "hr"], "f")
 
 
 def _keys(made: _Graph, side: str, form: Form) -> str:

@@ -70,6 +70,7 @@ FORMS = {
     "last axis counted from the front": Form(axis=3),
     "before opset 13": Form(opset=12, target="zeros"),
     "newest opset": Form(opset=23),
+    "factor computed": Form(scale="computed"),
 }
 
 
@@ -143,13 +144,13 @@ def test_scores_that_are_an_output_are_left_alone_and_said_so() -> None:
     probabilities = next(node for node in model.graph if node.op_type == "Softmax").outputs[0]
     model.graph.outputs.append(probabilities)
     scope = Scope(ONNXRUNTIME_CPU)
-    assert not ATTENTION[0].apply(model, scope)
+    assert not ATTENTION[-1].apply(model, scope)
     assert scope.declined["attention", "the scores are used elsewhere too"]
 
 
 def test_excluded_sites_are_left_alone() -> None:
     model = ShapeInferencePass()(attention(Form())).model
-    assert not ATTENTION[0].apply(model, Scope(ONNXRUNTIME_CPU, frozenset({"y"})))
+    assert not ATTENTION[-1].apply(model, Scope(ONNXRUNTIME_CPU, frozenset({"y"})))
 
 
 def test_portable_models_get_standard_operators_only() -> None:

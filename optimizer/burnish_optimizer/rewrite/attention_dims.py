@@ -4,6 +4,7 @@ Shape inference loses dynamic dimensions at the first broadcast; exporters then 
 attention from `Shape` of some other value. Here a dimension is followed back to the value that sets it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +20,8 @@ SAME_SHAPE = frozenset({
     "Identity", "Cast", "Relu", "Sigmoid", "Tanh", "Erf", "Sqrt", "Neg", "Exp", "Clip", "Gelu", "Softmax",
     "LayerNormalization", "Dropout", "SimplifiedLayerNormalization", "RMSNormalization",
     "com.microsoft::Gelu", "com.microsoft::BiasGelu", "com.microsoft::FastGelu",
-    "com.microsoft::QuickGelu", "com.microsoft::SkipLayerNormalization",
+    "com.microsoft::QuickGelu", "com.microsoft::SkipLayerNormalization", "com.microsoft::RotaryEmbedding",
+    "Cos", "Sin",
 })  # fmt: skip
 BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Pow", "Where"})
 
@@ -29,6 +31,7 @@ class Dimensions:
     """Dimensions of one graph, remembered. roots: the values that set them, by identity."""
 
     roots: dict[int, ir.Value] = field(default_factory=dict)
+    _named: dict[str, tuple[int, int]] = field(default_factory=dict)
     _known: dict[tuple[int, int], Dimension] = field(default_factory=dict)
     _steps: int = 0
 
@@ -39,7 +42,9 @@ class Dimensions:
             self._steps += 1
             self.roots[id(value)] = value
             self._known[key] = key  # also what a cycle or too long a way finds
-            self._known[key] = self._static(value, axis) or self._follow(value, axis) or key
+            found = self._static(value, axis)
+            found = found if found is not None else self._follow(value, axis)
+            self._known[key] = found if found is not None else self._input(value, axis)
         return self._known[key]
 
     def entries(self, target: ir.Value | None) -> tuple[Dimension | None, ...] | None:
@@ -47,15 +52,39 @@ class Dimensions:
         found = constant(target, 16)
         if found is not None:
             return tuple(int(number) for number in found.reshape(-1))
-        node = is_op(target, "Concat", "Unsqueeze", "Shape", "Cast", "Reshape")
+        node = is_op(target, "Concat", "Unsqueeze", "Shape", "Cast", "Reshape", "Slice")
         if node is None:
             return None
+        if op_key(node) == "Slice":
+            return self._slice_entries(node)
         if op_key(node) == "Concat":
             parts = [self.entries(part) or (None,) for part in node.inputs]
             return tuple(entry for part in parts for entry in part)
         if op_key(node) == "Shape":
             return self._shape_entries(node)
         return (self._number(node.inputs[0]),) if op_key(node) != "Cast" else self.entries(node.inputs[0])
+
+    def number(self, value: ir.Value | None, depth: int = 8) -> float | None:
+        """What a scalar holds: a constant, a known dimension, or arithmetic on them (1/√H, say)."""
+        found = constant(value, 1)
+        if found is not None:
+            return float(found.item()) if found.size == 1 else None
+        node = is_op(value, *_ARITHMETIC) if depth else None
+        if node is None:
+            entries = self.entries(value)
+            one = entries[0] if entries is not None and len(entries) == 1 else None
+            return float(one) if isinstance(one, int) else None
+        terms = [self.number(term, depth - 1) for term in node.inputs]
+        known = [term for term in terms if term is not None]
+        return _calculate(op_key(node), known) if len(known) == len(terms) else None
+
+    def _slice_entries(self, node: ir.Node) -> tuple[Dimension | None, ...] | None:
+        source = self.entries(node.inputs[0])
+        given = [constant(value, 1) for value in node.inputs[1:]]
+        if source is None or any(v is None or v.size != 1 for v in given):
+            return None
+        start, end, *rest = (int(v.item()) for v in given if v is not None)
+        return source[start:end] if rest in ([], [0], [0, 1]) else None
 
     def _number(self, value: ir.Value | None) -> Dimension | None:
         """A scalar (or single-element) int64 value: a constant, or one entry of a shape."""
@@ -84,6 +113,13 @@ class Dimensions:
         dims = shape(value)
         return dims[axis] if dims is not None and axis < len(dims) else None
 
+    def _input(self, value: ir.Value, axis: int) -> tuple[int, int]:
+        """Inputs of the model name their dimensions: the same name is the same number (ONNX, IR.md)."""
+        here = (id(value), axis)
+        dims = value.shape if value.is_graph_input() else None
+        name = dims[axis].value if dims is not None and isinstance(dims[axis], ir.SymbolicDim) else None
+        return self._named.setdefault(name, here) if isinstance(name, str) else here
+
     def _follow(self, value: ir.Value, axis: int) -> Dimension | None:
         node = value.producer()
         if node is None or self._steps > MAX_STEPS or not node.inputs or value is not node.outputs[0]:
@@ -98,11 +134,33 @@ class Dimensions:
         return self.of(source, perm[axis]) if perm and source is not None else None
 
     def _matmul(self, node: ir.Node, axis: int) -> Dimension | None:
-        left, right = node.inputs[:2]
-        rows = rank(left)
-        if left is None or rank(right) != 2 or rows is None or axis >= rows - 1:
+        left, rows, columns = node.inputs[0], rank(node.inputs[0]), rank(node.inputs[1])
+        if left is None or rows is None or columns is None or axis >= rows - 1:
             return None
-        return self.of(left, axis)
+        if axis == rows - 2 or columns == 2:
+            return self.of(left, axis)
+        return self._broadcast(node, axis) if rows == columns else None
+
+    def _slice(self, node: ir.Node, axis: int) -> Dimension | None:
+        axes = constant(node.inputs[3], 8) if len(node.inputs) > 3 else None
+        dims, source = rank(node.inputs[0]), node.inputs[0]
+        if axes is None or dims is None or source is None:
+            return None
+        return self.of(source, axis) if axis not in {int(a) % dims for a in axes.reshape(-1)} else None
+
+    def _concat(self, node: ir.Node, axis: int) -> Dimension | None:
+        dims, source = rank(node.inputs[0]), node.inputs[0]
+        if dims is None or source is None or axis == attribute(node, "axis") % dims:
+            return None
+        return self.of(source, axis)
+
+    def _unsqueeze(self, node: ir.Node, axis: int) -> Dimension | None:
+        axes = constant(node.inputs[1], 8) if len(node.inputs) > 1 else None
+        before, source = rank(node.inputs[0]), node.inputs[0]
+        if axes is None or before is None or source is None:
+            return None
+        added = {int(a) % (before + axes.size) for a in axes.reshape(-1)}
+        return 1 if axis in added else self.of(source, axis - sum(a < axis for a in added))
 
     def _heads(self, node: ir.Node, axis: int) -> Dimension | None:
         query = node.inputs[0]
@@ -130,7 +188,22 @@ class Dimensions:
 _STEPS: dict[str, Callable[[Dimensions, ir.Node, int], Dimension | None]] = {
     "Transpose": Dimensions._transpose,
     "MatMul": Dimensions._matmul,
+    "Slice": Dimensions._slice,
+    "Concat": Dimensions._concat,
+    "Unsqueeze": Dimensions._unsqueeze,
     "Reshape": Dimensions._reshape,
     "Broadcast": Dimensions._broadcast,
     "com.microsoft::MultiHeadAttention": Dimensions._heads,
 }
+
+_ARITHMETIC: dict[str, int] = {"Sqrt": 1, "Reciprocal": 1, "Cast": 1, "Mul": 2, "Div": 2}
+
+
+def _calculate(op: str, terms: list[float]) -> float | None:
+    """One step in FP64; None where it has no finite answer."""
+    first, last = terms[0], terms[-1]
+    if (op == "Sqrt" and first < 0) or (op in ("Reciprocal", "Div") and last == 0):
+        return None
+    steps = {"Sqrt": lambda: math.sqrt(first), "Reciprocal": lambda: 1 / first, "Cast": lambda: first}
+    pairs = {"Mul": lambda: first * last, "Div": lambda: first / last}
+    return float((steps | pairs)[op]())

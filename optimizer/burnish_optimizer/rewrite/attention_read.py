@@ -12,8 +12,9 @@ import numpy as np
 import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
+from burnish_optimizer.rewrite.attention_dims import Dimensions
 from burnish_optimizer.rewrite.attention_parts import opset_of
-from burnish_optimizer.rewrite.values import attribute, constant, is_op, scalar, shape, used_once
+from burnish_optimizer.rewrite.values import attribute, constant, is_op, rank, scalar, shape, used_once
 
 HEADS_LAST = (0, 2, 1, 3)  # [B, N, S, H] ↔ [B, S, N, H]
 KEY_OF_HEADS = (0, 1, 3, 2)  # [B, N, T, H] → [B, N, H, T]
@@ -164,11 +165,11 @@ def unscale(value: ir.Value | None) -> tuple[ir.Value | None, float, tuple[ir.Va
 
 
 def _factor(value: ir.Value | None) -> float | None:
-    """A constant of one element that adds no axis; booleans and integers are no factors."""
+    """A number that is known: a constant of one element, or arithmetic on dimensions (1/√H)."""
     found = constant(value, 1)
-    if found is None or found.size != 1 or found.ndim > RANK or found.dtype == np.bool_:
-        return None
-    return float(found.item())
+    if found is None:
+        return Dimensions().number(value)
+    return float(found.item()) if found.size == 1 and found.ndim <= RANK and found.dtype != np.bool_ else None
 
 
 @dataclass(frozen=True)
@@ -204,14 +205,30 @@ def _keys(value: ir.Value | None) -> tuple[Heads, float] | None:
     """Keys before their last transpose, and the factor on them."""
     inner, outside, _ = unscale(value)
     transpose = is_op(inner, "Transpose")
-    if transpose is None:
-        return None
-    perm, source = attribute(transpose, "perm"), transpose.inputs[0]
-    source, inside, _ = unscale(source)
-    if source is None or perm not in (KEY_OF_HEADS, KEY_OF_ROWS):
+    perm = attribute(transpose, "perm") if transpose is not None else None
+    flat = _flat_keys(inner)
+    if transpose is None or perm not in (KEY_OF_HEADS, KEY_OF_ROWS):
+        return (heads_of(flat), outside) if flat is not None else None
+    source, inside, _ = unscale(transpose.inputs[0])
+    if source is None:
         return None
     found = heads_of(source) if perm == KEY_OF_HEADS else Heads(source, None)
     return found, outside * inside
+
+
+def _flat_keys(value: ir.Value | None) -> ir.Value | None:
+    """[B, N, T, H] before Reshape to [B·N, T, H], Transpose, Reshape to [B, N, H, T] (as torch exports)."""
+    last = is_op(value, "Reshape")
+    transpose = is_op(last.inputs[0], "Transpose") if last is not None else None
+    first = is_op(transpose.inputs[0], "Reshape") if transpose is not None else None
+    if last is None or transpose is None or first is None or attribute(transpose, "perm") != (0, 2, 1):
+        return None
+    dims, source = Dimensions(), first.inputs[0]
+    if source is None or rank(source) != RANK:
+        return None
+    heads, rows, size = (dims.of(source, axis) for axis in (1, 2, 3))
+    flat, split = dims.entries(first.inputs[1]) or (), dims.entries(last.inputs[1]) or ()
+    return source if flat[1:] == (rows, size) and split[1:] == (heads, size, rows) else None
 
 
 def heads_of(value: ir.Value | None) -> Heads:

@@ -30,7 +30,7 @@ ELEMENTWISE = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "HardSig
 
 @dataclass(frozen=True)
 class MergeConcatenated:
-    """Concat(f(x W₁ + b₁), f(x W₂ + b₂) …) → f(x [W₁ W₂ …] + [b₁ b₂ …]); MatMul, Gemm and Conv, f any or none.
+    """Concat(f(x W₁ + b₁), f(x W₂ + b₂) …) → f(x [W₁ W₂ …] + [b₁ b₂ …]); MatMul, Gemm, Conv, f any or none.
 
     Less work on every target: the same products, one pass over x, no copies.
     """
