@@ -1,0 +1,89 @@
+"""Whole-model transformations as passes: onnx-ir's own where they are right, ours where they are not."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from burnish_engine.report import Guarantee
+from burnish_optimizer.errors import Declined
+from burnish_optimizer.passes.contract import Change, Condition, Scope, always
+from burnish_optimizer.rewrite.driver import graphs
+from burnish_optimizer.rewrite.values import op_key
+
+REASON_CHARACTERS = 300
+
+Apply = Callable[[ir.Model, Scope], Sequence[Change]]
+
+
+@dataclass(frozen=True)
+class ModelPass:
+    """A pass that is one function over the whole model, which tells its changes itself.
+
+    run: rewrites in place, honours `scope.excluded`, returns what it changed.
+    """
+
+    name: str
+    guarantee: Guarantee
+    equation: str
+    run: Apply
+    condition: Condition = always
+
+    def requires(self, model: ir.Model, scope: Scope) -> str:
+        """See `Pass.requires`."""
+        return self.condition(model, scope)
+
+    def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
+        """See `Pass.apply`."""
+        return tuple(self.run(model, scope))
+
+    def ensures(self, model: ir.Model, scope: Scope) -> str:
+        """See `Pass.ensures`: nothing beyond what the gate sees."""
+        del model, scope
+        return ""
+
+
+@dataclass(frozen=True)
+class IrPass:
+    """A pass of onnx-ir. It knows no excluded sites: where its one site is excluded, it declines.
+
+    factory: makes the pass anew for every run (onnx-ir's passes keep state).
+    """
+
+    name: str
+    guarantee: Guarantee
+    equation: str
+    factory: Callable[[], ir.passes.PassBase]
+    condition: Condition = always
+
+    def requires(self, model: ir.Model, scope: Scope) -> str:
+        """See `Pass.requires`."""
+        if self.name in scope.excluded:
+            return "did not hold as a whole"
+        return self.condition(model, scope)
+
+    def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
+        """See `Pass.apply`. One change: the difference in op counts. Raises: Declined: onnx-ir refuses."""
+        del scope
+        before = tally(model)
+        try:
+            result = self.factory()(model)
+        except (ValueError, RuntimeError, ir.passes.PassError) as error:
+            message = " ".join(str(error.__cause__ or error).split())[:REASON_CHARACTERS]
+            raise Declined(message) from error
+        if not result.modified:
+            return ()
+        after = tally(model)
+        removed, added = before - after, after - before
+        return (Change(self.name, self.name, tuple(removed.elements()), tuple(added.elements())),)
+
+    def ensures(self, model: ir.Model, scope: Scope) -> str:
+        """See `Pass.ensures`: onnx-ir checks its own postconditions."""
+        del model, scope
+        return ""
+
+
+def tally(model: ir.Model) -> Counter[str]:
+    """Nodes by op type, those of subgraphs too."""
+    return Counter(op_key(node) for graph in graphs(model) for node in graph)

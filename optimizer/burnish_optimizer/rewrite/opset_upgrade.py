@@ -1,0 +1,109 @@
+"""Old models taken in: a newer file format and operator set, with everything around the nodes kept.
+
+Source: ONNX versioning, "IR versioning" and "Operator sets"; onnx.version_converter.
+"""
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import _c_api_utils
+
+from burnish_optimizer.errors import Declined
+from burnish_optimizer.passes.contract import Change, Scope
+from burnish_optimizer.rewrite.cleanup_unused import bodies
+from burnish_optimizer.rewrite.values import op_key
+
+# GroupNormalization, Gelu and the axes inputs of all reductions are in opset 20 or before.
+TARGET_OPSET = 20
+# The converter has no steps from below it.
+LEAST_OPSET = 7
+# From IR 4 on, initializers need not be inputs; IR 9 is the first that opset 20 models are written with.
+LEAST_IR = 9
+# Below this, every initializer had to be listed as an input.
+LISTED_IR = 4
+REASON_CHARACTERS = 200
+
+
+def raise_ir_version(model: ir.Model, scope: Scope) -> list[Change]:
+    """The file format says how initializers are read, not what operators do.
+
+    An initializer that is an input, too, is a default that callers may override: it stays both.
+    """
+    if model.ir_version >= LEAST_IR or "ir_version" in scope.excluded:
+        return []
+    model.ir_version = LEAST_IR
+    return [Change("raise-ir-version", "ir_version")]
+
+
+def free_listed_initializers(model: ir.Model, scope: Scope) -> list[Change]:
+    """Initializers that are inputs only since IR 3 wants it so = constants, as ONNX Runtime takes them."""
+    if model.ir_version >= LISTED_IR:
+        return []
+    listed = [v for v in model.graph.inputs if v.is_initializer() and v.name not in scope.excluded]
+    kept = [v for v in model.graph.inputs if v not in set(listed)]
+    model.graph.inputs.clear()
+    model.graph.inputs.extend(kept)
+    return [Change("free-initializers", v.name or "") for v in listed]
+
+
+def upgrade(model: ir.Model, scope: Scope) -> list[Change]:
+    """The same operators in opset 20. Raises: Declined: the converter cannot, or would leave parts behind."""
+    found = model.opset_imports.get("", 0)
+    if found >= TARGET_OPSET or "opset" in scope.excluded:
+        return []
+    _check(model, found)
+    before = [op_key(node) for node in model.graph]
+    signature = _signature(model.graph)
+    try:
+        proto = _c_api_utils.call_onnx_api(_convert, model)
+    except Exception as error:
+        message = " ".join(str(error).split())[:REASON_CHARACTERS]
+        raise Declined(f"opset {found} cannot be raised to {TARGET_OPSET}: {message}") from error
+    _adopt(model, ir.serde.deserialize_model(proto), signature)
+    return [Change("raise-opset", "opset", tuple(before), tuple(op_key(node) for node in model.graph))]
+
+
+def _check(model: ir.Model, found: int) -> None:
+    if found < LEAST_OPSET:
+        raise Declined(f"opset {found} is below {LEAST_OPSET}, the oldest that the converter knows")
+    if model.functions:
+        raise Declined("functions of the model are written in its operator set")
+    if any(True for node in model.graph for _ in bodies(node)):
+        raise Declined("the converter leaves the bodies of If, Loop and Scan in the old operator set")
+
+
+def _convert(proto: onnx.ModelProto) -> onnx.ModelProto:
+    return onnx.version_converter.convert_version(proto, TARGET_OPSET)
+
+
+Signature = dict[str | None, tuple[ir.TypeProtocol | None, ir.Shape | None]]
+
+
+def _signature(graph: ir.Graph) -> Signature:
+    return {value.name: (value.type, value.shape) for value in (*graph.inputs, *graph.outputs)}
+
+
+def _adopt(model: ir.Model, converted: ir.Model, signature: Signature) -> None:
+    """The new nodes under the old inputs, outputs, constants and documentation."""
+    old, new = model.graph, converted.graph
+    inputs = {value.name: value for value in new.inputs}
+    for name, value in old.initializers.items():
+        _restore(new, inputs.get(name, new.initializers.get(name)), value)
+    given = [v for v in new.inputs if v.name in {i.name for i in old.inputs}]
+    new.inputs.clear()
+    new.inputs.extend(given)
+    if [v.name for v in (*new.inputs, *new.outputs)] != [v.name for v in (*old.inputs, *old.outputs)]:
+        raise Declined("the converter changed the names of inputs or outputs")
+    for value in (*new.inputs, *new.outputs):
+        value.type, value.shape = signature[value.name]
+    new.name, new.doc_string = old.name, old.doc_string
+    new.metadata_props.update(old.metadata_props)
+    opsets = {**old.opset_imports, "": TARGET_OPSET}
+    model.graph = new
+    model.opset_imports.update(opsets)
+
+
+def _restore(graph: ir.Graph, found: ir.Value | None, value: ir.Value) -> None:
+    """An initializer with its content, whether the converter had it as an input or kept it."""
+    if found is not None and value.const_value is not None:
+        found.const_value, found.type, found.shape = value.const_value, value.type, value.shape
+        graph.register_initializer(found)

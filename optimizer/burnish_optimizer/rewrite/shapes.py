@@ -1,0 +1,97 @@
+"""Types and shapes of every value, symbolic dimensions too.
+
+What a model file says of its intermediate values may be stale: it is forgotten first, wherever inference
+can find it again. What it says of its inputs and outputs is its signature: it stays.
+"""
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import _c_api_utils
+
+from burnish_optimizer.rewrite.driver import graphs
+from burnish_optimizer.rewrite.values import STANDARD
+
+INFERRED = "burnish.shapes"
+
+Dim = int | str | None
+
+
+def ensure_shapes(model: ir.Model) -> None:
+    """Infer once per model: rules keep the shapes of what they replace."""
+    if INFERRED not in model.graph.meta:
+        infer(model)
+
+
+def infer(model: ir.Model) -> bool:
+    """Infer types and shapes of all intermediate values. Returns whether ONNX's inference took the model."""
+    signature = [(value, value.type, value.shape) for value in model.graph.outputs]
+    forgotten = _forget(model)
+    try:
+        proto = _c_api_utils.call_onnx_api(_infer, model)
+        inferred = ir.serde.deserialize_model(proto)
+    except Exception:  # noqa: BLE001 - C++ raises what it likes; fewer rules match then
+        inferred = None
+    for value, kind, shape in forgotten if inferred is None else ():
+        value.type, value.shape = kind, shape
+    if inferred is not None:
+        _merge(model, inferred)
+    for value, kind, shape in signature:
+        value.type, value.shape = kind, shape
+    model.graph.meta[INFERRED] = True
+    return inferred is not None
+
+
+def dims(value: ir.Value | None) -> tuple[Dim, ...] | None:
+    """Dimensions: a number, a symbol that stands for the same number wherever it occurs, or None."""
+    if value is None:
+        return None
+    if value.shape is None:
+        found = value.const_value
+        return tuple(int(d) for d in found.shape.numpy()) if found is not None else None
+    return tuple(d if isinstance(d, int) else (d.value or None) for d in value.shape)
+
+
+def static(value: ir.Value | None) -> tuple[int, ...] | None:
+    """Dimensions where all are numbers."""
+    found = dims(value)
+    if found is None or not all(isinstance(d, int) for d in found):
+        return None
+    return tuple(d for d in found if isinstance(d, int))
+
+
+def same_shape(one: ir.Value | None, other: ir.Value | None) -> bool:
+    """Whether two values provably have the same shape. Two unknown dimensions are not the same."""
+    first, second = dims(one), dims(other)
+    return first is not None and first == second and None not in first
+
+
+def _infer(proto: onnx.ModelProto) -> onnx.ModelProto:
+    return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
+
+
+def _forget(model: ir.Model) -> list[tuple[ir.Value, ir.TypeProtocol | None, ir.Shape | None]]:
+    """Types and shapes that inference finds again: outputs of operators that ONNX knows."""
+    found = [
+        value
+        for graph in graphs(model)
+        for node in graph
+        if node.domain in STANDARD
+        for value in node.outputs
+        if not (value.is_graph_output() and graph is model.graph)
+    ]
+    kept = [(value, value.type, value.shape) for value in found]
+    for value in found:
+        value.shape = None
+    return kept
+
+
+def _merge(model: ir.Model, inferred: ir.Model) -> None:
+    """Graphs come in the same order on both sides; values are matched by name within their graph."""
+    for graph, source in zip(graphs(model), graphs(inferred), strict=True):
+        known = {value.name or "": value for node in source for value in node.outputs if value.name}
+        for node in graph:
+            for value in node.outputs:
+                found = known.get(value.name or "")
+                if found is not None:
+                    value.type = found.type if found.type is not None else value.type
+                    value.shape = found.shape if found.shape is not None else value.shape
