@@ -2,10 +2,22 @@
 
 from burnish_engine.report import Guarantee
 from burnish_optimizer.passes.contract import Pass
-from burnish_optimizer.rewrite import activations, activations_parts, clips, reductions
+from burnish_optimizer.rewrite import (
+    activations,
+    activations_parts,
+    affine_steps,
+    clips,
+    conv,
+    conv_activation,
+    conv_pads,
+    gemm,
+    reductions,
+    slices,
+)
 from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.rewrite.normalization import LayerNorm, RmsNorm
 from burnish_optimizer.rewrite.normalization_scale import NormBias, NormScale, SkipLayerNorm
+
 
 FUSION: tuple[Pass, ...] = (
     RulePass(
@@ -63,10 +75,50 @@ FUSION: tuple[Pass, ...] = (
         (reductions.ReduceNorm(), reductions.GlobalPool()),
     ),
     RulePass(
-        "fuse-contrib",
+        "fuse-affine",
+        Guarantee.ROUNDING,
+        "s · (W ∗ x + b) + t → (s · W) ∗ x + (s · b + t): BatchNorm, Mul, Add into Conv, Gemm, MatMul",
+        (
+            conv.AffineAfter(),
+            affine_steps.BatchNormChain(),
+            affine_steps.ConstantChain(),
+            conv.AffineBefore(),
+            conv_pads.PadInto(),
+        ),
+    ),
+    RulePass(
+        "fuse-gemm",
+        Guarantee.ROUNDING,
+        "A · B + c → Gemm(A, B, c); Gemm(Aᵀ, B) → Gemm(A, B, transA)",
+        (gemm.MatMulAdd(), gemm.GemmTranspose()),
+    ),
+    RulePass(
+        "fuse-slices",
+        Guarantee.EXACT,
+        "x[0:a], x[a:b], x[b:n] → Split(x)",
+        (slices.SlicesSplit(),),
+    ),
+)
+"""In order: whole expressions before their parts. Standard operators, but for GELU and SiLU of old opsets."""
+
+FUSION_CONTRIB: tuple[Pass, ...] = (
+    RulePass(
+        "fuse-conv-activation",
+        Guarantee.ROUNDING,
+        "f(Conv(x) + z) → FusedConv(x, z, f)",
+        (conv_activation.ConvAddRelu(), conv_activation.ConvActivation()),
+    ),
+    RulePass(
+        "fuse-matmul",
+        Guarantee.ROUNDING,
+        "c · A · Bᵀ → FusedMatMul(A, B, transB, alpha = c); f(Gemm) → FusedGemm(f)",
+        (gemm.MatMulTranspose(), gemm.MatMulScale(), gemm.GemmActivation()),
+    ),
+    RulePass(
+        "fuse-skip",
         Guarantee.ROUNDING,
         "Gelu(x + b) → BiasGelu(x, b); LayerNormalization(x + s) → SkipLayerNormalization(x, s)",
         (activations.BiasGelu(), SkipLayerNorm()),
     ),
 )
-"""In order: whole expressions before their parts; standard operators before those of ONNX Runtime."""
+"""ONNX Runtime's own operators: after attention, whose parts they would hide, and before layout."""

@@ -39,8 +39,10 @@ class Gelu:
             found = affine(erf.inputs[0]) if erf is not None and erf.inputs[0] is not None else None
             if found is None or found.value is not x or found.offset:
                 continue
-            if not near(scale, 0.5, x) or not near(found.scale, math.sqrt(0.5), x):
-                scope.decline(self.name, f"{scale:.6g} · x · (1 + erf({found.scale:.6g} · x)) is no GELU")
+            if not near(scale, 0.5, x):
+                continue  # the half may still come, one node on
+            if not near(found.scale, math.sqrt(0.5), x):
+                scope.decline(self.name, f"x · (1 + erf({found.scale:.6g} · x)) / 2 is no GELU")
                 continue
             return write_gelu(scope, self.name, node.outputs[0], x, "none")
         return None
