@@ -24,7 +24,8 @@ import onnx_ir as ir
 
 from burnish_optimizer.rewrite.attention_dims import Dimension, Dimensions
 from burnish_optimizer.rewrite.attention_parts import Parts, find_shared
-from burnish_optimizer.rewrite.attention_read import HEADS_LAST, RANK, Attention, Heads, Mask
+from burnish_optimizer.rewrite.attention_read import HEADS_LAST, Attention, Heads
+from burnish_optimizer.rewrite.attention_scores import RANK, Mask
 from burnish_optimizer.rewrite.values import attribute, dtype, is_op, shape
 from burnish_optimizer.targets.kernels import MICROSOFT
 
