@@ -1,0 +1,102 @@
+"""Floating-point arrays that try what models may meet: ranges, signs of zero, denormals, NaN, ±Inf. Pure.
+
+Arrays have the NumPy type that onnx-ir gives the element type: `ml_dtypes` for bfloat16, float8 and 4 bits.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from burnish_runtime.session import Array
+
+LARGE = 1e3
+TINY = 1e-5
+SHIFT = 3.0
+# One element in this many is replaced where special values are scattered.
+SPARSITY = 32
+
+
+class Style(StrEnum):
+    """What a probe is about; its value is what a reader sees."""
+
+    NORMAL = "normal"
+    UNIFORM = "uniform 0 to 1"
+    LARGE = "large"
+    NONFINITE = "NaN and infinities"
+    TINY = "tiny, zeros and denormals"
+    SHIFTED = "normal around 3"
+
+
+def drawn(style: Style, shape: Sequence[int], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
+    """An array in a style, rounded into the range of its type (never to infinity by overflow)."""
+    values = rng.random(shape) if style is Style.UNIFORM else rng.standard_normal(shape)
+    shift = SHIFT if style is Style.SHIFTED else 0.0
+    made = within(np.asarray(values) * _SCALES.get(style, 1.0) + shift, dtype)
+    if style is Style.NONFINITE:
+        return in_last_row(made, rng)
+    return scattered(made, subtle(dtype), rng) if style is Style.TINY else made
+
+
+def limits(dtype: np.dtype[Any]) -> Any:
+    """`numpy.finfo` for every floating-point type there is, those of ml_dtypes too."""
+    return ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
+
+
+def within(values: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 values as `dtype`, clipped to its finite range."""
+    most = float(limits(dtype).max)
+    return np.clip(values, -most, most).astype(dtype)
+
+
+def subtle(dtype: np.dtype[Any]) -> Array:
+    """±0 and ±denormals, as far as the type has them."""
+    info = limits(dtype)
+    small = np.array([info.smallest_subnormal, info.smallest_normal], np.float64)
+    return _kept([0.0, -0.0, small[0], -small[0], (small[0] + small[1]) / 2], dtype)
+
+
+def nonfinite(dtype: np.dtype[Any]) -> Array:
+    """NaN and ±Inf, as far as the type has them."""
+    return _kept([np.nan, np.inf, -np.inf], dtype)
+
+
+def extremes(dtype: np.dtype[Any]) -> Array:
+    """Everything that is no ordinary number, and the largest finite ones."""
+    most = float(limits(dtype).max)
+    return np.concatenate([nonfinite(dtype), subtle(dtype), _kept([most, -most], dtype)])
+
+
+def scattered(array: Array, specials: Array, rng: np.random.Generator) -> Array:
+    """A copy with a few elements replaced, each special value once at least where there is room.
+
+    Half of the elements stay at least; one element alone stays what it is.
+    """
+    count = min(max(array.size // SPARSITY, len(specials)), array.size // 2)
+    made = array.copy()
+    if count and len(specials):
+        flat = made.reshape(-1)
+        flat[rng.choice(array.size, count, replace=False)] = rng.permutation(np.resize(specials, count))
+    return made
+
+
+def in_last_row(array: Array, rng: np.random.Generator) -> Array:
+    """NaN and infinities in the last row alone, where there are rows: the others still give numbers."""
+    made = array.copy()
+    part = made[-1:] if made.ndim > 1 and made[-1:].size > 1 else made
+    part[...] = scattered(part, nonfinite(array.dtype), rng)
+    return made
+
+
+def _kept(values: Sequence[float], dtype: np.dtype[Any]) -> Array:
+    """Values that survive the type: no NaN for an infinity that float8 lacks, no zero for a denormal."""
+    with np.errstate(all="ignore"):
+        made = np.array(values, np.float64).astype(dtype)
+        back = made.astype(np.float64)
+    kept: Array = made[(back == values) | (np.isnan(back) & np.isnan(values))]
+    return kept
+
+
+_SCALES: Mapping[Style, float] = {Style.LARGE: LARGE, Style.TINY: TINY}

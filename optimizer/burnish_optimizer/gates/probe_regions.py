@@ -1,0 +1,99 @@
+"""Variations of the inputs of a region that was cut out of a model. Pure.
+
+Only floating-point inputs vary: integers, truth values and texts are indices, sizes and branches there,
+and keep the values that a real run gave them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from burnish_optimizer.gates.probe_floats import extremes, scattered, within
+from burnish_optimizer.gates.probe_inputs import fed
+from burnish_optimizer.gates.probe_roles import SIZING
+from burnish_optimizer.gates.probe_trace import uses
+from burnish_optimizer.ingest.feeds import Feeds
+from burnish_runtime.session import Array
+
+MOST = 5
+# Each element has a magnitude of its own: 10^-6 to 10^6, within the range of its type.
+MAGNITUDES = (-6.0, 6.0)
+
+Vary = Callable[[Array, np.random.Generator], Array]
+
+
+def varied_floats(region: ir.Model) -> dict[str, ir.DataType]:
+    """The inputs of a region that may vary: floating-point ones that size nothing (Resize scales, Range)."""
+    return {
+        value.name or "": value.dtype
+        for value in fed(region)
+        if value.dtype is not None
+        and value.dtype.is_floating_point()
+        and not any(use.role in SIZING for use in uses(region, value))
+    }
+
+
+def region_variations(
+    captured: Feeds, floats: Mapping[str, ir.DataType], seed: int = 0, most: int = MOST
+) -> Iterator[tuple[str, Feeds]]:
+    """Named inputs to run a region on, the captured ones first.
+
+    Args:
+        captured: what the region's inputs held in a run of the model; may hold arrays without elements.
+        floats: the inputs that vary, with their element types (bfloat16 may travel as raw uint16).
+    """
+    yield "captured", captured
+    if not any(captured[name].size for name in floats):
+        return
+    for name, vary in islice(_VARIATIONS.items(), max(most - 1, 0)):
+        rng = np.random.default_rng([seed, len(name)])
+        yield (
+            name,
+            {
+                key: _varied(array, floats[key], vary, rng) if key in floats else array
+                for key, array in captured.items()
+            },
+        )
+
+
+def _varied(array: Array, kind: ir.DataType, vary: Vary, rng: np.random.Generator) -> Array:
+    """Vary the numbers, whatever type carries them."""
+    dtype = np.dtype(kind.numpy())
+    made = vary(array if array.dtype == dtype else array.view(dtype), rng)
+    return np.ascontiguousarray(made).view(array.dtype).reshape(array.shape)
+
+
+def _spread(array: Array, rng: np.random.Generator) -> Array:
+    """normal × 10^k, k of its own for each element; never negative where nothing captured was.
+
+    (What was captured tells the domain: variances, scales and probabilities have no sign.)
+    """
+    values = rng.standard_normal(array.shape) * 10.0 ** rng.uniform(*MAGNITUDES, array.shape)
+    unsigned = array.size > 0 and not np.any(array.astype(np.float64) < 0)
+    return within(np.abs(values) if unsigned else np.asarray(values), array.dtype)
+
+
+def _distinct(array: Array, rng: np.random.Generator) -> Array:
+    """Every element another number between -2 and 2, in no order: swapped axes and mixed rows show."""
+    steps = (np.arange(array.size) + 0.5) * (4.0 / max(array.size, 1)) - 2.0
+    return within(rng.permutation(steps).reshape(array.shape), array.dtype)
+
+
+def _special(array: Array, rng: np.random.Generator) -> Array:
+    """Captured values with a few NaN, ±Inf, ±0, denormals and largest numbers among them."""
+    return scattered(array, extremes(array.dtype), rng)
+
+
+def _zeros(array: Array, _rng: np.random.Generator) -> Array:
+    return np.zeros(array.shape, array.dtype)
+
+
+_VARIATIONS: Mapping[str, Any] = {
+    "10^-6 to 10^6": _spread,
+    "NaN, infinities, zeros, denormals": _special,
+    "all different": _distinct,
+    "zeros": _zeros,
+}

@@ -1,0 +1,215 @@
+"""Probes: the inputs of a whole model that gates try.
+
+A probe is what the source itself can run, unoptimized: sizes of free dimensions from small to large, batches
+of 0 to 3 rows, indices within their tables, masks, every branch, and floating-point values over the range.
+The search is bounded in runs and in elements, so that its cost is known before it starts, and it is
+deterministic: the same model, samples and seed give the same probes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+import numpy as np
+import onnx_ir as ir
+
+from burnish_optimizer.gates.probe_feeds import Filler, Plan, Signature
+from burnish_optimizer.gates.probe_floats import Style
+from burnish_optimizer.gates.probe_inputs import (
+    batch_like,
+    elements,
+    inputs_of,
+    ranks_to_try,
+    row_axes,
+    unfillable,
+)
+from burnish_optimizer.gates.probe_regions import region_variations, varied_floats
+from burnish_optimizer.gates.probe_roles import FATAL_WHERE_EMPTY
+from burnish_optimizer.gates.probe_sizes import Assignment, Free
+from burnish_optimizer.ingest.feeds import Feeds
+from burnish_optimizer.rewrite.values import op_key
+
+__all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probes", "varied_floats"]
+
+Run = Callable[[Feeds], Feeds]
+
+MOST = 6
+# A whole search, all runs of the source together; the second bounds its time on large inputs.
+MAX_TRIES = 600
+MAX_TRIED_ELEMENTS = 1 << 26
+# Sizes that are tried with each of the simpler ways to fill integers, once the graph's hints have failed.
+FALLBACK_SIZES = 40
+# What to try at most for one probe where other sizes of the model are known already.
+NEAR_SIZES = 6
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Inputs that the source runs on.
+
+    Args:
+        name: what they are, for a reader: "batch 2, H 64, W 64, normal".
+        axes: by input, the axis that counts the rows of a batch, as far as the free dimensions tell.
+    """
+
+    name: str
+    feeds: Feeds
+    axes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was found. `reason`: why there is no probe at all; empty where there is one."""
+
+    probes: tuple[Probe, ...]
+    reason: str = ""
+
+
+def model_probes(
+    model: ir.Model, run: Run, *, samples: Sequence[Feeds] = (), seed: int = 0, most: int = MOST
+) -> tuple[Probe, ...]:
+    """Inputs that the source accepts, the user's samples first; see `search_probes`."""
+    return search_probes(model, run, samples=samples, seed=seed, most=most).probes
+
+
+def search_probes(
+    model: ir.Model, run: Run, *, samples: Sequence[Feeds] = (), seed: int = 0, most: int = MOST
+) -> Search:
+    """Look for inputs that the source accepts.
+
+    Args:
+        run: the source in ONNX Runtime with every optimization disabled; raises where it refuses.
+        samples: the user's own data: they come first, and fill half of the probes at most, for user data
+            hold no NaN and seldom an empty batch.
+        most: how many probes to return.
+    Returns: no probes for sequences, optionals, maps, complex numbers, and where the source refused all.
+    """
+    reason = unfillable(model)
+    axes = {} if reason else _declared_axes(model)
+    given = tuple(_accepted_samples(run, samples[: (most + 1) // 2], axes))
+    if reason:
+        return Search(given, "" if given else reason)
+    fatal = any(op_key(node) in FATAL_WHERE_EMPTY for node in _nodes(model))
+    refused = ""
+    for rank in ranks_to_try(model):
+        hunt = _Hunt(Signature.of(model, rank), run, seed, may_be_empty=not fatal)
+        found = tuple(islice(chain(given, hunt.probes()), most))
+        if len(found) > len(given):
+            return Search(found)
+        refused = refused or hunt.refused
+    return Search(given, "" if given else f"the source refused every probe: {refused or 'no sizes fit'}")
+
+
+def _nodes(model: ir.Model) -> Iterator[ir.Node]:
+    yield from model.graph.all_nodes()
+    for function in model.functions.values():
+        yield from function.all_nodes()
+
+
+def _declared_axes(model: ir.Model) -> Mapping[str, int]:
+    inputs = inputs_of(model)
+    return row_axes(inputs, batch_like(inputs))
+
+
+def _accepted_samples(run: Run, samples: Sequence[Feeds], axes: Mapping[str, int]) -> Iterator[Probe]:
+    for number, feeds in enumerate(samples, 1):
+        try:
+            run(feeds)
+        except Exception:  # noqa: BLE001, S112 - whatever the source refuses, in its many ways, is no probe
+            continue
+        yield Probe(f"sample {number}", feeds, axes)
+
+
+def plans(ways: int) -> Iterator[Plan]:
+    """What to look for, the most telling first; every style goes down the next branch."""
+    yield Plan(Style.NORMAL, batch=2, start=5)
+    yield Plan(Style.UNIFORM, batch=1, start=16, variant=1)
+    yield from (Plan(Style.NORMAL, batch=2, start=7, variant=way) for way in range(2, min(ways, 4)))
+    yield Plan(Style.LARGE, batch=3, start=8, variant=2)
+    yield Plan(Style.NONFINITE, batch=2, start=3, variant=3)
+    yield Plan(Style.TINY, batch=1, start=7, variant=4)
+    yield Plan(Style.NORMAL, empty=True, variant=5)
+    yield Plan(Style.SHIFTED, batch=1, start=1, variant=6)
+
+
+@dataclass
+class _Hunt:
+    """One search over sizes and fillers; remembers what the source took.
+
+    good: sizes and filler that each branch was last run with.   refused: the source's first objection.
+    """
+
+    signature: Signature
+    run: Run
+    seed: int
+    may_be_empty: bool
+    good: dict[int, tuple[Assignment, Filler]] = field(default_factory=dict)
+    hopeless: set[int] = field(default_factory=set)
+    tries: int = 0
+    tried_elements: int = 0
+    refused: str = ""
+
+    def probes(self) -> Iterator[Probe]:
+        """A probe for every plan that the source has one for; without any for the first two plans, none."""
+        ways = self.signature.variants
+        wanted = (plan for plan in plans(ways) if self.may_be_empty or not plan.empty)
+        for number, plan in enumerate(wanted):
+            if number > ways and not self.good:
+                return
+            branch = plan.variant % ways
+            for assignment, filler in self._candidates(plan, branch):
+                feeds = self._accepted(plan, assignment, filler)
+                if feeds is not None:
+                    self.good.setdefault(branch, (assignment, filler))
+                    axes = row_axes(self.signature.inputs, assignment.rows)
+                    yield Probe(self._name(plan, assignment, filler, feeds), feeds, axes)
+                    break
+
+    def _candidates(self, plan: Plan, branch: int) -> Iterator[tuple[Assignment, Filler]]:
+        free = Free(self.signature.inputs, self.signature.hints)
+        known = self.good.get(branch) or next(iter(self.good.values()), None)
+        if plan.empty:
+            yield from ((a, known[1]) for a in free.empty(known[0])) if known else ()
+            return
+        if known:
+            yield from ((a, known[1]) for a in self._near(free, plan, known[0]))
+        if branch not in self.good and branch not in self.hopeless:
+            self.hopeless.add(branch)
+            yield from self._everything(free, plan)
+
+    def _near(self, free: Free, plan: Plan, good: Assignment) -> Iterator[Assignment]:
+        """The plan's own sizes with the rows that are known by now, then what is near the good ones."""
+        own = (a for a in free.ladder(plan.batch, plan.start) if a.rows == good.rows)
+        yield from islice(own, 2)
+        yield from islice(free.near(good, plan.batch, plan.variant), NEAR_SIZES)
+
+    def _everything(self, free: Free, plan: Plan) -> Iterator[tuple[Assignment, Filler]]:
+        batches = dict.fromkeys((plan.batch, 1))
+        for batch in batches:
+            yield from ((a, Filler.TRACED) for a in free.ladder(batch, plan.start))
+        if self.signature.has_whole:
+            for filler in (Filler.ONES, Filler.ZEROS, Filler.SMALL):
+                for batch in batches:
+                    ladder = islice(free.ladder(batch, plan.start), FALLBACK_SIZES)
+                    yield from ((a, filler) for a in ladder)
+
+    def _accepted(self, plan: Plan, at: Assignment, filler: Filler) -> Feeds | None:
+        cost = elements(self.signature.inputs, at.sizes)
+        if self.tries >= MAX_TRIES or (self.tries and self.tried_elements + cost > MAX_TRIED_ELEMENTS):
+            return None
+        self.tries += 1
+        self.tried_elements += cost
+        try:
+            feeds = self.signature.feeds(plan, at, filler, self.seed)
+            with np.errstate(all="ignore"):
+                self.run(feeds)
+        except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
+            self.refused = self.refused or " ".join(str(error).split())[:200]
+            return None
+        return feeds
+
+    def _name(self, plan: Plan, at: Assignment, filler: Filler, feeds: Feeds) -> str:
+        numbers = plan.style.value if self.signature.has_floats else f"draw {plan.variant + 1}"
+        parts = [str(at), self.signature.told(feeds), numbers]
+        parts += [filler.value] if filler is not Filler.TRACED else []
+        return ", ".join(part for part in parts if part)
