@@ -1,4 +1,4 @@
-"""`burnish inspect | verify | pull | push | report`: engines in folders and registries."""
+"""`burnish verify | pull | push | report`: engines in folders and registries."""
 
 import shutil
 import tempfile
@@ -54,17 +54,16 @@ def _shape(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
 
 
-@click.command()
-@ENGINE_ARGUMENT
-@OUTPUT_OPTION
-def inspect(engine: str, output: str) -> None:
-    """Show what ENGINE (a folder or oci://…) is: backend, precision, signature, origin."""
+def engine_facts(engine: str) -> dict[str, Any]:
+    """What an engine (a folder or oci://…) is, by name.
+
+    Raises: InvalidEngine, NotFound, IntegrityError and what the registry says.
+    """
     if _is_remote(engine):
         with _client() as client:
             descriptor, manifest = store.verify_engine(client, Reference.parse(engine))
-        emit(_facts(descriptor, manifest.digest), output)
-    else:
-        emit(_facts(store.read_engine(Path(engine)), None), output)
+        return _facts(descriptor, manifest.digest)
+    return _facts(store.read_engine(Path(engine)), None)
 
 
 @click.command()

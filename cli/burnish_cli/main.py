@@ -17,8 +17,13 @@ TERMINATED = 128 + signal.SIGTERM
 
 COMMANDS = {
     "optimize": ("burnish_cli.optimize:optimize", "Make the fastest engine that keeps its answers."),
+    "rewrite": (
+        "burnish_cli.rewrite:rewrite",
+        "Rewrite models without changing their answers, and prove it.",
+    ),
+    "compare": ("burnish_cli.compare:compare", "Judge whether two models give the same answers."),
     "targets": ("burnish_cli.targets:targets", "Tell what this machine is, as a fingerprint."),
-    "inspect": ("burnish_cli.engines:inspect", "Show what an engine is."),
+    "inspect": ("burnish_cli.inspect:inspect", "Show what an engine or a model is."),
     "verify": ("burnish_cli.engines:verify", "Check every byte of an engine."),
     "pull": ("burnish_cli.engines:pull", "Fetch an engine or files from a registry."),
     "push": ("burnish_cli.engines:push", "Put an engine or files into a registry."),

@@ -1,10 +1,6 @@
 """`burnish optimize`: one source, one target, one engine; on a laptop or in a Job."""
 
 import json
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -14,14 +10,13 @@ from pydantic import ValidationError
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
 from burnish_cli.parse import Choices, Duration, Latency
+from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scratch
 from burnish_engine import outcome, store
-from burnish_engine.errors import StalledError
 from burnish_engine.faults import diagnosed
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.request import Backend, LatencyGoal, Metric, Minimize, OptimizationRequest, Precision
 from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
-from burnish_optimizer.progress import JsonProgress, Progress, RichProgress
 from burnish_optimizer.report.console import render_report
 
 _DATA = "PATH|URI"
@@ -58,7 +53,7 @@ class Destination:
 @click.option("--backends", type=Choices(Backend), help="Allowed. [default: onnxruntime,openvino]")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many.")
 @click.option("--budget", type=Duration(), help="Stop trying recipes after this time, such as 10m.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads. [default: what the CPU quota allows]")
+@THREADS_OPTION
 @click.option("--name", help="Name of the engine. [default: the model's]")
 @click.option("--push", metavar="OCI", help="Publish the engine at oci://host/repository:tag.")
 @click.option("-o", "folder", type=click.Path(path_type=Path), help="Write the engine to this new folder.")
@@ -69,9 +64,7 @@ class Destination:
 @click.option("--calibration-digest", help="Refuse calibration data of another digest.")
 @click.option("--evaluation-digest", help="Refuse evaluation data of another digest.")
 @click.option("--outcome", "outcome_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
-@click.option(
-    "--work-dir", type=click.Path(path_type=Path), help="Scratch space. [default: a temporary folder]"
-)
+@WORK_DIR_OPTION
 @OUTPUT_OPTION
 def optimize(model: str, outcome_file: Path | None, output: str, **options: object) -> None:
     """Make the fastest engine of MODEL (a path, https://… or oci://…) that keeps its answers.
@@ -107,12 +100,12 @@ def _run(model: str, options: dict[str, object]) -> tuple[OptimizeResult, str | 
 
     destination = _destination(options)
     request = _request(options)
-    with _scratch(options["work_dir"]) as scratch, _progress() as progress:
-        folder = destination.folder or scratch / "engine"
-        result = run(_job(model, options, request, scratch, folder), progress)
+    with scratch(options["work_dir"]) as work_dir, progress() as told:
+        folder = destination.folder or work_dir / "engine"
+        result = run(_job(model, options, request, work_dir, folder), told)
         if destination.push is None:
             return result, None
-        progress.update("publish", f"pushing to {destination.push}", 1, 1)
+        told.update("publish", f"pushing to {destination.push}", 1, 1)
         with RegistryClient.from_environment() as client:
             return result, store.push_engine(client, destination.push, result.folder).digest
 
@@ -203,29 +196,6 @@ def name_of(model: str) -> str:
     else:
         last = Path(model).resolve().name
     return last.removesuffix(".onnx") or "model"
-
-
-@contextmanager
-def _scratch(work_dir: object) -> Iterator[Path]:
-    if isinstance(work_dir, Path) and not work_dir.is_dir():
-        raise StalledError(
-            str(work_dir),
-            found="no such folder",
-            expected="scratch space",
-            remedy="Create it, or drop --work-dir.",
-        )
-    parent = work_dir if isinstance(work_dir, Path) else None
-    with tempfile.TemporaryDirectory(prefix="burnish-", dir=parent) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    if not sys.stderr.isatty():
-        yield JsonProgress()
-        return
-    with RichProgress() as progress:
-        yield progress
 
 
 def _show(result: OptimizeResult, output: str, options: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Click parameter types: durations, latency goals, comma lists of enums."""
+"""Click parameter types: durations, latency goals, shapes, comma lists of enums."""
 
 import re
 from enum import StrEnum
@@ -55,6 +55,27 @@ class Latency(click.ParamType[LatencyGoal]):
             return LatencyGoal(percentile=float(match[1]), seconds=seconds(match[2]))
         except ValueError:
             self.fail(f"found {value!r}, expected a percentile from 0 to 100 and a time above 0", param, ctx)
+
+
+class InputShape(click.ParamType[tuple[str, tuple[int, ...]]]):
+    """`x=1x3x224x224` → ("x", (1, 3, 224, 224)); a scalar is `x=`. Names may hold `=`."""
+
+    name = "name=sizes"
+
+    def convert(
+        self,
+        value: tuple[str, tuple[int, ...]] | str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, tuple[int, ...]]:
+        """Parse, or fail with what was expected."""
+        if not isinstance(value, str):
+            return value
+        name, found, sizes = value.rpartition("=")
+        parts = [part for part in sizes.split("x") if sizes]
+        if not found or not name or not all(part.isascii() and part.isdecimal() for part in parts):
+            self.fail(f"found {value!r}, expected an input and its sizes such as x=1x3x224x224", param, ctx)
+        return name, tuple(map(int, parts))
 
 
 class Choices(click.ParamType[tuple[Choice, ...]]):

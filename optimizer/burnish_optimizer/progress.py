@@ -69,6 +69,20 @@ class RichProgress:
         self._bars.update(self._task, description=message, stage=stage, completed=done, total=total)
 
 
+class Numbered:
+    """Progress of one thing of many: its steps are parts of one step of the whole."""
+
+    def __init__(self, whole: Progress, name: str, position: int, count: int) -> None:
+        self._whole, self._name, self._position, self._count = whole, name, position, count
+
+    def update(self, stage: str, message: str, done: int, total: int) -> None:
+        """See `Progress.update`. A whole of `count` × `total` steps."""
+        scale = max(total, 1)
+        self._whole.update(
+            stage, f"{self._name}: {message}", self._position * scale + done, self._count * scale
+        )
+
+
 class Steps:
     """Counts the steps of a run, so that each place only says what it does."""
 

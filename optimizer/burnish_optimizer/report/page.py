@@ -1,16 +1,36 @@
-"""`report.html`: one file, no network, readable in light and dark."""
+"""`report.html`: one file, no network, readable in light and dark, and on paper."""
+
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from burnish_engine.report import Report
+from burnish_optimizer.report.chains import fused_regions
 from burnish_optimizer.report.console import milliseconds, size
 from burnish_optimizer.report.plot import speedup_plot
+from burnish_optimizer.report.words import seconds, share
 
 TEMPLATE = "report.html.j2"
 
 
 def render_page(report: Report, name: str) -> str:
     """The page. Everything is escaped: names and errors come from files that users hand in."""
+    return (
+        templates()
+        .get_template(TEMPLATE)
+        .render(
+            report=report,
+            name=name,
+            plot=speedup_plot(report),
+            won=report.selected.recipe != "baseline",
+            regions=fused_regions(report.passes),
+        )
+    )
+
+
+@cache
+def templates() -> Environment:
+    """The templates of all pages: everything that is put in is escaped, and nothing may be missing."""
     environment = Environment(
         loader=PackageLoader("burnish_optimizer.report", "templates"),
         autoescape=True,
@@ -18,7 +38,5 @@ def render_page(report: Report, name: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(milliseconds=milliseconds, size=size)
-    return environment.get_template(TEMPLATE).render(
-        report=report, name=name, plot=speedup_plot(report), won=report.selected.recipe != "baseline"
-    )
+    environment.filters.update(milliseconds=milliseconds, size=size, seconds=seconds, share=share)
+    return environment

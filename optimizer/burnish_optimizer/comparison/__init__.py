@@ -1,0 +1,1 @@
+"""Judging two models against each other: the same inputs, the same kernels, figures for every output."""
