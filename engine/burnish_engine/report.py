@@ -108,15 +108,76 @@ class Guarantee(StrEnum):
     APPROXIMATE = "approximate"
 
 
+class RuleReport(Record):
+    """What one rule of a pass did: how often, on which op types, and where (the first few values)."""
+
+    rule: str
+    changes: int
+    removed: dict[str, int] = Field(default_factory=dict)
+    added: dict[str, int] = Field(default_factory=dict)
+    sites: tuple[str, ...] = ()
+
+
+class RolledBack(Record):
+    """One change that failed its gate and was undone. `evidence`: the figures that it failed by."""
+
+    rule: str
+    site: str
+    evidence: str
+
+
 class PassReport(Record):
-    """One rewriting pass: what it promised, what the gate saw, and whether it was kept."""
+    """One rewriting pass: what it promised, what it changed, what the gate saw, and whether it was kept.
+
+    declined: near matches that were left alone, by reason.   seconds: all of it; gate_seconds: the proof.
+    """
 
     name: str
     guarantee: Guarantee
     applied: bool
     reason: str
+    equation: str = ""
+    changes: tuple[RuleReport, ...] = ()
+    rolled_back: tuple[RolledBack, ...] = ()
+    declined: dict[str, int] = Field(default_factory=dict)
     gates: tuple[GateResult, ...] = ()
+    nodes_before: int | None = None
+    nodes_after: int | None = None
     seconds: float = 0.0
+    gate_seconds: float = 0.0
+
+
+class GraphFacts(Record):
+    """A graph in numbers. `ops`: nodes by op type, those of subgraphs too; `size_bytes`: with weights."""
+
+    nodes: int
+    ops: dict[str, int]
+    initializers: int
+    parameters: int
+    size_bytes: int
+    opset: int
+
+
+class RewriteReport(Record):
+    """One model rewritten with proof.
+
+    gates: of the whole result against the untouched source.   probes: the inputs that it was tried on.
+    unproven: why nothing could be proved, and so nothing was changed; empty where all is well.
+    """
+
+    source: str
+    source_digest: str
+    target: str
+    before: GraphFacts
+    after: GraphFacts
+    passes: tuple[PassReport, ...]
+    gates: tuple[GateResult, ...] = ()
+    probes: tuple[str, ...] = ()
+    unproven: str = ""
+    environment: dict[str, str] = Field(default_factory=dict)
+    seconds: float = 0.0
+    gate_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
 
 
 class Material(Record):

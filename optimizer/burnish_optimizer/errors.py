@@ -9,6 +9,7 @@ BurnishError
 │   ├── InvalidJob          the request and the materials contradict each other
 │   ├── TooLarge            a download above the limit
 │   ├── ReferenceFailed     the source itself cannot be run
+│   ├── NoTruth             an operator that the FP64 evaluation does not know
 │   ├── BudgetExceeded      not even the baseline could be measured in the time given
 │   └── WorkerFailed        a process of ours ended without its result (one candidate's end, never the run's)
 └── TransientError
@@ -44,6 +45,14 @@ class TooLarge(StalledError):
 
 class ReferenceFailed(StalledError):
     """The untouched source does not run on the evaluation samples."""
+
+
+class NoTruth(StalledError):
+    """What a region computes cannot be evaluated in FP64: nothing can be proved of it."""
+
+    def __init__(self, op: str, reason: str) -> None:
+        super().__init__(op, found=reason, expected="an operator that can be evaluated in FP64")
+        self.op, self.why = op, reason
 
 
 class BudgetExceeded(StalledError):

@@ -68,7 +68,7 @@ def optimize(
     )
     materials = gather(job, context.steps)
     reference = run_reference(context, materials)
-    exact = run_passes(context, materials, reference)
+    exact = run_passes(context, materials)
     planned = plan(
         recipes,
         job.request,

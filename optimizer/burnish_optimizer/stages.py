@@ -3,30 +3,30 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import Accuracy, Measurement
+from burnish_engine.report import Accuracy, Measurement, PassReport
 from burnish_engine.request import Backend, Precision
 from burnish_optimizer.backends.recipes import BASELINE, Recipe
 from burnish_optimizer.context import Context
 from burnish_optimizer.errors import InvalidJob, WorkerFailed
-from burnish_optimizer.job import OptimizeJob
+from burnish_optimizer.job import Limits, OptimizeJob
 from burnish_optimizer.materials import Materials
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.statistics import flatten
 from burnish_optimizer.reference.answers import cache_name
+from burnish_optimizer.rewriting import RewriteJob, RewriteResult, rewrite_file
 from burnish_optimizer.search.candidate import Attempt, Bench, attempt, judge, measurement
 from burnish_optimizer.search.plan import Planned
+from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, PORTABLE
 from burnish_optimizer.targets.toolchain import toolchain
 from burnish_optimizer.tasks import (
     AnswersResult,
     AnswersTask,
     BuildTask,
     Opened,
-    PassesResult,
-    PassesTask,
     ProbeTask,
 )
 from burnish_runtime import memory
@@ -44,6 +44,33 @@ class Reference:
 
     result: AnswersResult
     folder: Path
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The rewritten model, for every backend and for some alone, and what each pass did."""
+
+    model: str
+    by_backend: dict[Backend, str] = field(default_factory=dict)
+    passes: tuple[PassReport, ...] = ()
+
+    def refined(self, done: RewriteResult, backend: Backend | None) -> "Exact":
+        """With one more rewriting: of the model itself, or for one backend on top of it."""
+        if backend is None:
+            return replace(self, model=str(done.output), passes=done.report.passes)
+        named = tuple(
+            p.model_copy(update={"name": f"{backend.value}: {p.name}"})
+            for p in done.report.passes
+            if p.applied
+        )
+        by_backend = {**self.by_backend, backend: str(done.output)}
+        return replace(self, by_backend=by_backend, passes=(*self.passes, *named))
+
+    def for_recipe(self, recipe: Recipe) -> str:
+        """What its builder takes: quantizers know standard operators best."""
+        if recipe.precision is Precision.FP32:
+            return self.by_backend.get(recipe.backend, self.model)
+        return self.model
 
 
 @dataclass(frozen=True)
@@ -74,24 +101,36 @@ def run_reference(context: Context, materials: Materials) -> Reference:
         return Reference(context.worker(task, AnswersResult, "reference"), folder)
 
 
-def run_passes(context: Context, materials: Materials, reference: Reference) -> PassesResult:
-    """The exact model. A crash of the whole stage leaves the source as it is."""
-    context.steps.begin("passes", "exact rewriting, each pass gated")
+def run_passes(context: Context, materials: Materials) -> Exact:
+    """The model rewritten with proof: for any backend, and further for ONNX Runtime's own kernels.
+
+    A failure of the whole stage leaves the source as it is.
+    """
+    context.steps.begin("passes", "rewriting, each pass gated")
     folder = context.folder("passes")
     shutil.rmtree(folder, ignore_errors=True)
-    source = str(materials.model.path)
-    task = PassesTask(
-        model=source,
-        folder=str(folder),
-        answers=str(reference.folder),
-        data=materials.judged,
-        threads=context.job.request.threads,
-    )
-    try:
-        return context.worker(task, PassesResult, "passes")
-    except WorkerFailed as error:
-        context.steps.note("passes", f"none kept: {error.found}")
-        return PassesResult(model=source, passes=())
+    folder.mkdir(parents=True)
+    exact = Exact(str(materials.model.path))
+    for target, backend in ((PORTABLE, None), (ONNXRUNTIME_CPU, Backend.ONNXRUNTIME)):
+        if context.exhausted():
+            context.steps.note("passes", f"{target.name}: {context.exhausted()}")
+            break
+        job = RewriteJob(
+            source=Path(exact.model),
+            output=folder / f"{target.name}.onnx",
+            work_dir=folder / target.name,
+            target=target.name,
+            data=materials.judged,
+            threads=context.job.request.threads,
+            limits=Limits(seconds=context.left(), memory_bytes=context.memory_bytes),
+        )
+        try:
+            done = rewrite_file(job)
+        except WorkerFailed as error:
+            context.steps.note("passes", f"{target.name}: none kept: {error.found}")
+            continue
+        exact = exact.refined(done, backend)
+    return exact
 
 
 @contextmanager
@@ -121,7 +160,7 @@ def try_candidates(
     materials: Materials,
     *,
     reference: Reference,
-    exact: PassesResult,
+    exact: Exact,
     baseline: Baseline,
 ) -> tuple[Attempt, ...]:
     """Every planned recipe, one after the other; what is skipped says why."""
@@ -157,12 +196,12 @@ def candidate_memory(context: Context, baseline: Baseline) -> int:
 
 
 def build_task(
-    recipe: Recipe, folder: Path, context: Context, materials: Materials, exact: PassesResult
+    recipe: Recipe, folder: Path, context: Context, materials: Materials, exact: Exact
 ) -> BuildTask:
     """What the builder of a recipe is told."""
     return BuildTask(
         run=recipe.build,
-        model=exact.model,
+        model=exact.for_recipe(recipe),
         folder=str(folder),
         inputs=materials.model.inputs,
         calibration=materials.calibration.spec if materials.calibration else None,

@@ -4,9 +4,11 @@ A task names its `run` as `module:function`; the function takes the task and ret
 recipe is data, and a test can hand in one that crashes.
 """
 
+from pydantic import Field
+
 from burnish_engine.base import Record
 from burnish_engine.descriptor import RunOptions, TensorSpec
-from burnish_engine.report import PassReport
+from burnish_engine.report import RewriteReport
 from burnish_engine.request import Backend
 from burnish_optimizer.ingest.samples import DataSpec
 
@@ -40,22 +42,34 @@ class AnswersResult(Record):
     batch_note: str = ""
 
 
-class PassesTask(Task):
-    """Rewrite the model, one gated pass at a time; write the exact model to `folder`."""
+class RewriteTask(Task):
+    """Rewrite a model with proof.
 
-    run: str = "burnish_optimizer.passes.pipeline:run_passes"
+    Args:
+        name, digest: of the source, for the report.   folder: scratch, on the file system of the model.
+        journal: is told the pass in hand.   passes: by name, None: all.   skip: by name, with the reason.
+        data: samples that are tried beside made-up inputs.
+    """
+
+    run: str = "burnish_optimizer.passes.worker:run_rewrite"
     model: str
+    name: str
+    digest: str
+    output: str
+    target: str
     folder: str
-    answers: str
-    data: DataSpec
-    threads: int | None
+    journal: str
+    passes: tuple[str, ...] | None = None
+    skip: dict[str, str] = Field(default_factory=dict)
+    data: DataSpec | None = None
+    threads: int | None = None
 
 
-class PassesResult(Record):
-    """The rewritten model (the source itself where no pass was kept), and what each pass did."""
+class RewriteWorkerResult(Record):
+    """`changed`: whether `output` was written; where it was not, the source is the result."""
 
-    model: str
-    passes: tuple[PassReport, ...]
+    changed: bool
+    report: RewriteReport
 
 
 class BuildTask(Task):

@@ -1,114 +1,232 @@
-"""Every pass of every run is gated: applied to a copy, compared with the reference, kept or rolled back."""
+"""Rewriting with proof: each pass on a copy, judged, kept, mended by leaving sites alone, or rolled back."""
 
 import time
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import onnx
 import onnx_ir as ir
 
-from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import GateResult, PassReport
-from burnish_engine.request import Backend
+from burnish_engine.report import GateResult, Guarantee, PassReport, RolledBack, RuleReport
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.ingest.feeds import to_feeds
-from burnish_optimizer.passes.cleanup import PASSES
-from burnish_optimizer.passes.contract import Pass
-from burnish_optimizer.reference.answers import UNOPTIMIZED, answer, judged_samples
-from burnish_optimizer.tasks import PassesResult, PassesTask
-from burnish_runtime.load import open_session
-from burnish_runtime.session import Array
+from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.judge import Judge, Verdict
+from burnish_optimizer.gates.probes import Probe, model_probes
+from burnish_optimizer.gates.whole import judge_whole
+from burnish_optimizer.passes.bisect import Attempt, settle
+from burnish_optimizer.passes.catalogue import PASSES
+from burnish_optimizer.passes.contract import Change, Pass, Scope
+from burnish_optimizer.targets.kernels import RewriteTarget
 
-GATED_SAMPLES = 4
+SHOWN_SITES = 5
+MAX_WHOLE_FAILURES = 3
 
-Gate = Callable[[Path], GateResult]
-
-
-def run_passes(task: PassesTask) -> PassesResult:
-    """Apply all passes in order."""
-    source = Path(task.model)
-    if _has_external_data(source):
-        reason = "the model keeps its weights in external data, which is left untouched"
-        return PassesResult(
-            model=str(source), passes=tuple(_declined(rewriting, reason, 0.0) for rewriting in PASSES)
-        )
-    return apply_passes(source, Path(task.folder), PASSES, lambda model: byte_gate(model, task))
+OnPass = Callable[[int, int, str], None]
 
 
-def apply_passes(source: Path, folder: Path, passes: Sequence[Pass], gate: Gate) -> PassesResult:
-    """Each pass rewrites the last model that passed the gate; what fails is rolled back and recorded."""
-    folder.mkdir(parents=True, exist_ok=True)
-    current, reports = source, []
-    for position, rewriting in enumerate(passes):
-        candidate = folder / f"{position:02d}-{rewriting.name}.onnx"
-        report = _apply(rewriting, current, candidate, gate)
-        reports.append(report)
-        current = candidate if report.applied else current
-    return PassesResult(model=str(current), passes=tuple(reports))
+@dataclass
+class Rewritten:
+    """A model, and all that was tried on it. `unproven`: why nothing was changed at all."""
+
+    model: ir.Model
+    passes: tuple[PassReport, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    probes: tuple[str, ...] = ()
+    unproven: str = ""
+    seconds: float = 0.0
+    gate_seconds: float = 0.0
 
 
-def byte_gate(model: Path, task: PassesTask) -> GateResult:
-    """Outputs byte-equal to the reference's on the first samples, both unoptimized."""
-    options = RunOptions(threads=task.threads, graph_optimization=UNOPTIMIZED)
-    session = open_session(model, Backend.ONNXRUNTIME, options)
-    different, count = 0, 0
-    pairs = judged_samples(Path(task.answers), task.data, session.inputs)
-    for sample, expected in islice(pairs, GATED_SAMPLES):
-        found = list(answer(session, to_feeds(sample.arrays, session.inputs)).values())
-        count += 1
-        different += not all(_byte_equal(f, e) for f, e in zip(found, expected, strict=True))
-    return GateResult(
-        name="byte-equal",
-        passed=count > 0 and different == 0,
-        found=f"{different} of {count} samples differ",
-        expected="outputs byte-equal to the reference's",
-    )
+@dataclass(frozen=True)
+class Options:
+    """How to rewrite.
+
+    Args:
+        base: folder of the model's external data.   samples: real inputs, tried first.
+        store: moves large new tensors out of memory.
+        skip: passes by name that are left out, with the reason.   on_pass: told (position, count, name).
+    """
+
+    base: Path | None = None
+    store: Callable[[ir.Model], None] = lambda _model: None
+    threads: int = 1
+    samples: Sequence[dict[str, Any]] = ()
+    seed: int = 0
+    skip: Mapping[str, str] = field(default_factory=dict)
+    on_pass: OnPass = lambda _position, _count, _name: None
 
 
-def _apply(rewriting: Pass, source: Path, target: Path, gate: Gate) -> PassReport:
+def rewrite(
+    model: ir.Model,
+    target: RewriteTarget,
+    passes: Sequence[Pass] = PASSES,
+    options: Options | None = None,
+) -> Rewritten:
+    """Rewrite `model` (which stays as it is) for a target, with every pass gated.
+
+    What cannot be proved is not done: a source that runs on no input that we know how to make comes back
+    unchanged, with the reason in `unproven`.
+    """
+    options = options or Options()
     started = time.perf_counter()
     try:
-        model = ir.load(source)
-        changed = rewriting.apply(model)
-        if not changed:
-            return _declined(rewriting, "nothing to do", time.perf_counter() - started)
-        ir.save(model, target)
-        onnx.checker.check_model(str(target))
-        result = gate(target)
-    except Declined as reason:
-        return _declined(rewriting, str(reason), time.perf_counter() - started)
+        source = Executable(ir.serde.serialize_model(model), options.base, options.threads)
+        probes = model_probes(model, source.run, samples=options.samples, seed=options.seed)
+    except Exception as error:  # noqa: BLE001 - a source that ONNX Runtime refuses cannot be judged
+        return Rewritten(model, unproven=f"ONNX Runtime does not run the source: {_told(error)}")
+    if not probes:
+        return Rewritten(model, unproven="the source ran on no input that was tried")
+    done = _proved(_Run(model, target, passes, options, source, probes))
+    done.seconds = time.perf_counter() - started
+    done.gate_seconds += done.seconds - sum(p.seconds for p in done.passes)
+    done.probes = tuple(p.name for p in probes)
+    return done
+
+
+@dataclass
+class _Run:
+    model: ir.Model
+    target: RewriteTarget
+    passes: Sequence[Pass]
+    options: Options
+    source: Executable
+    probes: Sequence[Probe]
+
+
+def _proved(run: _Run) -> Rewritten:
+    """All passes, then the whole against the source; the pass that the whole fails by is left out."""
+    skip = dict(run.options.skip)
+    for _ in range(MAX_WHOLE_FAILURES):
+        snapshots, done = _all_passes(run, skip)
+        done.gates = _whole(run, done)
+        if all(gate.passed for gate in done.gates):
+            return done
+        culprit = _culprit(run, snapshots, done)
+        failed = next(g for g in done.gates if not g.passed)
+        skip[culprit] = f"rolled back: the whole model failed {failed.name}: {failed.found}"
+    return Rewritten(run.model, done.passes, done.gates, unproven="the whole model failed its gates")
+
+
+def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[list[tuple[str, ir.Model]], Rewritten]:
+    judge = Judge([p.feeds for p in run.probes], run.options.base, run.options.threads, run.options.seed)
+    current, reports, snapshots = run.model, [], []
+    for position, one in enumerate(run.passes):
+        run.options.on_pass(position, len(run.passes), one.name)
+        if one.name in skip:
+            reports.append(_declined(one, skip[one.name]))
+            continue
+        attempt, report = run_pass(one, current, run.target, judge, run.options.store)
+        reports.append(report)
+        if report.applied:
+            current = attempt.model
+            judge.accept(current)
+            snapshots.append((one.name, current))
+    gate_seconds = sum(r.gate_seconds for r in reports)
+    return snapshots, Rewritten(current, tuple(reports), gate_seconds=gate_seconds)
+
+
+def _whole(run: _Run, done: Rewritten) -> tuple[GateResult, ...]:
+    exact = all(p.guarantee is Guarantee.EXACT for p in done.passes if p.applied)
+    return judge_whole(run.model, run.source, done.model, run.probes, exact=exact, base=run.options.base)
+
+
+def _culprit(run: _Run, snapshots: list[tuple[str, ir.Model]], done: Rewritten) -> str:
+    """The first pass after which the whole no longer holds, by halves."""
+    low, high = 0, len(snapshots) - 1
+    while low < high:
+        middle = (low + high) // 2
+        trial = Rewritten(snapshots[middle][1], done.passes)
+        if all(gate.passed for gate in _whole(run, trial)):
+            low = middle + 1
+        else:
+            high = middle
+    return snapshots[low][0] if snapshots else ""
+
+
+def run_pass(
+    one: Pass,
+    model: ir.Model,
+    target: RewriteTarget,
+    judge: Judge,
+    store: Callable[[ir.Model], None] = lambda _model: None,
+) -> tuple[Attempt, PassReport]:
+    """One pass on a copy of `model`: what is left of it when all that failed its gate is undone."""
+    started = time.perf_counter()
+    nothing = Attempt(model, (), Verdict(), Counter())
+    try:
+        reason = one.requires(model, Scope(target))
+        if reason:
+            return nothing, _declined(one, reason)
+        settled = settle(one, model, target, judge, store)
+    except Declined as error:
+        return nothing, _declined(one, str(error), time.perf_counter() - started)
     except Exception as error:  # noqa: BLE001 - a pass may break in any way; the run goes on without it
-        message = " ".join(str(error).split())[:300]
-        return _declined(
-            rewriting, f"rolled back: {type(error).__name__}: {message}", time.perf_counter() - started
-        )
-    kept = f"{changed} nodes and initializers removed"
-    return PassReport(
-        name=rewriting.name,
-        guarantee=rewriting.guarantee,
-        applied=result.passed,
-        reason=kept if result.passed else f"rolled back: {result.found}",
-        gates=(result,),
+        reason = f"rolled back: {type(error).__name__}: {_told(error)}"
+        return nothing, _declined(one, reason, time.perf_counter() - started)
+    attempt = settled.attempt or nothing
+    report = PassReport(
+        name=one.name,
+        guarantee=one.guarantee,
+        equation=one.equation,
+        applied=settled.attempt is not None and bool(attempt.changes),
+        reason=_reason(attempt, settled.rolled_back, settled.attempt is not None),
+        changes=_rules(attempt.changes),
+        rolled_back=settled.rolled_back,
+        declined={f"{rule}: {why}": n for (rule, why), n in attempt.declined.items()},
+        gates=(attempt.verdict if settled.attempt else settled.refused).results(one.guarantee)
+        if attempt.changes or settled.rolled_back
+        else (),
+        nodes_before=count(model),
+        nodes_after=count(attempt.model),
         seconds=time.perf_counter() - started,
+        gate_seconds=settled.gate_seconds,
+    )
+    return attempt, report
+
+
+def count(model: ir.Model) -> int:
+    """Nodes, those of subgraphs and functions too."""
+    graphs = [model.graph, *(f.graph for f in model.functions.values())]
+    return sum(1 for graph in graphs for _ in ir.traversal.RecursiveGraphIterator(graph))
+
+
+def _reason(attempt: Attempt, rolled_back: Sequence[RolledBack], kept: bool) -> str:
+    lost = f"; {len(rolled_back)} rolled back: {rolled_back[0].evidence}" if rolled_back else ""
+    if not kept:
+        return f"rolled back: {rolled_back[0].evidence}" if rolled_back else "rolled back"
+    if not attempt.changes:
+        return f"nothing kept{lost}" if lost else "nothing to do"
+    return f"{len(attempt.changes)} changes kept{lost}"
+
+
+def _rules(changes: Sequence[Change]) -> tuple[RuleReport, ...]:
+    by_rule: dict[str, list[Change]] = {}
+    for change in changes:
+        by_rule.setdefault(change.rule, []).append(change)
+    return tuple(
+        RuleReport(
+            rule=rule,
+            changes=len(made),
+            removed=dict(Counter(op for c in made for op in c.removed)),
+            added=dict(Counter(op for c in made for op in c.added)),
+            sites=tuple(c.site for c in made[:SHOWN_SITES]),
+        )
+        for rule, made in by_rule.items()
     )
 
 
-def _declined(rewriting: Pass, reason: str, seconds: float) -> PassReport:
+def _declined(one: Pass, reason: str, seconds: float = 0.0) -> PassReport:
     return PassReport(
-        name=rewriting.name, guarantee=rewriting.guarantee, applied=False, reason=reason, seconds=seconds
+        name=one.name,
+        guarantee=one.guarantee,
+        equation=one.equation,
+        applied=False,
+        reason=reason,
+        seconds=seconds,
     )
 
 
-def _byte_equal(found: Array, expected: Array) -> bool:
-    if found.dtype != expected.dtype or found.shape != expected.shape:
-        return False
-    if found.dtype == object:
-        return bool(np.array_equal(found, expected))
-    return found.tobytes() == expected.tobytes()
-
-
-def _has_external_data(path: Path) -> bool:
-    model = onnx.load(str(path), load_external_data=False)
-    return any(onnx.external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer)
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

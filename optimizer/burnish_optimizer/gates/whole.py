@@ -1,0 +1,134 @@
+"""Judges the whole result against the untouched source, once, when all passes are through."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from burnish_engine.report import GateResult
+from burnish_optimizer.gates.equality import difference
+from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.metamorphic import batch_laws
+from burnish_optimizer.gates.probes import Probe
+from burnish_optimizer.gates.structure import fault
+
+# The source's own answers move by this much when ONNX Runtime fuses it: what a deployment accepts today.
+# A factor beyond it, and a floor in units of the last place of the largest value.
+SPREAD_FACTOR = 16.0
+FLOOR_ULPS = 256.0
+CHECKER_LIMIT_BYTES = 1 << 30
+
+
+def judge_whole(
+    model: ir.Model,
+    source: Executable,
+    rewritten: ir.Model,
+    probes: Sequence[Probe],
+    *,
+    exact: bool,
+    base: Path | None = None,
+) -> tuple[GateResult, ...]:
+    """Structure, answers on every probe, and the laws of batches. Never raises for a wrong result."""
+    try:
+        proto = ir.serde.serialize_model(rewritten)
+        broken = fault(model, rewritten) or _checked(proto, base)
+        found = Executable(proto, base)
+    except Exception as error:  # noqa: BLE001 - whatever makes it invalid
+        return (_gate("valid-model", " ".join(str(error).split())[:300], "a model that ONNX Runtime takes"),)
+    answers = None if exact else _fused(model, base)
+    said = _answers(source, found, answers, probes, exact=exact)
+    laws = batch_laws(source.run, found.run, probes, exact=exact)
+    return (
+        _gate("valid-model", broken, "a model that ONNX's checker and ONNX Runtime take"),
+        _gate(
+            "answers",
+            said,
+            "byte-equal to the source" if exact else "the source's answers within rounding",
+            f"{len(probes)} probes agree",
+        ),
+        *((laws,) if laws else ()),
+    )
+
+
+def _gate(name: str, wrong: str, expected: str, right: str = "holds") -> GateResult:
+    return GateResult(name=name, passed=not wrong, found=wrong or right, expected=expected)
+
+
+def _checked(proto: onnx.ModelProto, base: Path | None) -> str:
+    if base is not None or proto.ByteSize() > CHECKER_LIMIT_BYTES:
+        return ""  # ONNX's checker would read external data beside a file; ONNX Runtime has read it
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        return " ".join(str(error).split())[:300]
+    return ""
+
+
+def _fused(model: ir.Model, base: Path | None) -> Executable | None:
+    """The source as ONNX Runtime runs it by default: how far rounding alone moves its answers."""
+    try:
+        return Executable(ir.serde.serialize_model(model), base, optimized=True)
+    except Exception:  # noqa: BLE001 - without it the floor alone is allowed
+        return None
+
+
+def _answers(
+    source: Executable,
+    found: Executable,
+    fused: Executable | None,
+    probes: Sequence[Probe],
+    *,
+    exact: bool,
+) -> str:
+    for probe in probes:
+        expected = source.run(probe.feeds)
+        try:
+            answers = found.run(probe.feeds)
+        except Exception as error:  # noqa: BLE001 - whatever breaks it
+            return f"{probe.name}: {' '.join(str(error).split())[:200]}"
+        moved = _run(fused, probe) if fused else expected
+        for name in expected:
+            said = difference(answers[name], expected[name])
+            if said and not exact:
+                said = _beyond(answers[name], expected[name], moved.get(name))
+            if said:
+                return f"{probe.name}: output {name!r}: {said}"
+    return ""
+
+
+def _run(session: Executable, probe: Probe) -> dict[str, Any]:
+    try:
+        return session.run(probe.feeds)
+    except Exception:  # noqa: BLE001 - ONNX Runtime's own fusions may fail where the source does not
+        return {}
+
+
+def _beyond(found: Any, expected: Any, moved: Any) -> str | None:
+    """How far an answer is beyond what rounding explains; None where it is not."""
+    if not isinstance(expected, np.ndarray) or expected.dtype.kind not in "fiub":
+        return "values differ"
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return f"{found.dtype}{list(found.shape)} in the place of {expected.dtype}{list(expected.shape)}"
+    finite = np.isfinite(expected)
+    if bool((np.isfinite(found) != finite).any()):
+        also = isinstance(moved, np.ndarray) and moved.shape == expected.shape
+        if not also or bool((np.isfinite(moved) == finite).all()):
+            return "NaN or infinity in other places"
+        finite &= np.isfinite(found)
+    wide = np.float64
+    spread = _largest(moved, expected, finite)
+    scale = float(np.max(np.abs(expected[finite].astype(wide)), initial=0.0))
+    unit = float(np.finfo(expected.dtype).eps) if expected.dtype.kind == "f" else 0.0
+    allowed = SPREAD_FACTOR * spread + FLOOR_ULPS * unit * scale
+    worst = float(np.max(np.abs(found[finite].astype(wide) - expected[finite].astype(wide)), initial=0.0))
+    return None if worst <= allowed else f"differs by {worst:.3g}, rounding explains {allowed:.3g}"
+
+
+def _largest(moved: Any, expected: Any, finite: Any) -> float:
+    if not isinstance(moved, np.ndarray) or moved.shape != expected.shape:
+        return 0.0
+    here = finite & np.isfinite(moved)
+    return float(np.max(np.abs(moved[here].astype(np.float64) - expected[here]), initial=0.0))

@@ -1,0 +1,136 @@
+"""Finds the applications of a pass that do not hold, leaves them out, and keeps the rest."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from burnish_engine.report import RolledBack
+from burnish_optimizer.gates.diff import Region
+from burnish_optimizer.gates.judge import Judge, Verdict
+from burnish_optimizer.passes.contract import Change, Pass, Scope
+from burnish_optimizer.targets.kernels import RewriteTarget
+
+MAX_TRIALS = 48
+Store = Callable[[ir.Model], None]
+MAX_NODES_TO_BISECT = 20_000
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A pass applied to a copy, with some sites left alone."""
+
+    model: ir.Model
+    changes: tuple[Change, ...]
+    verdict: Verdict
+    declined: Counter[tuple[str, str]]
+
+
+@dataclass
+class Settled:
+    """What is left of a pass: None where nothing of it could be kept."""
+
+    attempt: Attempt | None = None
+    rolled_back: tuple[RolledBack, ...] = ()
+    refused: Verdict = field(default_factory=Verdict)
+    gate_seconds: float = 0.0
+
+
+def settle(one: Pass, model: ir.Model, target: RewriteTarget, judge: Judge, store: Store) -> Settled:
+    """Apply, judge, and where that fails find the sites at fault by halves.
+
+    Raises: whatever the pass raises.
+    """
+    return _Search(one, model, target, judge, store).run()
+
+
+class _Search:
+    def __init__(self, one: Pass, model: ir.Model, target: RewriteTarget, judge: Judge, store: Store) -> None:
+        self._store = store
+        self._pass, self._model, self._target, self._judge = one, model, target, judge
+        self._seconds, self._trials = 0.0, 0
+
+    def run(self) -> Settled:
+        excluded: set[str] = set()
+        rolled_back: list[RolledBack] = []
+        first: Verdict | None = None
+        while True:
+            attempt = self._apply(excluded)
+            first = first or attempt.verdict
+            if attempt.verdict.passed:
+                return Settled(attempt, tuple(rolled_back), first, self._seconds)
+            bad = self._at_fault(attempt, excluded) - excluded
+            rolled_back += _rolled_back(attempt, bad)
+            if not bad or self._trials >= MAX_TRIALS:
+                rolled_back = rolled_back or [_whole_pass(self._pass, attempt.verdict)]
+                return Settled(None, tuple(rolled_back), first, self._seconds)
+            excluded |= bad
+
+    def _apply(self, excluded: set[str]) -> Attempt:
+        self._trials += 1
+        scope = Scope(self._target, excluded=frozenset(excluded))
+        after = self._model.clone()
+        changes = self._pass.apply(after, scope)
+        if not changes:
+            return Attempt(self._model, (), Verdict(), scope.declined)
+        after.graph.sort()
+        self._store(after)
+        broken = self._pass.ensures(after, scope)
+        started = time.perf_counter()
+        if broken:
+            verdict = Verdict(fault=f"the pass did not keep its promise: {broken}")
+        else:
+            verdict = self._judge.judge(self._model, after, self._pass.guarantee)
+        self._seconds += time.perf_counter() - started
+        return Attempt(after, changes, verdict, scope.declined)
+
+    def _at_fault(self, attempt: Attempt, excluded: set[str]) -> set[str]:
+        """Sites to leave alone from now on."""
+        suspects = list(_suspects(attempt))
+        if not suspects:
+            suspects = [{c.site for c in attempt.changes}]
+        if len(attempt.model.graph) > MAX_NODES_TO_BISECT:
+            return {site for group in suspects for site in group}
+        everything = {c.site for c in attempt.changes}
+        return {s for group in suspects for s in self._halves(sorted(group), everything, excluded)}
+
+    def _halves(self, group: Sequence[str], everything: set[str], excluded: set[str]) -> set[str]:
+        """Those of `group` that fail though all other suspects are left alone."""
+        if len(group) == 1 or self._trials >= MAX_TRIALS:
+            return set(group)
+        bad: set[str] = set()
+        for half in (group[: len(group) // 2], group[len(group) // 2 :]):
+            trial = self._apply(excluded | (everything - set(half)))
+            if not trial.verdict.passed:
+                bad |= self._halves(half, everything, excluded)
+        return bad or set(group)
+
+
+def _suspects(attempt: Attempt) -> Iterator[set[str]]:
+    """The sites of each failed region."""
+    for region in attempt.verdict.failed:
+        sites = {c.site for c in attempt.changes if _belongs(c, region)}
+        if sites:
+            yield sites
+
+
+def _belongs(change: Change, region: Region) -> bool:
+    return change.site in region.names or any(n.startswith(f"{change.site}/") for n in region.names)
+
+
+def _rolled_back(attempt: Attempt, bad: set[str]) -> list[RolledBack]:
+    said: dict[str, str] = {}
+    for region, evidence in attempt.verdict.failed.items():
+        said.update({c.site: evidence for c in attempt.changes if _belongs(c, region)})
+    return [
+        RolledBack(rule=c.rule, site=c.site, evidence=said.get(c.site) or attempt.verdict.fault)
+        for c in attempt.changes
+        if c.site in bad
+    ]
+
+
+def _whole_pass(one: Pass, verdict: Verdict) -> RolledBack:
+    evidence = verdict.fault or next(iter(verdict.failed.values()), "")
+    return RolledBack(rule=one.name, site="", evidence=evidence)

@@ -1,0 +1,118 @@
+"""Weights stay in files: the graph is small, its tensors are mapped, and nothing is copied whole."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import onnx
+import onnx_ir as ir
+
+INLINE_BYTES = 1 << 16
+ALIGNMENT = 4096
+MAX_FILE_BYTES = (1 << 31) - (1 << 24)  # protobuf's limit, with room for the graph
+
+
+class WeightFolder:
+    """A folder of tensor files that one rewriting works from: ONNX Runtime maps them by location."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._written = 0
+
+    def load(self, source: Path) -> ir.Model:
+        """The model with its large tensors in this folder: linked where they are external, else written."""
+        model = ir.load(source)
+        for value in _initializers(model):
+            tensor = value.const_value
+            if isinstance(tensor, ir.ExternalTensor):
+                value.const_value = self._adopt(tensor)
+        self.spill(model)
+        return model
+
+    def spill(self, model: ir.Model) -> None:
+        """Move large tensors that passes made in memory, or promised to make, into a file."""
+        large = [v for v in _initializers(model) if _is_large(v.const_value)]
+        if not large:
+            return
+        name = f"burnish-{self._written}.bin"
+        self._written += 1
+        with (self.path / name).open("wb") as file:
+            for value in large:
+                value.const_value = self._write(value, file, name)
+
+    def _write(self, value: ir.Value, file: IO[bytes], name: str) -> ir.ExternalTensor:
+        tensor = value.const_value
+        if tensor is None:
+            raise ValueError(f"{value.name!r} is no constant")
+        file.write(b"\0" * (-file.tell() % ALIGNMENT))
+        offset = file.tell()
+        data = tensor.tobytes()
+        file.write(data)
+        return self._external(tensor, name, offset, len(data), value.name)
+
+    def _adopt(self, tensor: ir.ExternalTensor) -> ir.ExternalTensor:
+        place = self.path / tensor.location
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(os.path.realpath(tensor.path), place)
+            except OSError:  # another file system
+                shutil.copyfile(tensor.path, place)
+        length = tensor.length if tensor.length is not None else tensor.nbytes
+        return self._external(tensor, str(tensor.location), tensor.offset or 0, length, tensor.name)
+
+    def _external(
+        self, tensor: ir.TensorProtocol, location: str, offset: int, length: int, name: str | None
+    ) -> ir.ExternalTensor:
+        return ir.ExternalTensor(
+            location,
+            offset,
+            length,
+            tensor.dtype,
+            shape=ir.Shape(tensor.shape.numpy()),
+            name=name or "",
+            base_dir=self.path,
+        )
+
+
+def save(model: ir.Model, output: Path, *, external: bool) -> None:
+    """Write `output`, with its weights in `output.data` beside it where they are external or too large."""
+    size = sum(v.const_value.nbytes for v in _initializers(model) if v.const_value is not None)
+    if external or size > MAX_FILE_BYTES:
+        ir.save(model, output, external_data=f"{output.name}.data", size_threshold_bytes=1024)
+        return
+    proto = ir.serde.serialize_model(model)
+    tensors = [v.const_value for v in _initializers(model)]
+    bases = {t.base_dir for t in tensors if isinstance(t, ir.ExternalTensor)}
+    for tensor in _tensors(proto.graph):
+        if onnx.external_data_helper.uses_external_data(tensor):
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(next(iter(bases))))
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
+    output.write_bytes(proto.SerializeToString())
+
+
+def _initializers(model: ir.Model) -> Iterator[ir.Value]:
+    for graph in (model.graph, *model.graph.subgraphs()):
+        yield from graph.initializers.values()
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def _is_external(tensor: ir.TensorProtocol | None) -> bool:
+    return isinstance(tensor, ir.ExternalTensor)
+
+
+def _is_large(tensor: ir.TensorProtocol | None) -> bool:
+    if tensor is None or _is_external(tensor) or tensor.dtype == ir.DataType.STRING:
+        return False
+    return tensor.nbytes > INLINE_BYTES

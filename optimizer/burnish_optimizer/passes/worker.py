@@ -1,0 +1,74 @@
+"""One rewriting in a process of its own: what a pass or a kernel breaks is that process."""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from burnish_engine.descriptor import TensorSpec
+from burnish_engine.report import GraphFacts, RewriteReport
+from burnish_optimizer.ingest.feeds import Feeds, to_feeds
+from burnish_optimizer.ingest.model import read_source
+from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.passes.catalogue import PASSES
+from burnish_optimizer.passes.facts import graph_facts
+from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
+from burnish_optimizer.passes.weights import WeightFolder, save
+from burnish_optimizer.targets.kernels import TARGETS
+from burnish_optimizer.targets.toolchain import versions
+from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult
+from burnish_runtime import memory
+
+MAX_SAMPLES = 4
+
+
+def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
+    """Rewrite `task.model` into `task.output`, telling each pass in `task.journal` before it begins."""
+    source = Path(task.model)
+    journal = Path(task.journal)
+    folder = WeightFolder(Path(task.folder))
+    spec = read_source(source)
+    model = folder.load(source)
+    before = graph_facts(model)
+    options = Options(
+        base=folder.path,
+        store=folder.spill,
+        threads=task.threads or 1,
+        samples=_samples(task, spec.inputs),
+        skip=task.skip,
+        on_pass=lambda position, count, name: _tell(journal, position, count, name),
+    )
+    chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
+    done = rewrite(model, TARGETS[task.target], chosen, options)
+    changed = any(p.applied for p in done.passes) and not done.unproven
+    if changed:
+        save(done.model, Path(task.output), external=bool(spec.files))
+    return RewriteWorkerResult(changed=changed, report=_report(task, before, done))
+
+
+def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteReport:
+    return RewriteReport(
+        source=task.name,
+        source_digest=task.digest,
+        target=task.target,
+        before=before,
+        after=graph_facts(done.model),
+        passes=done.passes,
+        gates=done.gates,
+        probes=done.probes,
+        unproven=done.unproven,
+        environment=versions(),
+        seconds=done.seconds,
+        gate_seconds=done.gate_seconds,
+        peak_memory_bytes=memory.peak_bytes(),
+    )
+
+
+def _samples(task: RewriteTask, inputs: Sequence[TensorSpec]) -> list[Feeds]:
+    if task.data is None:
+        return []
+    chosen = islice(open_samples(task.data, inputs), MAX_SAMPLES)
+    return [to_feeds(sample.arrays, inputs) for sample in chosen]
+
+
+def _tell(journal: Path, position: int, count: int, name: str) -> None:
+    journal.write_text(f"{position} {count} {name}", encoding="utf-8")
