@@ -65,8 +65,13 @@ def nonfinite(dtype: np.dtype[Any]) -> Array:
 
 def extremes(dtype: np.dtype[Any]) -> Array:
     """Everything that is no ordinary number, and the largest finite ones."""
+    return np.concatenate([nonfinite(dtype), subtle(dtype), largest(dtype)])
+
+
+def largest(dtype: np.dtype[Any]) -> Array:
+    """The largest finite numbers of both signs."""
     most = float(limits(dtype).max)
-    return np.concatenate([nonfinite(dtype), subtle(dtype), _kept([most, -most], dtype)])
+    return _kept([most, -most], dtype)
 
 
 def scattered(array: Array, specials: Array, rng: np.random.Generator) -> Array:

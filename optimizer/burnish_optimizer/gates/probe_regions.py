@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from burnish_optimizer.gates.probe_floats import extremes, scattered, within
+from burnish_optimizer.gates.probe_floats import extremes, largest, scattered, within
 from burnish_optimizer.gates.probe_inputs import fed
 from burnish_optimizer.gates.probe_roles import SIZING
 from burnish_optimizer.gates.probe_trace import uses
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_runtime.session import Array
 
-MOST = 5
+MOST = 6
 # Each element has a magnitude of its own: 10^-6 to 10^6, within the range of its type.
 MAGNITUDES = (-6.0, 6.0)
 
@@ -87,6 +87,11 @@ def _special(array: Array, rng: np.random.Generator) -> Array:
     return scattered(array, extremes(array.dtype), rng)
 
 
+def _largest(array: Array, rng: np.random.Generator) -> Array:
+    """Captured values with a few of the largest numbers among them: a square of them overflows."""
+    return scattered(array, largest(array.dtype), rng)
+
+
 def _zeros(array: Array, _rng: np.random.Generator) -> Array:
     return np.zeros(array.shape, array.dtype)
 
@@ -94,6 +99,7 @@ def _zeros(array: Array, _rng: np.random.Generator) -> Array:
 _VARIATIONS: Mapping[str, Any] = {
     "10^-6 to 10^6": _spread,
     "NaN, infinities, zeros, denormals": _special,
+    "largest numbers": _largest,
     "all different": _distinct,
     "zeros": _zeros,
 }

@@ -90,13 +90,18 @@ ROLES: Mapping[tuple[str, int], Role] = {
     **{(op, at): Role.EQUAL for op in _COMPARISONS for at in (0, 1)},
 }  # fmt: skip
 
+# fmt: off
+_MOVERS = (
+    "Identity", "Cast", "CastLike", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Slice",
+    "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Split", "Pad", "Clip", "Div", "Mod",
+    "Neg", "Abs", "Trilu", "ReduceMax", "ReduceMin", "ScatterND",
+)
+# fmt: on
 ANY = frozenset(range(16))
 DATA = frozenset({0})
 # Operators that pass values on as they are (or nearly), and the inputs through which they do.
 CARRIERS: Mapping[str, frozenset[int]] = {
-    **dict.fromkeys(("Identity", "Cast", "CastLike", "Unsqueeze", "Squeeze", "Reshape", "Flatten",
-                     "Transpose", "Slice", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Split", "Pad",
-                     "Clip", "Div", "Mod", "Neg", "Abs", "ReduceMax", "ReduceMin", "Trilu", "ScatterND"), DATA),
+    **dict.fromkeys(_MOVERS, DATA),
     **dict.fromkeys(("Concat", "Min", "Max", "Add", "Sub", "Mul"), ANY),
     "Where": frozenset({1, 2}),
 }  # fmt: skip

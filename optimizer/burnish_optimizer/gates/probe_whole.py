@@ -98,8 +98,20 @@ def _plain(wanted: Wanted) -> Array:
     if wanted.dtype.kind in "iu" and wanted.dtype.itemsize == 1:
         info = np.iinfo(wanted.dtype)
         return wanted.rng.integers(info.min, info.max, wanted.dims, endpoint=True)
+    if wanted.style is Style.LARGE and wanted.dtype.kind in "iu" and len(wanted.dims) > 1:
+        return _wide(wanted)
     least = 0 if wanted.dtype.kind in "uV" else -SMALL
     return wanted.rng.integers(least, SMALL if wanted.dtype.kind != "V" else 2, wanted.dims)
+
+
+def _wide(wanted: Wanted) -> Array:
+    """Numbers of every length in bits: narrower integers would overflow.
+
+    Only for two dimensions and more: what sizes a tensor by a way that was not traced is no table.
+    """
+    bits = np.iinfo(wanted.dtype).bits - 2
+    numbers = (2.0 ** wanted.rng.uniform(0, bits, wanted.dims)).astype(np.int64)
+    return numbers if wanted.dtype.kind == "u" else numbers * wanted.rng.choice([-1, 1], wanted.dims)
 
 
 def _index(wanted: Wanted, _use: Use) -> Array:
@@ -147,6 +159,16 @@ def _reshape(wanted: Wanted, use: Use) -> Array:
     return np.array([-1, *[1] * (count - 1)] if wanted.variant % 2 == 0 else [*[1] * (count - 1), -1])
 
 
+def _lengths(wanted: Wanted, use: Use) -> Array:
+    """Small ones that differ; an image keeps its rows and channels."""
+    known = shape(use.node.inputs[0]) or ()
+    count = math.prod(wanted.dims)
+    lengths = [known[i] if 2 + i < count == len(known) else None for i in range(count)]
+    return np.array([2 + i % 3 if size is None else size for i, size in enumerate(lengths)]).reshape(
+        wanted.dims
+    )
+
+
 def _split(wanted: Wanted, use: Use) -> Array:
     """Parts that add up to the axis, the last one the largest."""
     known = shape(use.node.inputs[0]) or ()
@@ -156,6 +178,14 @@ def _split(wanted: Wanted, use: Use) -> Array:
     if not wanted.dims or not count:
         return np.full(wanted.dims, 1)
     return np.array([*[1] * (count - 1), max((total or count) - count + 1, 0)])
+
+
+def _scales(wanted: Wanted) -> Array:
+    """1 or 2; rows and channels of an image stay as many as they are."""
+    made = wanted.rng.integers(1, 2, wanted.dims, endpoint=True).astype(np.float64)
+    if len(wanted.dims) == 1 and wanted.dims[0] > 2:
+        made[:-2] = 1.0
+    return made
 
 
 def _random(low: int, high: int) -> Callable[[Wanted, Use], Array]:
@@ -168,7 +198,7 @@ _FILLS: Mapping[Role, Callable[[Wanted, Use], Array]] = {
     Role.EXPAND: lambda wanted, _use: np.full(wanted.dims, 1),
     Role.SPLIT: _split,
     Role.AXIS: axis_permutation,
-    Role.LENGTHS: lambda wanted, _use: np.resize([2, 3, 4], wanted.dims) if wanted.dims else np.array(3),
+    Role.LENGTHS: _lengths,
     Role.COUNT: lambda wanted, _use: np.full(wanted.dims, 1 + wanted.variant % 3),
     Role.ZERO: lambda wanted, _use: np.full(wanted.dims, 0),
     Role.END: lambda wanted, _use: np.full(wanted.dims, 1 + wanted.variant),
@@ -185,7 +215,7 @@ _FILLS: Mapping[Role, Callable[[Wanted, Use], Array]] = {
 }
 
 FLOAT_SIZING: Mapping[Role, Callable[[Wanted], Array]] = {
-    Role.SCALE: lambda wanted: 2.0 * wanted.rng.integers(1, 2, wanted.dims, endpoint=True) / 2,
+    Role.SCALE: _scales,
     Role.SHARE: lambda wanted: wanted.rng.random(wanted.dims) * 0.5,
     Role.COUNT: lambda wanted: np.full(wanted.dims, 1.0 + wanted.variant % 3),
     Role.ZERO: lambda wanted: np.zeros(wanted.dims),
