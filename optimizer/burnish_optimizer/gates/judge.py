@@ -18,7 +18,8 @@ from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, View, regions, view
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.extract import model_of
+from burnish_optimizer.gates.extract import cut_names, model_of
+from burnish_optimizer.gates.narrowing import narrowed
 from burnish_optimizer.gates.probes import region_variations
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.structure import fault
@@ -31,7 +32,7 @@ VARIATIONS = 5
 
 @dataclass
 class Verdict:
-    """What the gate saw. `failed`: regions with the figures that they failed by; `fault`: of the structure."""
+    """What the gate saw. `failed`: regions with the figures that they failed by; `fault`: structural."""
 
     regions: int = 0
     trials: int = 0
@@ -166,6 +167,9 @@ class _Trial:
     def _compare(self, chunk: Sequence[Cut]) -> dict[Region | str, str]:
         """Regions that differ with their evidence; the key "" where it cannot be told which."""
         captured = self._captured(chunk)
+        narrower = self._narrowed(chunk, captured[0] if captured else {})
+        if narrower:
+            return narrower
         names = cuts.outputs(chunk)
         sides = (
             {k for c in chunk for k in c.before},
@@ -186,6 +190,18 @@ class _Trial:
             if failed:
                 return failed
         return {}
+
+    def _narrowed(self, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> dict[Region | str, str]:
+        """Regions that compute in a narrower type: numbers need not show it, see `gates/narrowing.py`."""
+        old, new = self._views
+        told: dict[Region | str, str] = {}
+        for one in chunk:
+            fed = [at_cut[name] for name in cut_names(old, one.before) if _is_float(at_cut.get(name))]
+            kinds = {ir.DataType.from_numpy(array.dtype) for array in fed}
+            why = narrowed([old.nodes[k] for k in one.before], [new.nodes[k] for k in one.after], kinds)
+            if why:
+                told[one.region] = f"captured values: the rewritten part {why}"
+        return told
 
     def _trials(self, captured: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for number, feeds in enumerate(captured):
