@@ -11,7 +11,7 @@ from rich.text import Text
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit, show_error
 from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scratch
-from burnish_engine.errors import BurnishError
+from burnish_engine.errors import BurnishError, StalledError
 from burnish_engine.faults import diagnosed
 from burnish_engine.outcome import ExitCode
 from burnish_engine.report import RewriteReport
@@ -76,11 +76,11 @@ def rewrite(
     settings = _settings(options)
     planned = _planned(model, destination, report, settings)
     with scratch(options["work_dir"] or _existing(destination)) as work_dir, progress() as told:
-        if not model.is_dir():
-            _show(planned[0], _rewrite_one(planned[0], settings, work_dir, told), output)
-            return
-        done, failed = _rewrite_all(planned, settings, work_dir, told)
-    _show_all(done, failed, output)
+        done, failed = _run(planned, settings, work_dir, told, is_folder=model.is_dir())
+    if model.is_dir():
+        _show_all(done, failed, output)
+    else:
+        _show(planned[0], done[planned[0].name], output)
     if failed:
         click.get_current_context().exit(ExitCode.FAILED)
 
@@ -97,7 +97,7 @@ def _planned(model: Path, destination: Path, report: Path | None, settings: Sett
 
 
 def _existing(place: Path) -> Path:
-    """The nearest folder above that exists: scratch files are as large as the model, and /tmp may be small."""
+    """The nearest folder above that exists: scratch takes a model's room, which /tmp may lack."""
     return next(folder for folder in place.resolve().parents if folder.is_dir())
 
 
@@ -128,10 +128,12 @@ def _rewrite_one(one: Planned, settings: Settings, work_dir: Path, told: Progres
     return found
 
 
-def _rewrite_all(
-    planned: Sequence[Planned], settings: Settings, work_dir: Path, told: Progress
+def _run(
+    planned: Sequence[Planned], settings: Settings, work_dir: Path, told: Progress, *, is_folder: bool
 ) -> tuple[dict[str, RewriteReport], dict[str, BurnishError]]:
-    """Every model, in the order of names; what fails is told at once and does not stop the rest."""
+    """Every model, in the order of names; in a folder what fails is told at once, and the rest go on."""
+    if not is_folder:
+        return {planned[0].name: _rewrite_one(planned[0], settings, work_dir, told)}, {}
     done: dict[str, RewriteReport] = {}
     failed: dict[str, BurnishError] = {}
     for position, one in enumerate(planned):
@@ -140,13 +142,19 @@ def _rewrite_all(
         try:
             told_of_one = Numbered(told, one.name, position, len(planned))
             done[one.name] = _rewrite_one(one, settings, scratch_folder, told_of_one)
-        except Exception as error:  # a model's end, not the folder's; a defect of ours is no diagnosis
-            fault = diagnosed(error)
-            if fault is None:
-                raise
-            show_error(fault)
-            failed[one.name] = fault
+        except Exception as error:  # noqa: BLE001 - one model's end, and told; never the folder's
+            failed[one.name] = diagnosed(error) or _defect(one.name, error)
+            show_error(failed[one.name])
     return done, failed
+
+
+def _defect(name: str, error: Exception) -> StalledError:
+    return StalledError(
+        name,
+        found=f"{type(error).__name__}: {error}",
+        expected="a rewritten model",
+        remedy="This is a defect of Burnish: please report it.",
+    )
 
 
 def _show(one: Planned, found: RewriteReport, output: str) -> None:

@@ -14,7 +14,7 @@ from burnish_optimizer.progress import JsonProgress, Progress, RichProgress
 WORK_DIR_OPTION = click.option(
     "--work-dir",
     type=click.Path(path_type=Path),
-    help="Scratch space. [default: a folder that is removed again]",
+    help="Scratch space. [default: a temporary folder]",
 )
 THREADS_OPTION = click.option(
     "--threads", type=click.IntRange(1, 1024), help="Threads. [default: what the CPU quota allows]"
