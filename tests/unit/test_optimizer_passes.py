@@ -1,88 +1,151 @@
-"""Passes: kept where byte-equal, rolled back with the evidence where not."""
+"""Passes: kept where they hold, undone site by site where not, left out where they kill their process."""
 
 import numpy as np
 import onnx
 import onnx_ir as ir
+import pytest
 
 from burnish_engine.report import Guarantee
-from burnish_optimizer.passes.cleanup import RemoveIdentity, RemoveUnused
-from burnish_optimizer.passes.pipeline import apply_passes, byte_gate, run_passes
-from burnish_optimizer.reference.answers import write_answers
-from burnish_optimizer.tasks import AnswersTask, PassesTask
+from burnish_optimizer import rewriting
+from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.passes.catalogue import PASSES
+from burnish_optimizer.passes.irpass import ModelPass
+from burnish_optimizer.passes.pipeline import Options, rewrite
+from burnish_optimizer.rewrite.driver import RulePass
+from burnish_optimizer.rewrite.rule import Replacement
+from burnish_optimizer.rewriting import RewriteJob, rewrite_file
+from burnish_optimizer.targets.kernels import PORTABLE
 from support import optimizer_nets as nets
+from support.rewrite_workers import KILLER, KilledAtOnce, KilledInPass
+
+THREE_RELUS = """
+<ir_version: 9, opset_import: ["" : 17]>
+net (float[N, 4] x) => (float[N, 4] y)
+{
+   a = Relu(x)
+   b = Relu(a)
+   c = Neg(b)
+   y = Relu(c)
+}
+"""
 
 
-class Bad:
-    """A pass with one line wrong."""
+class DropRelu:
+    """Relu(x) → x: right for the second of two, wrong for the others."""
 
-    guarantee = Guarantee.EXACT
+    name, anchors = "drop-relu", frozenset({"Relu"})
 
-    def __init__(self, name, harm):
-        self.name, self.harm = name, harm
-
-    def apply(self, model):
-        self.harm(model)
-        return 1
+    def match(self, node, scope):
+        return Replacement([node.outputs[0]], [node.inputs[0]])
 
 
-def drop_relu(model):
-    node = next(n for n in model.graph if n.op_type == "Relu")
-    ir.convenience.replace_all_uses_with(node.outputs[0], node.inputs[0])
-    model.graph.remove(node, safe=True)
+def drop_relus(guarantee=Guarantee.EXACT):
+    return RulePass("drop-relus", guarantee, "Relu(x) → x", (DropRelu(),))
 
 
-def nudge_bias(model):
-    value = model.graph.initializers["last_b"]
-    value.const_value = ir.tensor(np.nextafter(value.const_value.numpy(), np.float32(9)), name="last_b")
+def raising(error):
+    def run(model, scope):
+        raise error
+
+    return ModelPass("raise", Guarantee.EXACT, "f → an exception", run)
 
 
-def give_up(model):
-    raise KeyError("shape")
+def forget_the_signature(model, scope):
+    model.graph.outputs[0].name = "renamed"
+    return drop_relus().apply(model, scope)
 
 
-def task_for(tmp_path):
-    source = nets.save_net(tmp_path / "net.onnx", identities=3)
-    data = nets.data(nets.save_samples(tmp_path / "set.npz", count=5))
-    answers = str(tmp_path / "answers")
-    write_answers(AnswersTask(model=str(source), folder=answers, data=data, threads=1))
-    folder = str(tmp_path / "passes")
-    return PassesTask(model=str(source), folder=folder, answers=answers, data=data, threads=1)
+def model_of(text):
+    return ir.from_proto(onnx.parser.parse_model(text))
 
 
-def operators(path):
-    return [node.op_type for node in onnx.load(path).graph.node]
+def ops(model):
+    return [node.op_type for node in model.graph]
 
 
-def test_clean_up_is_kept_and_removes_what_it_says(tmp_path):
-    result = run_passes(task_for(tmp_path))
-    assert [(p.name, p.applied) for p in result.passes] == [
-        ("remove-identity", True),
-        ("remove-unused", True),
-    ]
-    assert "Identity" not in operators(result.model)
-    assert "never_used" not in [t.name for t in onnx.load(result.model).graph.initializer]
-    assert all(gate.passed for p in result.passes for gate in p.gates)
+@pytest.mark.parametrize("guarantee", [Guarantee.EXACT, Guarantee.ROUNDING])
+def test_what_holds_is_kept_and_what_does_not_is_undone_site_by_site(guarantee):
+    source = model_of(THREE_RELUS)
+    done = rewrite(source, PORTABLE, [drop_relus(guarantee)])
+    assert ops(done.model) == ["Relu", "Neg", "Relu"], done.passes
+    report = done.passes[0]
+    assert report.applied
+    assert {r.site for r in report.rolled_back} == {"b", "y"}, "one of two Relus may go, not both"
+    assert all(r.evidence for r in report.rolled_back)
+    assert (report.nodes_before, report.nodes_after) == (4, 3)
+    assert all(gate.passed for gate in done.gates)
+    assert ops(source) == ["Relu", "Relu", "Neg", "Relu"], "the source is never changed"
 
 
-def test_wrong_passes_are_rolled_back_and_the_rest_goes_on(tmp_path):
-    task = task_for(tmp_path)
-    passes = [Bad("drop-relu", drop_relu), Bad("nudge", nudge_bias), Bad("raise", give_up), RemoveIdentity()]
-    result = apply_passes(
-        tmp_path / "net.onnx", tmp_path / "passes", passes, lambda model: byte_gate(model, task)
+@pytest.mark.parametrize("error", [KeyError("shape"), Declined("not here"), RecursionError("deep")])
+def test_a_pass_that_raises_changes_nothing_and_the_next_one_runs(error):
+    done = rewrite(model_of(THREE_RELUS), PORTABLE, [raising(error), drop_relus()])
+    assert [p.applied for p in done.passes] == [False, True]
+    assert str(error.args[0]) in done.passes[0].reason
+
+
+def test_a_changed_signature_is_rolled_back_as_a_whole():
+    broken = ModelPass("rename", Guarantee.EXACT, "y → renamed", forget_the_signature)
+    done = rewrite(model_of(THREE_RELUS), PORTABLE, [broken])
+    assert not done.passes[0].applied
+    assert "renamed" in done.passes[0].reason
+    assert ops(done.model) == ["Relu", "Relu", "Neg", "Relu"]
+
+
+def test_a_source_that_does_not_run_comes_back_as_it_is():
+    source = model_of(
+        THREE_RELUS.replace("Neg(b)", "strange.Neg(b)").replace('"" : 17', '"" : 17, "strange" : 1')
     )
-    assert [p.applied for p in result.passes] == [False, False, False, True]
-    assert "5 of 5" not in result.passes[0].reason
-    assert "4 of 4 samples differ" in result.passes[0].reason
-    assert "KeyError" in result.passes[2].reason
-    assert operators(result.model).count("Relu") == 2
+    done = rewrite(source, PORTABLE)
+    assert done.model is source
+    assert "strange" in done.unproven
 
 
-def test_a_pass_with_nothing_to_do_says_so(tmp_path):
-    task = task_for(tmp_path)
-    result = apply_passes(
-        tmp_path / "net.onnx",
-        tmp_path / "passes",
-        [RemoveUnused(), RemoveUnused()],
-        lambda model: byte_gate(model, task),
+def test_passes_that_are_skipped_say_why():
+    done = rewrite(
+        model_of(THREE_RELUS), PORTABLE, [drop_relus()], Options(skip={"drop-relus": "it crashed"})
     )
-    assert result.passes[1].reason == "nothing to do"
+    assert (done.passes[0].applied, done.passes[0].reason) == (False, "it crashed")
+
+
+def test_names_of_passes_are_unique():
+    names = [one.name for one in PASSES]
+    assert len(names) == len(set(names))
+
+
+class TestFiles:
+    def test_a_pass_that_kills_its_process_is_left_out(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(rewriting, "RewriteTask", KilledInPass)
+        done = self.rewritten(tmp_path)
+        killed = next(p for p in done.report.passes if p.name == KILLER)
+        assert not killed.applied
+        assert "SIGSEGV" in killed.reason
+        assert done.changed
+        assert self.answers(done.output) == self.answers(tmp_path / "net.onnx")
+
+    def test_a_process_that_dies_before_any_pass_is_told(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(rewriting, "RewriteTask", KilledAtOnce)
+        with pytest.raises(WorkerFailed, match="SIGSEGV"):
+            self.rewritten(tmp_path)
+
+    def test_the_report_tells_both_graphs(self, tmp_path):
+        report = self.rewritten(tmp_path).report
+        assert report.before.ops["Identity"] == 3
+        assert "Identity" not in report.after.ops
+        assert report.probes
+        assert report.gates
+
+    @staticmethod
+    def rewritten(tmp_path):
+        source = nets.save_net(tmp_path / "net.onnx", identities=3)
+        work = tmp_path / "work"
+        work.mkdir()
+        return rewrite_file(RewriteJob(source=source, output=tmp_path / "out.onnx", work_dir=work))
+
+    @staticmethod
+    def answers(path):
+        session = Executable(onnx.load(path))
+        feeds = {name: np.ones((2, *nets.SHAPE), np.float32) for name in session.inputs}
+        found = session.run(feeds)[session.outputs[0]]
+        return np.round(found, 4).tolist()

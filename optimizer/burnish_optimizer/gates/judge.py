@@ -141,18 +141,17 @@ class _Trial:
         failed = self._compare(chunk)
         if not failed:
             return
-        for one in chunk if len(chunk) > 1 else []:
-            said = self._alone(one) if one.region in failed or "" in failed else None
-            if said:
-                self._verdict.failed[one.region] = said
-        if len(chunk) == 1 and (said := self._alone(chunk[0])):
-            self._verdict.failed[chunk[0].region] = said
+        for one in chunk:
+            if one.region in failed or "" in failed:
+                said = self._alone(one, failed if len(chunk) == 1 else None)
+                if said:
+                    self._verdict.failed[one.region] = said
 
-    def _alone(self, one: Cut) -> str | None:
+    def _alone(self, one: Cut, known: dict[Region | str, str] | None) -> str | None:
         """The evidence against one region; None where it holds once it is cut widely enough."""
         said: str | None = None
-        for _ in range(MAX_GROWTH):
-            failed = self._compare([one])
+        for growth in range(MAX_GROWTH):
+            failed = known if known is not None and not growth else self._compare([one])
             if not failed:
                 return None
             said = next(iter(failed.values()))

@@ -51,6 +51,7 @@ class _Search:
         self._store = store
         self._pass, self._model, self._target, self._judge = one, model, target, judge
         self._seconds, self._trials = 0.0, 0
+        self._others: set[str] = set()
 
     def run(self) -> Settled:
         excluded: set[str] = set()
@@ -93,19 +94,20 @@ class _Search:
             suspects = [{c.site for c in attempt.changes}]
         if len(attempt.model.graph) > MAX_NODES_TO_BISECT:
             return {site for group in suspects for site in group}
-        everything = {c.site for c in attempt.changes}
-        return {s for group in suspects for s in self._halves(sorted(group), everything, excluded)}
+        self._others = excluded | {c.site for c in attempt.changes}
+        return {s for group in suspects for s in group - self._good(sorted(group), set())}
 
-    def _halves(self, group: Sequence[str], everything: set[str], excluded: set[str]) -> set[str]:
-        """Those of `group` that fail though all other suspects are left alone."""
-        if len(group) == 1 or self._trials >= MAX_TRIALS:
+    def _good(self, group: Sequence[str], accepted: set[str]) -> set[str]:
+        """Those of `group` that hold together with what is accepted, all other suspects left alone."""
+        if self._trials >= MAX_TRIALS:
+            return set()
+        if self._apply(self._others - accepted - set(group)).verdict.passed:
             return set(group)
-        bad: set[str] = set()
-        for half in (group[: len(group) // 2], group[len(group) // 2 :]):
-            trial = self._apply(excluded | (everything - set(half)))
-            if not trial.verdict.passed:
-                bad |= self._halves(half, everything, excluded)
-        return bad or set(group)
+        if len(group) == 1:
+            return set()
+        middle = len(group) // 2
+        first = self._good(group[:middle], accepted)
+        return first | self._good(group[middle:], accepted | first)
 
 
 def _suspects(attempt: Attempt) -> Iterator[set[str]]:

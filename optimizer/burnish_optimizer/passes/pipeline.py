@@ -11,6 +11,8 @@ import onnx_ir as ir
 
 from burnish_engine.report import GateResult, Guarantee, PassReport, RolledBack, RuleReport
 from burnish_optimizer.errors import Declined
+from burnish_optimizer.gates.equality import difference
+from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.gates.probes import Probe, model_probes
@@ -78,11 +80,24 @@ def rewrite(
         return Rewritten(model, unproven=f"ONNX Runtime does not run the source: {_told(error)}")
     if not probes:
         return Rewritten(model, unproven="the source ran on no input that was tried")
+    first, second = (source.run(probes[0].feeds) for _ in range(2))
+    if any(difference(first[name], second[name]) for name in first):
+        return Rewritten(model, unproven="the source's own answers differ from run to run")
+    if not _repeats(source, probes[0]):
+        return Rewritten(
+            model, unproven="the source gives other answers each time it runs (random operators)"
+        )
     done = _proved(_Run(model, target, passes, options, source, probes))
     done.seconds = time.perf_counter() - started
     done.gate_seconds += done.seconds - sum(p.seconds for p in done.passes)
     done.probes = tuple(p.name for p in probes)
     return done
+
+
+def _repeats(source: Executable, probe: Probe) -> bool:
+    """Whether the same inputs give the same answers: nothing can be compared with chance."""
+    first, second = source.run(probe.feeds), source.run(probe.feeds)
+    return not any(difference(second[name], value) for name, value in first.items())
 
 
 @dataclass
