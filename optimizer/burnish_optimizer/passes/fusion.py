@@ -18,7 +18,6 @@ from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.rewrite.normalization import LayerNorm, RmsNorm
 from burnish_optimizer.rewrite.normalization_scale import NormBias, NormScale, SkipLayerNorm
 
-
 FUSION: tuple[Pass, ...] = (
     RulePass(
         "fuse-comparisons",

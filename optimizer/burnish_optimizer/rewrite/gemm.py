@@ -22,10 +22,15 @@ class MatMulAdd:
         """See `Rule.match`."""
         for value, bias in (node.inputs, node.inputs[::-1]):
             below = inner(value, "MatMul", "Gemm")
-            if below is None or bias is None or len(below.inputs) > 2:
+            if (
+                below is None
+                or bias is None
+                or len(below.inputs) > 2
+                or any(rank(v) != 2 for v in below.inputs)
+            ):
                 continue
-            if any(rank(v) != 2 for v in below.inputs) or not _is_bias(bias, below):
-                scope.decline(self.name, "no matrices, or the addend does not broadcast to the product")
+            if not _is_bias(bias, below):
+                scope.decline(self.name, "the addend does not surely broadcast to the product")
                 continue
             if not may_write(scope, self.name, value, "Gemm", 7):
                 continue
