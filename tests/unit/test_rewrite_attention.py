@@ -4,18 +4,21 @@ from collections import Counter
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnx_ir as ir
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from onnx_ir.passes.common import ShapeInferencePass
 
 from burnish_optimizer.passes.attention import ATTENTION
 from burnish_optimizer.passes.contract import Scope
-from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, PORTABLE, RewriteTarget
+from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, OPENVINO_CPU, PORTABLE, RewriteTarget
 from support.attention_models import HEADS, SIZE, WIDTH, Form, attention, truth
 
 FUSED = "MultiHeadAttention"
+FUSING = next(one for one in ATTENTION if one.name == "attention")
 LOWEST = float(np.finfo(np.float32).min)
 Feeds = dict[str, NDArray[np.generic]]
 
@@ -23,8 +26,7 @@ Feeds = dict[str, NDArray[np.generic]]
 def rewritten(form: Form, target: RewriteTarget = ONNXRUNTIME_CPU) -> tuple[ir.Model, Scope]:
     model = ShapeInferencePass()(attention(form)).model
     scope = Scope(target)
-    for one in ATTENTION:
-        one.apply(model, scope)
+    FUSING.apply(model, scope)
     return model, scope
 
 
@@ -144,13 +146,13 @@ def test_scores_that_are_an_output_are_left_alone_and_said_so() -> None:
     probabilities = next(node for node in model.graph if node.op_type == "Softmax").outputs[0]
     model.graph.outputs.append(probabilities)
     scope = Scope(ONNXRUNTIME_CPU)
-    assert not ATTENTION[-1].apply(model, scope)
+    assert not FUSING.apply(model, scope)
     assert scope.declined["attention", "the scores are used elsewhere too"]
 
 
 def test_excluded_sites_are_left_alone() -> None:
     model = ShapeInferencePass()(attention(Form())).model
-    assert not ATTENTION[-1].apply(model, Scope(ONNXRUNTIME_CPU, frozenset({"y"})))
+    assert not FUSING.apply(model, Scope(ONNXRUNTIME_CPU, frozenset({"y"})))
 
 
 def test_portable_models_get_standard_operators_only() -> None:
@@ -166,3 +168,50 @@ def test_the_standard_operator_answers_within_rounding() -> None:
     form = Form(mask="none", opset=23)
     feeds = feeds_for(form)
     assert run(rewritten(form, PORTABLE)[0], feeds) == pytest.approx(truth(form, feeds), abs=2e-6)
+
+
+def layer(width: int, *, other: bool = False) -> onnx.ModelProto:
+    """Projections of x (V of another input, if `other`) around attention as one operator."""
+    inputs = f"float[b, s, {width}] x, float[b, s, {width}] z, float[1, 1, s, s] mask"
+    lines = " ".join(
+        f"{side}m = MatMul({'z' if other and side == 'v' else 'x'}, w{side}) {side} = Add({side}m, b{side})"
+        for side in "qkv"
+    )
+    made = onnx.parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g ({inputs}) => (float[b, s, {width}] y) {{ {lines} empty = Identity(mask)
+        y = com.microsoft.MultiHeadAttention<num_heads = 2, scale = 0.3>(q, k, v, , , empty) }}"""
+    )
+    random = np.random.default_rng(5)
+    for side in "qkv":
+        weight = (random.standard_normal((width, width)) / np.sqrt(width)).astype(np.float32)
+        made.graph.initializer.append(numpy_helper.from_array(weight, f"w{side}"))
+        bias = random.standard_normal(width).astype(np.float32)
+        made.graph.initializer.append(numpy_helper.from_array(bias, f"b{side}"))
+    return made
+
+
+def packed(source: onnx.ModelProto, target: RewriteTarget = ONNXRUNTIME_CPU) -> ir.Model:
+    model = ir.from_proto(source)
+    one = next(one for one in ATTENTION if one.name == "packed-attention")
+    if not one.requires(model, Scope(target)):
+        one.apply(model, Scope(target))
+    return model
+
+
+def test_narrow_projections_go_into_the_operator() -> None:
+    source = layer(16)
+    found = packed(source)
+    assert ops(found) == {"Attention": 1, "Identity": 1}
+    random = np.random.default_rng(6)
+    feeds = {name: random.standard_normal((2, 5, 16)).astype(np.float32) for name in "xz"}
+    feeds["mask"] = np.triu(np.full((1, 1, 5, 5), LOWEST, np.float32), 1)
+    assert run(found, feeds) == pytest.approx(run(ir.from_proto(source), feeds), abs=2e-6)
+    shuffled = {**feeds, "mask": feeds["mask"][..., ::-1]}
+    assert np.abs(run(found, shuffled) - run(found, feeds)).max() > 1e-2
+
+
+def test_what_is_wide_or_crossed_or_elsewhere_is_not_packed() -> None:
+    assert ops(packed(layer(1024)))[FUSED] == 1
+    assert ops(packed(layer(16, other=True)))[FUSED] == 1
+    assert ops(packed(layer(16), OPENVINO_CPU))[FUSED] == 1

@@ -2,11 +2,11 @@
 
 from burnish_engine.report import Guarantee
 from burnish_optimizer.passes.contract import Pass
-from burnish_optimizer.rewrite.driver import RulePass
+from burnish_optimizer.passes.shaped import ShapedRulePass
 from burnish_optimizer.rewrite.horizontal import MergeAndSplit, MergeConcatenated
 
 HORIZONTAL: tuple[Pass, ...] = (
-    RulePass(
+    ShapedRulePass(
         name="merge-projections",
         guarantee=Guarantee.ROUNDING,
         equation="x W₁ + b₁, x W₂ + b₂ … → x [W₁ W₂ …] + [b₁ b₂ …]",

@@ -157,9 +157,9 @@ def _split(group: list[Projection], widths: tuple[int, ...]) -> Replacement:
 def _merged(group: list[Projection]) -> tuple[list[ir.Node], list[ir.Value]]:
     """One projection for all: its nodes, and its constants."""
     first = group[0]
-    weight = _joined([p.weight for p in group], first.axis)
+    weight = joined([p.weight for p in group], first.axis)
     biases = [p.bias for p in group if p.bias is not None]
-    bias = _joined(biases, 0) if biases else None
+    bias = joined(biases, 0) if biases else None
     inside = [first.source, weight, bias] if not first.adds_bias else [first.source, weight]
     nodes = [node_of(first.op, inside, _attributes(first.node))]
     if first.adds_bias:
@@ -167,7 +167,7 @@ def _merged(group: list[Projection]) -> tuple[list[ir.Node], list[ir.Value]]:
     return nodes, [weight, bias] if bias is not None else [weight]
 
 
-def _joined(values: Sequence[ir.Value], axis: int) -> ir.Value:
+def joined(values: Sequence[ir.Value], axis: int) -> ir.Value:
     """Constants, concatenated where they are written: weights are not held twice."""
     parts = [found for value in values if (found := tensor(value)) is not None]
     dims = [list(part.shape.numpy()) for part in parts]
