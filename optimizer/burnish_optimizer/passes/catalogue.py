@@ -6,8 +6,9 @@ from dataclasses import replace
 from burnish_optimizer.passes.attention import ATTENTION
 from burnish_optimizer.passes.cleanup import CLEANUP, FOLDING, UPGRADE
 from burnish_optimizer.passes.contract import Pass
-from burnish_optimizer.passes.fusion import FUSION
+from burnish_optimizer.passes.fusion import FUSION, FUSION_CONTRIB
 from burnish_optimizer.passes.horizontal import HORIZONTAL
+from burnish_optimizer.passes.layout import LAYOUT
 
 
 def again(passes: Sequence[Pass], suffix: str) -> tuple[Pass, ...]:
@@ -23,5 +24,7 @@ PASSES: tuple[Pass, ...] = (
     *FUSION,
     *ATTENTION,
     *HORIZONTAL,
+    *LAYOUT,
+    *FUSION_CONTRIB,
     *again((*CLEANUP[1:], *FOLDING), "3"),
 )
