@@ -1,0 +1,12 @@
+"""`python hack/bench correctness|rewrite`: rewriting beside its peers. See `--help`."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "hack" / "demo")]
+
+from burnish_bench.main import main  # noqa: E402 (the folders above hold what it imports)
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
