@@ -83,7 +83,7 @@ def scattered(array: Array, specials: Array, rng: np.random.Generator) -> Array:
     made = array.copy()
     if count and len(specials):
         flat = made.reshape(-1)
-        flat[rng.choice(array.size, count, replace=False)] = rng.permutation(np.resize(specials, count))
+        flat[rng.choice(array.size, count, replace=False)] = np.resize(rng.permutation(specials), count)
     return made
 
 

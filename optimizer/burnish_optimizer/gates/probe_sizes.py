@@ -98,5 +98,6 @@ class Free:
             sizes = {name: base * spread[i % len(spread)] for i, name in enumerate(others)}
             every = {**sizes, **dict.fromkeys(rows, batch), **hints}
             made = Assignment({name: every[name] for name in names}, rows)
-            if self._fits(made):
+            # A size that happens to be the batch would hide which dimensions count rows.
+            if self._fits(made) and not (rows and batch in sizes.values()):
                 yield made
