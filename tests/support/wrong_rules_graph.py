@@ -90,19 +90,6 @@ def scan_backwards(node: ir.Node, draft: Draft) -> object:
 
 
 BRANCHES = "then_branch", "else_branch"
-RANDOM = """
-    a = RandomUniformLike<seed = 1.0>(x)
-    b = RandomUniformLike<seed = 2.0>(x)
-    y = Sub(a, b)
-"""
-
-
-@wrong("Sub", host("float[N,4] x", "float[N,4] y", RANDOM))
-def draws_of_chance_shared(node: ir.Node, draft: Draft) -> object:
-    """Two draws of chance are one."""
-    return draft("Sub", node.inputs[0], node.inputs[0])
-
-
 NEAR = weights(4)
 
 
@@ -251,17 +238,6 @@ def cyclic(model: ir.Model) -> str:
     extra = ir.node("Add", [relu.outputs[0], model.graph.inputs[0]])
     extra.outputs[0].name = "round"
     model.graph.insert_before(relu, extra)
-    relu.replace_input_with(0, extra.outputs[0])
-    return "y"
-
-
-@broken()
-def out_of_order(model: ir.Model) -> str:
-    """A node comes after the one that needs it."""
-    relu = _node(model, "Relu")
-    extra = ir.node("Identity", [model.graph.inputs[0]])
-    extra.outputs[0].name = "late"
-    model.graph.append(extra)
     relu.replace_input_with(0, extra.outputs[0])
     return "y"
 

@@ -11,20 +11,24 @@ MAX_ADDED_NODES = 64
 
 @dataclass(frozen=True)
 class Cut:
-    """A region with the unchanged nodes that both sides are given in addition (`common`)."""
+    """A region with the unchanged nodes that both sides are given in addition (`common`).
+
+    joined: changed regions that feed this one, taken in where the cut is widened: each side has its own.
+    """
 
     region: Region
     common: frozenset[str] = frozenset()
+    joined: frozenset[Region] = frozenset()
 
     @property
     def before(self) -> frozenset[str]:
         """Nodes of the one side."""
-        return self.region.before | self.common
+        return self.region.before.union(self.common, *(r.before for r in self.joined))
 
     @property
     def after(self) -> frozenset[str]:
         """Nodes of the other side."""
-        return self.region.after | self.common
+        return self.region.after.union(self.common, *(r.after for r in self.joined))
 
 
 def balanced(cut: Cut, before: View, after: View) -> Cut:
@@ -41,10 +45,19 @@ def balanced(cut: Cut, before: View, after: View) -> Cut:
         cut = replace(cut, common=cut.common | added)
 
 
-def grown(cut: Cut, before: View, after: View) -> Cut:
-    """One step further towards the inputs: what made the values at the cut. The same where it ends."""
+def grown(cut: Cut, before: View, after: View, changed: Iterable[Region] = ()) -> Cut:
+    """One step further towards the inputs: what made the values at the cut. The same where it ends.
+
+    Args: changed: all regions; those that made a value at the cut are joined: `Relu(Relu(x)) = x` cannot
+        be cut between its two parts, when each is a change of its own.
+    """
     names = cut_names(before, cut.before) | cut_names(after, cut.after)
-    return balanced(replace(cut, common=cut.common | _makers(names, before, after)), before, after)
+    made = {before.producers.get(n) for n in names} | {after.producers.get(n) for n in names}
+    joined = frozenset(r for r in changed if r != cut.region and made & (r.before | r.after))
+    if sum(len(r.before) for r in joined) > MAX_ADDED_NODES:
+        joined = frozenset()
+    common = cut.common | _makers(names, before, after)
+    return balanced(replace(cut, common=common, joined=cut.joined | joined), before, after)
 
 
 def boundary(cuts: Iterable[Cut], before: View, after: View) -> set[str]:

@@ -62,7 +62,7 @@ def regions(before: View, after: View) -> tuple[Region, ...]:
     groups = _groups(before, after, changed)
     kept_uses = {n for key, names in after.inputs.items() if key not in changed[1] for n in names}
     leaving = kept_uses | set(after.outputs)
-    return tuple(_region(before, old, new, leaving) for old, new in groups)
+    return tuple(_region((before, after), (old, new), leaving) for old, new in groups)
 
 
 def key_of(node: ir.Node) -> str:
@@ -137,14 +137,25 @@ def _made(side: View, keys: Iterable[str]) -> Iterator[str]:
         yield from (v.name for v in side.nodes[key].outputs if v.name)
 
 
-def _region(before: View, old: set[str], new: set[str], leaving: set[str]) -> Region:
-    made = list(_made(before, sorted(old)))
+def _region(sides: tuple[View, View], keys: tuple[set[str], set[str]], leaving: set[str]) -> Region:
+    made = list(_made(sides[0], sorted(keys[0])))
+    inner = {
+        n for side, chosen in zip(sides, keys, strict=True) for k in chosen for n in _inner(side.nodes[k])
+    }
     return Region(
-        before=frozenset(old),
-        after=frozenset(new),
+        before=frozenset(keys[0]),
+        after=frozenset(keys[1]),
         outputs=tuple(name for name in made if name in leaving),
-        names=frozenset(made) | frozenset(new),
+        names=frozenset(made) | frozenset(keys[1]) | inner,
     )
+
+
+def _inner(node: ir.Node) -> Iterator[str]:
+    """Names of the values that a node's subgraphs make: sites, too."""
+    for graph in subgraphs(node):
+        for child in graph:
+            yield from (value.name for value in child.outputs if value.name)
+            yield from _inner(child)
 
 
 def _signature(node: ir.Node, side: View, other: View) -> Signature:

@@ -20,7 +20,7 @@ from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.extract import cut_names, model_of
 from burnish_optimizer.gates.narrowing import narrowed
-from burnish_optimizer.gates.probes import region_variations
+from burnish_optimizer.gates.probes import region_variations, varied_floats
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.reference.fp64 import evaluate
@@ -99,11 +99,12 @@ class _Trial:
         self._judge, self._models, self._guarantee = judge, (before, after), guarantee
         self._views: tuple[View, View] = (view(before), view(after))
         self._verdict = Verdict()
+        self._changed: tuple[Region, ...] = ()
 
     def run(self) -> Verdict:
-        changed = regions(*self._views)
-        self._verdict.regions = len(changed)
-        pending = [cuts.balanced(Cut(r), *self._views) for r in changed if r.outputs]
+        self._changed = regions(*self._views)
+        self._verdict.regions = len(self._changed)
+        pending = [cuts.balanced(Cut(r), *self._views) for r in self._changed if r.outputs]
         for chunk in self._chunks(pending):
             self._settle(chunk)
         self._load_whole()
@@ -157,7 +158,7 @@ class _Trial:
             said = next(iter(failed.values()))
             if said.startswith("captured"):
                 return said
-            wider = cuts.grown(one, *self._views)
+            wider = cuts.grown(one, *self._views, self._changed)
             if wider == one:
                 return said
             one = wider
@@ -184,7 +185,7 @@ class _Trial:
             found = Executable(protos[1], self._judge.base, self._judge.threads)
         except Exception as error:  # noqa: BLE001 - whatever makes it invalid
             return {_only(chunk): f"captured values: ONNX Runtime refuses the rewritten part: {_told(error)}"}
-        for name, feeds in self._trials(captured):
+        for name, feeds in self._trials(captured, protos[0]):
             failed = self._try(chunk, (source, found), protos[0], name, feeds)
             if failed:
                 return failed
@@ -202,10 +203,13 @@ class _Trial:
                 told[one.region] = f"captured values: the rewritten part {why}"
         return told
 
-    def _trials(self, captured: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _trials(
+        self, captured: Sequence[dict[str, Any]], region: onnx.ModelProto
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         for number, feeds in enumerate(captured):
             yield f"captured values of probe {number + 1}", feeds
-        floats = {n: ir.DataType.from_numpy(a.dtype) for n, a in captured[0].items() if _is_float(a)}
+        varying = varied_floats(ir.from_proto(region))
+        floats = {name: kind for name, kind in varying.items() if _is_float(captured[0].get(name))}
         varied = region_variations(captured[0], floats, self._judge.seed, VARIATIONS + 1)
         yield from islice(varied, 1, None)
 

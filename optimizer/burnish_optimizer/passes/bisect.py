@@ -62,7 +62,8 @@ class _Search:
             first = first or attempt.verdict
             if attempt.verdict.passed:
                 return Settled(attempt, tuple(rolled_back), first, self._seconds)
-            bad = self._at_fault(attempt, excluded) - excluded
+            # Sites that hold alone and fail together: all of them are left alone, and the rest is kept.
+            bad = (self._at_fault(attempt, excluded) or set().union(*_suspects(attempt))) - excluded
             rolled_back += _rolled_back(attempt, bad)
             if not bad or self._trials >= MAX_TRIALS:
                 rolled_back = rolled_back or [_whole_pass(self._pass, attempt.verdict)]
