@@ -1,12 +1,11 @@
 """Control flow whose way is known: the taken branch moves into the graph around it."""
 
-import copy
-
 import numpy as np
 import onnx_ir as ir
 from onnx_ir._cloner import Cloner
 
 from burnish_optimizer.passes.contract import Scope
+from burnish_optimizer.rewrite.renamed import renamed
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, initializer, node_of, scalar
 
@@ -81,8 +80,7 @@ def unfold(
     values: dict[ir.Value, ir.Value | None] = dict(zip(body.inputs, arguments, strict=True))
     constants: list[ir.Value] = []
     for value in body.initializers.values():
-        # Tensors are shared between a model and its clones, and carry a name: each place has its own.
-        tensor = copy.copy(value.const_value)
+        tensor = renamed(value.const_value, value.name or "") if value.const_value is not None else None
         bound = values[value] = ir.Value(
             name=value.name, type=value.type, shape=value.shape, const_value=tensor
         )

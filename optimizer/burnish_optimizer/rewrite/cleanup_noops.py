@@ -215,7 +215,10 @@ class NoReduction:
 
 
 class WhereKnown:
-    """`Where(true, x, y)` = `x`, `Where(false, x, y)` = `y`, where broadcasting changes no shape"""
+    """`Where(true, x, y)` = `x`, `Where(false, x, y)` = `y`, where broadcasting changes no shape
+
+    Not for floats: ONNX Runtime's kernel adds the two sides, and gives 0.0 for -0.0.
+    """
 
     name, anchors = "where-known", frozenset({"Where"})
 
@@ -228,6 +231,10 @@ class WhereKnown:
         if not (found.all() or not found.any()):
             return None
         chosen = node.inputs[1 if found.all() else 2]
+        kind = dtype(chosen)
+        if kind is None or kind.is_floating_point():
+            scope.decline(self.name, "ONNX Runtime's Where gives 0.0 for -0.0")
+            return None
         if not same_shape(chosen, node.outputs[0]):
             scope.decline(
                 self.name, "the shape of the chosen side is not known to be the shape of the result"

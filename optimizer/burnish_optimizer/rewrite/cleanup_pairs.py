@@ -118,7 +118,7 @@ class ReshapeOfReshape:
         source = inner.inputs[0]
         if same_shape(source, node.outputs[0]) or _undoes(inner, node):
             return put(node, source)
-        shape, new = self._absolute(node), []
+        shape, new = self._own_shape(node, source), []
         if shape is None:
             target = literal(dims(node.outputs[0]))
             if target is None:
@@ -129,11 +129,15 @@ class ReshapeOfReshape:
         made = node_of("Reshape", [source, shape], self._zeros(node) if not new else {})
         return Replacement([node.outputs[0]], [made.outputs[0]], [made], new)
 
-    def _absolute(self, node: ir.Node) -> ir.Value | None:
-        """A Reshape's own shape, where no element of it looks at the tensor between the two."""
+    def _own_shape(self, node: ir.Node, source: ir.Value | None) -> ir.Value | None:
+        """A Reshape's own shape, where what it copies is the same dimension of x."""
         shape = integers(node, "shape", 1) if node.op_type == "Reshape" else None
-        copies = shape is None or (0 in shape and not attribute(node, "allowzero", 0))
-        return None if copies else node.inputs[1]
+        if shape is None:
+            return None
+        between, own = dims(node.inputs[0]) or (), dims(source) or ()
+        copied = [i for i, n in enumerate(shape) if n == 0 and not attribute(node, "allowzero", 0)]
+        kept = [own[i] for i in copied if own[i : i + 1] == between[i : i + 1] != ()]
+        return node.inputs[1] if len(kept) == len(copied) and None not in kept else None
 
     def _zeros(self, node: ir.Node) -> dict[str, int]:
         return {"allowzero": 1} if node.op_type == "Reshape" and attribute(node, "allowzero", 0) else {}

@@ -9,6 +9,7 @@ from burnish_optimizer.rewrite.cleanup_noops import takes_scalars
 from burnish_optimizer.rewrite.driver import graphs
 from burnish_optimizer.rewrite.fold_islands import RULE, WORKING_BYTES, Island, freed_bytes, islands_of
 from burnish_optimizer.rewrite.fold_run import Results, compute
+from burnish_optimizer.rewrite.renamed import renamed
 from burnish_optimizer.rewrite.shapes import ensure_shapes
 from burnish_optimizer.rewrite.values import op_key, tensor
 
@@ -62,13 +63,6 @@ def become_constant(graph: ir.Graph, value: ir.Value, held: ir.TensorProtocol) -
         named.const_value = renamed(held, name)
     graph.register_initializer(named)
     value.replace_all_uses_with(named)
-
-
-def renamed(held: ir.TensorProtocol, name: str) -> ir.TensorProtocol:
-    """The same tensor under another name, without a copy of its content."""
-    if isinstance(held, ir.StringTensor):
-        return ir.StringTensor(held.string_data(), shape=ir.Shape(held.shape.numpy()), name=name)
-    return ir.LazyTensor(lambda: held, dtype=held.dtype, shape=ir.Shape(held.shape.numpy()), name=name)
 
 
 def _fold_graph(model: ir.Model, graph: ir.Graph, scope: Scope) -> Iterator[Change]:
