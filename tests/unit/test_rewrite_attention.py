@@ -64,7 +64,6 @@ FORMS = {
     "both scaled": Form(scale="both"),
     "keys transposed twice": Form(keys="heads"),
     "no mask": Form(mask="none"),
-    "mask by Where": Form(mask="where"),
     "sizes computed": Form(target="shape"),
     "heads never merged": Form(merge=False),
     "heads never split": Form(rows=False),
@@ -122,18 +121,23 @@ def test_masks_of_every_broadcast_shape(dims: tuple[int, ...]) -> None:
     assert run(rewritten(Form())[0], feeds) == pytest.approx(truth(Form(), feeds), abs=2e-6)
 
 
-@pytest.mark.parametrize("fill", [-np.inf, LOWEST])
-def test_where_masks_answer_as_before_in_rows_without_keys(fill: float) -> None:
-    form = Form(mask="where", fill=fill)
-    keep = np.random.default_rng(2).random((2, 1, 5, 7)) < 0.5
-    keep[0, 0, 2] = False
-    feeds = feeds_for(form, mask=keep)
-    assert np.allclose(run(rewritten(form)[0], feeds), truth(form, feeds), atol=2e-6, equal_nan=True)
+@pytest.mark.parametrize("fill", [-np.inf, LOWEST, -1e4])
+def test_where_masks_are_left_alone_and_said_so(fill: float) -> None:
+    """They hide a NaN in a masked key; a mask that is added does not."""
+    found, scope = rewritten(Form(mask="where", fill=fill))
+    assert ops(found)[FUSED] == 0
+    assert any("Where" in reason for _, reason in scope.declined)
 
 
-def test_where_masks_that_do_not_hide_are_left_alone() -> None:
-    """A row of −10,000 is uniform; a row of scores − 10,000 is not."""
-    assert ops(rewritten(Form(mask="where", fill=-1e4))[0])[FUSED] == 0
+@pytest.mark.parametrize("scale", ["query", "both"])
+def test_scaling_before_the_product_stays_there(scale: str) -> None:
+    """Numbers whose product overflows unless it is scaled first."""
+    form = Form(scale=scale, mask="none")
+    large = np.float32(1e19)
+    feeds = {side: np.full((1, 2, WIDTH), large, np.float32) for side in "qkv"}
+    assert np.isfinite(run(attention(form), feeds)).all()
+    assert np.isfinite(run(rewritten(form)[0], feeds)).all()
+    assert not np.isfinite(run(rewritten(Form(mask="none"))[0], feeds)).any()
 
 
 @pytest.mark.parametrize("form", [Form(axis=2), Form(axis=1)])

@@ -30,7 +30,8 @@ def model(text: str, **constants: NDArray[np.generic]) -> onnx.ModelProto:
 def rewritten(source: onnx.ModelProto, target: RewriteTarget = ONNXRUNTIME_CPU) -> tuple[ir.Model, Scope]:
     found = ShapeInferencePass()(ir.from_proto(source)).model
     scope = Scope(target)
-    HORIZONTAL[0].apply(found, scope)
+    for one in HORIZONTAL:
+        one.apply(found, scope)
     return found, scope
 
 
@@ -66,6 +67,10 @@ def test_concatenated_projections_become_one() -> None:
     assert ops(found) == {"MatMul": 1, "Add": 1}
     assert_same(source, found, x=normal(2, 3, 12))
     assert_same(source, found, x=normal(0, 3, 12))
+
+
+def test_narrow_projections_that_are_concatenated_need_no_split() -> None:
+    assert ops(rewritten(model(CONCATENATED, **PARAMETERS), ONNXRUNTIME_CPU)[0]) == {"MatMul": 1, "Add": 1}
 
 
 def test_columns_keep_their_order() -> None:
@@ -142,8 +147,9 @@ def gates(count: int, width: int) -> onnx.ModelProto:
 
 def test_narrow_projections_are_merged_and_split() -> None:
     source = gates(4, 5)
-    found, _ = rewritten(source)
+    found, scope = rewritten(source)
     assert ops(found) == {"MatMul": 1, "Add": 1, "Split": 1, "Relu": 4}
+    assert not scope.declined
     assert_same(source, found, x=normal(2, 3, 12))
 
 

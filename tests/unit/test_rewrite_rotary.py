@@ -67,7 +67,7 @@ def feeds(batch: int, rows: int, *, positions: int | None = None) -> dict[str, N
     return {"q": x[0], "k": x[1], "positions": random.integers(0, 50, (held, rows))}
 
 
-@pytest.mark.parametrize("sizes", [(1, 1), (1, 6), (3, 5)])
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 6), (3, 5), (0, 5)])
 def test_positions_of_every_batch_row_are_kept(sizes: tuple[int, int]) -> None:
     source = model()
     found, _ = rewritten(source)

@@ -7,9 +7,15 @@ from burnish_optimizer.rewrite.horizontal import MergeAndSplit, MergeConcatenate
 
 HORIZONTAL: tuple[Pass, ...] = (
     ShapedRulePass(
-        name="merge-projections",
+        name="merge-concatenated",
         guarantee=Guarantee.ROUNDING,
-        equation="x W₁ + b₁, x W₂ + b₂ … → x [W₁ W₂ …] + [b₁ b₂ …]",
-        rules=(MergeConcatenated(), MergeAndSplit()),
+        equation="Concat(x W₁ + b₁, x W₂ + b₂ …) → x [W₁ W₂ …] + [b₁ b₂ …]",
+        rules=(MergeConcatenated(),),
+    ),
+    ShapedRulePass(
+        name="merge-and-split",
+        guarantee=Guarantee.ROUNDING,
+        equation="x W₁ + b₁, x W₂ + b₂ … → Split(x [W₁ W₂ …] + [b₁ b₂ …])",
+        rules=(MergeAndSplit(),),
     ),
 )

@@ -23,7 +23,7 @@ BIAS = 5  # the place of attention_bias, in both operators
 
 @dataclass(frozen=True)
 class PackedRule:
-    """MultiHeadAttention(x Wq + bq, x Wk + bk, x Wv + bv, mask) → Attention(x, [Wq Wk Wv], [bq bk bv], mask)."""
+    """MultiHeadAttention(x Wq + bq, x Wk + bk, x Wv + bv, m) → Attention(x, [Wq Wk Wv], [bq bk bv], m)."""
 
     name: str = "packed-attention"
     anchors: frozenset[str] = frozenset({f"{MICROSOFT}::MultiHeadAttention"})

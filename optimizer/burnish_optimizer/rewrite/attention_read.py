@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.attention_dims import Dimensions
-from burnish_optimizer.rewrite.attention_scores import RANK, Mask, over_last_axis, read_scores, unscale
+from burnish_optimizer.rewrite.attention_scores import RANK, Scores, over_last_axis, read_scores, unscale
 from burnish_optimizer.rewrite.values import attribute, constant, is_op, rank, scalar, shape, used_once
 
 HEADS_LAST = (0, 2, 1, 3)  # [B, N, S, H] ↔ [B, S, N, H]
@@ -21,10 +21,12 @@ KEY_OF_ROWS = (0, 2, 3, 1)  # [B, T, N, H] → [B, N, H, T]
 @dataclass(frozen=True)
 class Heads:
     """One of Q, K, V by heads. by_rows: [B, S, N, H] before it was transposed, where that is at hand;
-    by_heads: [B, N, S, H], where that is."""
+    by_heads: [B, N, S, H], where that is.   factor: what it is multiplied by before the product. It stays
+    there: scaled after the product, large numbers would overflow first."""
 
     by_rows: ir.Value | None
     by_heads: ir.Value | None
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Attention:
     key: Heads
     value: Heads
     scale: float
-    masks: tuple[Mask, ...]
+    masks: tuple[ir.Value, ...]
     heads: int
     head_size: int
     value_size: int
@@ -47,14 +49,13 @@ def read(product: ir.Node, rule: str, scope: Scope) -> Attention | None:
     softmax = is_op(probabilities, "Softmax")
     if softmax is None or value is None or probabilities is None:
         return _declined_where(probabilities, rule, scope)
-    found = read_scores(softmax.inputs[0])
+    found = read_scores(softmax.inputs[0], rule, scope)
     if found is None or not over_last_axis(softmax, scope):
         return None
-    product_of_keys, scale, masks, between = found
-    if not all(used_once(v) for v in (probabilities, *between)):
+    if not all(used_once(v) for v in (probabilities, *found.between)):
         scope.decline(rule, "the scores are used elsewhere too")
         return None
-    return _of_heads(_Scores(product_of_keys, value, scale, masks), rule, scope)
+    return _of_heads(found, value, rule, scope)
 
 
 def _declined_where(value: ir.Value | None, rule: str, scope: Scope) -> None:
@@ -64,48 +65,36 @@ def _declined_where(value: ir.Value | None, rule: str, scope: Scope) -> None:
         scope.decline(rule, "rows that see no key are set to 0, which the fused kernel does not do")
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """The MatMul of Q and Kᵀ, V, and what is done to the scores in between."""
-
-    product: ir.Node
-    value: ir.Value
-    scale: float
-    masks: tuple[Mask, ...]
-
-
-def _of_heads(scores: _Scores, rule: str, scope: Scope) -> Attention | None:
+def _of_heads(scores: Scores, value: ir.Value, rule: str, scope: Scope) -> Attention | None:
     query, by_query, _ = unscale(scores.product.inputs[0])
     keys = _keys(scores.product.inputs[1])
     if query is None or keys is None:
         scope.decline(rule, "keys are not transposed where the scores are computed")
         return None
-    key, by_key = keys
-    total = scores.scale * by_query * by_key
-    q, v = heads_of(query), heads_of(scores.value)
+    q, k, v = heads_of(query, by_query), keys, heads_of(value)
     sizes = head_sizes(q), head_sizes(v)
-    if sizes[0] is None or sizes[1] is None or not math.isfinite(total) or total == 0:
+    if sizes[0] is None or sizes[1] is None or not math.isfinite(scores.scale) or scores.scale == 0:
         scope.decline(rule, "the number of heads or their size is not known")
         return None
-    if sizes[0][0] != sizes[1][0] or (head_sizes(key) or sizes[0]) != sizes[0]:
+    if sizes[0][0] != sizes[1][0] or (head_sizes(k) or sizes[0]) != sizes[0]:
         scope.decline(rule, "queries, keys and values have different heads")
         return None
-    return Attention(q, key, v, total, scores.masks, sizes[0][0], sizes[0][1], sizes[1][1])
+    return Attention(q, k, v, scores.scale, scores.masks, sizes[0][0], sizes[0][1], sizes[1][1])
 
 
-def _keys(value: ir.Value | None) -> tuple[Heads, float] | None:
-    """Keys before their last transpose, and the factor on them."""
+def _keys(value: ir.Value | None) -> Heads | None:
+    """Keys before their last transpose."""
     inner, outside, _ = unscale(value)
     transpose = is_op(inner, "Transpose")
     perm = attribute(transpose, "perm") if transpose is not None else None
     flat = _flat_keys(inner)
     if transpose is None or perm not in (KEY_OF_HEADS, KEY_OF_ROWS):
-        return (heads_of(flat), outside) if flat is not None else None
+        return heads_of(flat, outside) if flat is not None else None
     source, inside, _ = unscale(transpose.inputs[0])
     if source is None:
         return None
-    found = heads_of(source) if perm == KEY_OF_HEADS else Heads(source, None)
-    return found, outside * inside
+    factor = outside * inside
+    return heads_of(source, factor) if perm == KEY_OF_HEADS else Heads(source, None, factor)
 
 
 def _flat_keys(value: ir.Value | None) -> ir.Value | None:
@@ -123,12 +112,12 @@ def _flat_keys(value: ir.Value | None) -> ir.Value | None:
     return source if flat[1:] == (rows, size) and split[1:] == (heads, size, rows) else None
 
 
-def heads_of(value: ir.Value | None) -> Heads:
+def heads_of(value: ir.Value | None, factor: float = 1.0) -> Heads:
     """How a value of [B, N, S, H] came to be."""
     transpose = is_op(value, "Transpose")
     if transpose is not None and attribute(transpose, "perm") == HEADS_LAST:
-        return Heads(transpose.inputs[0], value)
-    return Heads(None, value)
+        return Heads(transpose.inputs[0], value, factor)
+    return Heads(None, value, factor)
 
 
 def head_sizes(found: Heads) -> tuple[int, int] | None:

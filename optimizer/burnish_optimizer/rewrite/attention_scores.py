@@ -1,7 +1,7 @@
 """Reading the scores of attention: scale · Q Kᵀ + masks.
 
 Scaled before or after the product, by Mul or Div, by √s on both sides, by 1/√H that is computed from a shape;
-any number of added masks; masks by Where with −∞ or the lowest float.
+any number of added masks.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,16 @@ from burnish_optimizer.rewrite.attention_parts import opset_of
 from burnish_optimizer.rewrite.values import attribute, constant, is_op
 
 RANK = 4
-LOWEST = -1e38
 
 
 @dataclass(frozen=True)
-class Mask:
-    """Added to the scores; or, where `keep` is given, `fill` instead of them where keep is not `wanted`."""
+class Scores:
+    """scale · Q Kᵀ + masks: `product` is the MatMul; `between`: all values from there to the Softmax."""
 
-    added: ir.Value | None = None
-    keep: ir.Value | None = None
-    wanted: bool = True
-    fill: ir.Value | None = None
+    product: ir.Node
+    scale: float
+    masks: tuple[ir.Value, ...]
+    between: tuple[ir.Value, ...]
 
 
 def over_last_axis(softmax: ir.Node, scope: Scope) -> bool:
@@ -33,53 +32,39 @@ def over_last_axis(softmax: ir.Node, scope: Scope) -> bool:
     return attribute(softmax, "axis", default) in (-1, RANK - 1)
 
 
-def read_scores(
-    value: ir.Value | None,
-) -> tuple[ir.Node, float, tuple[Mask, ...], tuple[ir.Value, ...]] | None:
-    """(the MatMul of Q and Kᵀ, scale, masks, values in between) that make the scores."""
-    masks: list[Mask] = []
+def read_scores(value: ir.Value | None, rule: str, scope: Scope) -> Scores | None:
+    """The scores that a Softmax takes; None where they are not that."""
+    masks: list[ir.Value] = []
     between: list[ir.Value] = []
     while value is not None:
         between.append(value)
-        mask = _mask(value)
-        if mask is None:
+        added = _added(value)
+        if added is None:
             break
-        value, found = mask
-        masks.append(found)
+        value, mask = added
+        masks.append(mask)
     inner, scale, passed = unscale(value)
     product = is_op(inner, "MatMul")
     if product is None or inner is None:
-        return None
-    return product, scale, tuple(masks), (*between, *passed, inner)
+        return _told(inner, rule, scope)
+    return Scores(product, scale, tuple(masks), (*between, *passed, inner))
 
 
-def _mask(value: ir.Value) -> tuple[ir.Value, Mask] | None:
-    """One mask taken off the scores: (what it is put on, the mask)."""
-    node = is_op(value, "Add", "Where")
-    if node is None:
-        return None
-    if node.op_type == "Where":
-        return _where_mask(node)
-    left, right = node.inputs[:2]
-    for scores, added in ((left, right), (right, left)):
-        if scores is not None and added is not None and _is_scores(scores):
-            return scores, Mask(added=added)
+def _told(value: ir.Value | None, rule: str, scope: Scope) -> None:
+    """Where hides a NaN or an infinity of a masked score; a mask that is added does not."""
+    where = is_op(value, "Where")
+    if where is not None and any(v is not None and _is_scores(v) for v in where.inputs[1:]):
+        scope.decline(rule, "masked by Where, which hides NaN and infinities of masked keys: adding does not")
+
+
+def _added(value: ir.Value) -> tuple[ir.Value, ir.Value] | None:
+    """One mask taken off the scores: (what it is added to, the mask)."""
+    node = is_op(value, "Add")
+    left, right = node.inputs[:2] if node is not None else (None, None)
+    for scores, mask in ((left, right), (right, left)):
+        if scores is not None and mask is not None and _is_scores(scores):
+            return scores, mask
     return None
-
-
-def _where_mask(node: ir.Node) -> tuple[ir.Value, Mask] | None:
-    keep, when_true, when_false = node.inputs[:3]
-    for scores, fill, wanted in ((when_true, when_false, True), (when_false, when_true, False)):
-        if scores is not None and _is_scores(scores) and hides(fill):
-            return scores, Mask(keep=keep, wanted=wanted, fill=fill)
-    return None
-
-
-def hides(value: ir.Value | None) -> bool:
-    """A constant fill that takes in any score added to it: −∞, or so near the lowest float32 that s + fill
-    = fill in FP32 and FP64. (−10,000 is not: a row of such fills is uniform, a row of s − 10,000 is not.)"""
-    found = _factor(value)
-    return found is not None and found <= LOWEST
 
 
 def _is_scores(value: ir.Value, depth: int = 4) -> bool:

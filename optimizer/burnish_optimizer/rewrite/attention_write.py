@@ -27,7 +27,7 @@ import onnx_ir as ir
 from burnish_optimizer.rewrite.attention_dims import Dimension, Dimensions
 from burnish_optimizer.rewrite.attention_parts import Parts, find_shared
 from burnish_optimizer.rewrite.attention_read import HEADS_LAST, Attention, Heads
-from burnish_optimizer.rewrite.attention_scores import RANK, Mask
+from burnish_optimizer.rewrite.attention_scores import RANK
 from burnish_optimizer.rewrite.values import attribute, dtype, is_op, shape
 from burnish_optimizer.targets.kernels import MICROSOFT
 
@@ -45,7 +45,7 @@ class Writer:
 
     def multi_head(self, found: Attention) -> ir.Value:
         """com.microsoft MultiHeadAttention: [B, S, N·Hv], additive bias [1|B, 1|N, S, T]."""
-        query = self.flat(self.rows_of(found.query), found.heads, found.head_size)
+        query = self._flat_side(found.query, found.heads, found.head_size)
         key, value = self._keys_and_values(found)
         return self.parts.op(
             "MultiHeadAttention",
@@ -67,7 +67,7 @@ class Writer:
             (found.key, found.head_size),
             (found.value, found.value_size),
         )
-        flat = [self.flat(self.rows_of(side), found.heads, size) for side, size in sides]
+        flat = [self._flat_side(side, found.heads, size) for side, size in sides]
         heads = {"q_num_heads": found.heads, "kv_num_heads": found.heads}
         return self.parts.op("Attention", *flat, scale=found.scale, **heads)
 
@@ -76,10 +76,19 @@ class Writer:
         key, value = found.key, found.value
         if key.by_rows is not None and value.by_rows is not None:
             return (
-                self.flat(key.by_rows, found.heads, found.head_size),
-                self.flat(value.by_rows, found.heads, found.value_size),
+                self._flat_side(key, found.heads, found.head_size),
+                self._flat_side(value, found.heads, found.value_size),
             )
-        return self._heads_of(key), self._heads_of(value)
+        return self._scaled(self._heads_of(key), key), self._heads_of(value)
+
+    def _flat_side(self, side: Heads, heads: int, size: int) -> ir.Value:
+        return self._scaled(self.flat(self.rows_of(side), heads, size), side)
+
+    def _scaled(self, value: ir.Value, side: Heads) -> ir.Value:
+        if side.factor == 1.0:
+            return value
+        kind = dtype(side.by_heads or side.by_rows) or ir.DataType.FLOAT
+        return self.parts.op("Mul", value, self.parts.constant(np.array(side.factor, kind.numpy()), kind))
 
     def rows_of(self, side: Heads) -> ir.Value:
         """[B, S, N, H]."""
@@ -118,17 +127,8 @@ class Writer:
         """The sum of all masks as [1|B, 1|N, S, T]: the kernel broadcasts batch and heads only."""
         total: ir.Value | None = None
         for mask in reversed(found.masks):
-            one = self._additive(mask, found)
-            total = one if total is None else self.parts.op("Add", total, one)
+            total = mask if total is None else self.parts.op("Add", total, mask)
         return total if total is None else self._expanded(total, found)
-
-    def _additive(self, mask: Mask, found: Attention) -> ir.Value:
-        if mask.added is not None:
-            return mask.added
-        kind = dtype(found.value.by_heads or found.value.by_rows) or ir.DataType.FLOAT
-        zero = self.parts.constant(np.zeros((), kind.numpy()), kind)
-        chosen = (zero, mask.fill) if mask.wanted else (mask.fill, zero)
-        return self.parts.op("Where", mask.keep, *chosen)
 
     def _expanded(self, bias: ir.Value, found: Attention) -> ir.Value:
         rows, columns = self._extent(found.query), self._extent(found.key)

@@ -62,7 +62,7 @@ class MergeAndSplit:
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
         own = projection(node.outputs[0], ends=True)
-        if own is None or own.op == "Conv" or opset_of(scope) < SPLIT_OPSET:
+        if own is None or own.op == "Conv" or opset_of(scope) < SPLIT_OPSET or _goes_on(own):
             return None
         group = _siblings(own)
         if len(group) == 1 or _first(group) is not node:
@@ -125,6 +125,14 @@ def _concatenated(concat: ir.Node, outer: ir.Node | None, group: list[Projection
     if len(rest) > 1:
         nodes.append(node_of("Concat", rest, _attributes(concat)))
     return Replacement([concat.outputs[0]], [nodes[-1].outputs[0]], nodes, constants)
+
+
+def _goes_on(own: Projection) -> bool:
+    """Whether its bias is still to come."""
+    users = own.output.uses()
+    return (
+        not own.adds_bias and len(users) == 1 and projection(users[0].node.outputs[0], ends=True) is not None
+    )
 
 
 def _siblings(own: Projection) -> list[Projection]:

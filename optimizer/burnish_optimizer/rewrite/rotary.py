@@ -70,12 +70,19 @@ def _replacement(
 
 
 def _table(parts: Parts, value: ir.Value, half: int, before: ir.Node) -> ir.Value:
-    """[B, 1, S, H] → the first half of every row, as [B · S, H / 2]; shared by all that use the value."""
+    """[B, 1, S, H] → the first half of every row, as [B · S + S, H / 2]; shared by all that use the value.
+
+    The last S rows are zeros that no position names: the operator wants S rows of an empty batch too.
+    """
     shared = find_shared(value, "rotary-table", before)
     if shared is not None:
         return shared
     first = parts.op("Slice", value, parts.ints(0), parts.ints(half), parts.ints(RANK - 1))
-    return parts.share(parts.op("Reshape", first, parts.ints(-1, half)), value, "rotary-table")
+    rows = parts.op("Reshape", first, parts.ints(-1, half))
+    kind = dtype(value) or ir.DataType.FLOAT
+    size = parts.op("Concat", parts.op("Shape", value, start=2, end=3), parts.ints(half), axis=0)
+    spare = parts.op("Expand", parts.constant(np.zeros((), kind.numpy()), kind), size)
+    return parts.share(parts.op("Concat", rows, spare, axis=0), value, "rotary-table")
 
 
 def _positions(parts: Parts, cos: ir.Value, before: ir.Node) -> ir.Value:
