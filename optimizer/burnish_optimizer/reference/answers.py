@@ -9,7 +9,7 @@ import numpy as np
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.digest import of_json
 from burnish_engine.request import Backend
-from burnish_optimizer.gates.scores import max_error
+from burnish_optimizer.gates.metamorphic import deviation
 from burnish_optimizer.ingest.feeds import Feeds, is_batchable, stack, to_feeds
 from burnish_optimizer.ingest.samples import DataSpec, Sample, open_samples
 from burnish_optimizer.tasks import AnswersResult, AnswersTask
@@ -85,18 +85,7 @@ def batch_difference(session: Session, singles: list[Feeds], batch: Feeds) -> tu
     """
     together = answer(session, batch)
     alone = [answer(session, feeds) for feeds in singles]
-    difference = scale = 0.0
-    for name, whole in together.items():
-        rows = np.concatenate([row[name] for row in alone])
-        if rows.shape != whole.shape:
-            raise ValueError(
-                f"output {name!r} has shape {list(whole.shape)} in a batch, {list(rows.shape)} by rows"
-            )
-        if rows.dtype.kind in "fiub" and rows.size:
-            difference = max(difference, max_error(rows, whole))
-            finite = rows[np.isfinite(rows)].astype(np.float64)
-            scale = max(scale, float(np.max(np.abs(finite), initial=0.0)))
-    return difference, scale
+    return deviation(together, {name: np.concatenate([row[name] for row in alone]) for name in together})
 
 
 def _batch_error(session: Session, data: DataSpec) -> tuple[float | None, str]:
