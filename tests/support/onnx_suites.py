@@ -134,7 +134,8 @@ def node_cases() -> Iterator[Made]:
         warnings.simplefilter("ignore")  # reference computations overflow and divide by zero on purpose
         made = collect_testcases(None)
     for case in made:
-        yield case.name, case.model, list(case.data_sets[0][0])
+        if case.model and case.data_sets:
+            yield case.name, case.model, list(case.data_sets[0][0])
 
 
 def stored_cases(suite: str) -> Iterator[Made]:
@@ -192,11 +193,11 @@ def _draw(shape: Any, role: tuple[str, int], rng: np.random.Generator) -> Array:
     """He's scale for kernels (√(2/fan-in)), about 1 for factors and variances, about 0 for the rest."""
     shape = tuple(int(d) for d in shape)
     if role in {("BatchNormalization", 1), ("BatchNormalization", 4), ("Mul", 0), ("Mul", 1)}:
-        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+        return np.asarray(rng.uniform(0.5, 1.5, shape), np.float32)
     if len(shape) > 1:
         fan_in = int(np.prod(shape[1:]))
-        return rng.standard_normal(shape, dtype=np.float32) * np.float32((2 / fan_in) ** 0.5)
-    return rng.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
+        return np.asarray(rng.standard_normal(shape, np.float32) * np.float32((2 / fan_in) ** 0.5))
+    return np.asarray(rng.standard_normal(shape, np.float32) * np.float32(0.1))
 
 
 def _become_constant(node: NodeProto, values: Array) -> None:

@@ -90,10 +90,10 @@ def _kind(value: Any) -> str:
 
 
 def _numeric(expected: Any, found: Any) -> str:
-    if expected.dtype.kind in "biuOSU":
+    if expected.dtype.kind in "biuOSU" or "int" in expected.dtype.name:
         wrong = int(np.sum(expected != found))
         return f"{wrong} of {expected.size} elements differ" if wrong else ""
-    steps = float(ml_dtypes.finfo(expected.dtype).eps) * STEPS
+    steps = float(ml_dtypes.finfo(expected.dtype).eps) * STEPS  # type: ignore[no-untyped-call]
     expected, found = expected.astype(np.float64), found.astype(np.float64)
     largest = np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0)
     close = np.isclose(found, expected, rtol=max(RTOL, steps), atol=SPREAD * largest, equal_nan=True)

@@ -55,7 +55,7 @@ def long(folder: Path, nodes: int = 100_000) -> Path:
         value = f"v{len(chain)}"
         chain.append(helper.make_node(op, inputs, [value]))
     chain.append(helper.make_node("Relu", [value], ["y"]))
-    return _save(folder, chain, [numpy_helper.from_array(np.float32([0.001]), "c")], 8)
+    return _save(folder, chain, [numpy_helper.from_array(np.array([0.001], np.float32), "c")], 8)
 
 
 def _step(number: int, value: str, side: str) -> tuple[str, list[str]]:

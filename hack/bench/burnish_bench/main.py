@@ -1,94 +1,41 @@
 """Rewriting beside its peers: `python hack/bench correctness|rewrite`."""
 
 import argparse
-import re
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from burnish_bench import correctness, tables
-from burnish_bench.correctness import VERDICTS, Outcome
-from burnish_bench.places import OURS, PEERS, RESULTS, prepare_peers, suites_folder
-from support.onnx_suites import SUITES, Case, cases
+from burnish_bench import correctness_run, rewriting_run
+from burnish_bench.places import RESULTS
 
-TOOLS = (*PEERS, *OURS)
 WIDTH = 150  # of tables that go to a file
+COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
+    "correctness": (correctness_run.add_options, "every tool on ONNX's own models: is the answer right?"),
+    "rewrite": (rewriting_run.add_options, "real and large models: time, memory and latency"),
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """The commands."""
     top = argparse.ArgumentParser(prog="hack/bench", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    right = commands.add_parser("correctness", help="every tool on ONNX's own models: is the answer right?")
-    right.add_argument("--suites", nargs="+", choices=SUITES, default=SUITES)
-    right.add_argument("--cases", default="", metavar="REGEX", help="only cases whose name matches")
-    right.add_argument("--tools", nargs="+", choices=TOOLS, default=TOOLS)
-    right.add_argument("--output", type=Path, default=RESULTS, help="folder of the results (dist/bench)")
+    for name, (add_options, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.add_argument(
+            "--output", type=Path, default=RESULTS, help="folder of the results (dist/bench)"
+        )
+        add_options(command)
     return top
-
-
-def check(options: argparse.Namespace, console: Console) -> int:
-    """`correctness`. Returns 1 where one of ours failed."""
-    if set(options.tools) & set(PEERS):
-        prepare_peers()
-    chosen = [c for c in cases(suites_folder(), tuple(options.suites)) if re.search(options.cases, c.name)]
-    outcomes = _run_all(options.tools, chosen, console)
-    text = _tell(outcomes, options.tools, console)
-    tables.save(options.output, "correctness", {"outcomes": correctness.as_records(outcomes)}, text)
-    console.print(f"all outcomes: {options.output}/correctness.json")
-    return int(any(o.tool in OURS and o.verdict not in {"ok", "unjudged"} for o in outcomes))
-
-
-def _run_all(tools: Sequence[str], chosen: Sequence[Case], console: Console) -> list[Outcome]:
-    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    outcomes: list[Outcome] = []
-    scratch = Path(tempfile.mkdtemp(prefix="burnish-bench-"))
-    try:
-        with Progress(*columns, console=console) as progress:
-            for tool in tools:
-                task = progress.add_task(tool, total=len(chosen))
-                outcomes += correctness.run(tool, chosen, scratch, lambda _, t=task: progress.advance(t))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return outcomes
-
-
-COLUMNS = ("tool", "cases", *VERDICTS[:-1], "nodes", "without constants", "seconds")
-
-
-def _tell(outcomes: Sequence[Outcome], tools: Sequence[str], console: Console) -> str:
-    """A table for each suite, of the cases that ONNX Runtime can run, and one of those that it cannot."""
-    text = f"Measured {time.strftime('%Y-%m-%d')} by `make bench-correctness`.\n\n"
-    runnable = _runnable(outcomes)
-    groups = {suite: [o for o in outcomes if o.suite == suite and o.case in runnable] for suite in SUITES}
-    groups["all that ONNX Runtime runs unoptimized"] = [o for o in outcomes if o.case in runnable]
-    groups["those that it does not run"] = [o for o in outcomes if o.case not in runnable]
-    for title, group in groups.items():
-        if group:
-            rows = [_row(tool, correctness.summary(o for o in group if o.tool == tool)) for tool in tools]
-            tables.show(console, title, COLUMNS, rows)
-            text += tables.markdown(title, COLUMNS, rows) + "\n"
-    return text
-
-
-def _runnable(outcomes: Sequence[Outcome]) -> set[str]:
-    """Cases that the judge could run, whatever the tool did to them."""
-    return {o.case for o in outcomes if o.runnable}
-
-
-def _row(tool: str, found: dict[str, Any]) -> list[object]:
-    nodes = [f"{found[f'{kind}_before']:,} → {found[f'{kind}_after']:,}" for kind in ("nodes", "work")]
-    return [tool, found["cases"], *(found[v] for v in VERDICTS[:-1]), *nodes, round(found["seconds"], 1)]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
     options = parser().parse_args(arguments)
-    return check(options, Console(width=None if sys.stdout.isatty() else WIDTH))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    match options.command:
+        case "correctness":
+            return correctness_run.run(options, console)
+        case _:
+            return rewriting_run.run(options, console)

@@ -18,13 +18,17 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Tried:
-    """One tool on one model. seconds: median over the rounds, without imports.   failed: why no result.
+    """One tool on one model.
 
+    seconds, cpu_seconds: median over the rounds, without imports, on the wall and of processors (which a busy
+        machine does not stretch).   gate_seconds: the part of `seconds` that went into proof.
     extra_bytes: peak of resident memory above that after imports.   private_bytes: the part of it that is
-        no mapped file, sampled.   nodes: after.   verdict: the judge's, of the last round's result.
+        no mapped file, sampled.   nodes: after, but constants.   verdict: the judge's, of the last result.
+    failed: why there is no result, or none that holds.
     """
 
     seconds: float | None = None
+    cpu_seconds: float | None = None
     extra_bytes: int | None = None
     private_bytes: int | None = None
     gate_seconds: float | None = None
@@ -81,6 +85,7 @@ def _summed(answers: Sequence[dict[str, Any]]) -> Tried:
             return Tried(failed=str(failed))
     return Tried(
         seconds=median(one["seconds"] for one in answers),
+        cpu_seconds=median(one["cpu_seconds"] for one in answers),
         extra_bytes=int(median(one["extra_bytes"] for one in answers)),
         private_bytes=int(median(one["private_bytes"] for one in answers)),
         gate_seconds=median(one["gate_seconds"] for one in answers) if "gate_seconds" in answers[0] else None,
