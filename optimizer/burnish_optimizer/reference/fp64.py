@@ -1,0 +1,99 @@
+"""What a model computes in exact arithmetic, as near as FP64 gets, and how far its own types may stray.
+
+The model (a small one: a region between cut points) is evaluated node by node in FP64. `error` is derived
+from the operands, by Monte Carlo arithmetic (D. S. Parker, "Monte Carlo Arithmetic: exploiting randomness in
+floating-point arithmetic", 1997): the evaluation is repeated with the output of every node off by its local
+error (see `fp64_rounding`) times a random sign. What those runs differ by is what rounding does to the
+result, with all its amplification and cancellation. One more run stores each value in its own type, which
+shows what overflows or underflows on the way: of what depends on that, nothing is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from burnish_optimizer.errors import NoTruth
+from burnish_optimizer.reference.fp64_run import Mode, Run, Trace
+from burnish_optimizer.reference.fp64_signs import RUNS
+from burnish_optimizer.reference.fp64_values import Datum, DType, Wide, is_float, unit_roundoff
+from burnish_runtime.session import Array
+
+# Errors are taken as one standard deviation; 4 of them, and the last rounding, bound a result.
+SAFETY = 4.0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A value and how far an evaluation in the region's own types may be from it.
+
+    Args:
+        value: FP64 for floats; integers, bools and strings as they are.
+        error: FP64, the shape of `value`; 0 where it is exact, Inf where nothing can be said (its type
+            overflows on the way).
+        dtype: the element type that they stand for.
+    """
+
+    value: Array
+    error: Array
+    dtype: DType
+
+
+def evaluate(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Truth]:
+    """Every output of the model by name; outputs that are no tensors (sequences) are left out.
+
+    Args: feeds: arrays by input name, in the model's own element types (bfloat16 also as raw uint16).
+    Raises: NoTruth: an operator that cannot be evaluated.
+    """
+    trace = Trace()
+    exact_run = Run(model, trace)
+    truth = exact_run.main(feeds)
+    stored_run = Run(model, trace, Mode.STORED)
+    stored = stored_run.main(feeds)
+    spread = [np.zeros(_shape(value)) for value in truth]
+    if any(error is not None for errors in trace.errors.values() for error in errors):
+        for number in range(RUNS):
+            _add_squares(spread, Run(model, trace, Mode.PERTURBED, number).main(feeds), truth)
+    beyond = exact_run.overflown and all(map(_is_finite, feeds.values()))
+    return {
+        value.name or "": _truth(result, other, total, overflown=stored_run.overflown, beyond=beyond)
+        for value, result, other, total in zip(model.graph.outputs, truth, stored, spread, strict=True)
+        if isinstance(result, Wide)
+    }
+
+
+def _is_finite(array: Any) -> bool:
+    return not isinstance(array, np.ndarray) or array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _shape(value: Datum) -> tuple[int, ...]:
+    return value.data.shape if isinstance(value, Wide) else ()
+
+
+def _add_squares(totals: list[Array], values: Sequence[Datum], truth: Sequence[Datum]) -> None:
+    """Add the square of each element's deviation. A shape that depends on rounding has no bound."""
+    with np.errstate(all="ignore"):
+        for total, value, exact in zip(totals, values, truth, strict=True):
+            if isinstance(value, Wide) and isinstance(exact, Wide) and value.data.dtype.kind in "fiu":
+                if value.data.shape != exact.data.shape:
+                    raise NoTruth("output", "its shape depends on rounding")
+                np.add(total, np.square(value.data.astype(np.float64) - exact.data), out=total)
+
+
+def _truth(exact: Wide, stored: Datum, total: Array, *, overflown: bool, beyond: bool) -> Truth:
+    if not is_float(exact.dtype):
+        return Truth(exact.data, np.sqrt(np.nan_to_num(total, nan=np.inf) / RUNS), exact.dtype)
+    other: Any = (
+        stored.data if isinstance(stored, Wide) and stored.data.shape == exact.data.shape else exact.data
+    )
+    with np.errstate(all="ignore"):
+        error = SAFETY * np.sqrt(total / RUNS) + unit_roundoff(exact.dtype) * np.abs(exact.data)
+        strayed = np.abs(other - exact.data)
+        finite = np.isfinite(exact.data)
+        unknown = ~np.isfinite(error) | ~np.isfinite(strayed)
+        if overflown:
+            unknown |= strayed > error
+        error = np.where(unknown, np.inf, np.maximum(error, 2 * strayed))
+    return Truth(exact.data, np.where(finite, error, np.inf if beyond else 0.0), exact.dtype)

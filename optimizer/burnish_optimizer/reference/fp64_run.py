@@ -1,0 +1,247 @@
+"""One evaluation of a model in FP64: node by node, exactly, as its own types would store it, or perturbed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from burnish_optimizer.errors import NoTruth
+from burnish_optimizer.reference import fp64_attention, fp64_basic, fp64_elementwise, fp64_reduce
+from burnish_optimizer.reference.fp64_control import CONTROL
+from burnish_optimizer.reference.fp64_reference import STANDARD, output_types, reference_kernel
+from burnish_optimizer.reference.fp64_rounding import local_errors
+from burnish_optimizer.reference.fp64_signs import Signs
+from burnish_optimizer.reference.fp64_values import (
+    Call,
+    Datum,
+    DType,
+    Kernel,
+    Wide,
+    element_type,
+    is_float,
+    smallest_normal,
+    store,
+    widen,
+)
+
+KERNELS: Mapping[str, Kernel] = {
+    **fp64_elementwise.KERNELS, **fp64_reduce.KERNELS, **fp64_basic.KERNELS, **fp64_attention.KERNELS,
+}  # fmt: skip
+Path = tuple[int, ...]
+
+
+class Mode(Enum):
+    """TRUTH: exact.   STORED: values rounded to their types.   PERTURBED: nodes off by their local errors."""
+
+    TRUTH = "truth"
+    STORED = "stored"
+    PERTURBED = "perturbed"
+
+
+@dataclass
+class Trace:
+    """What the exact run leaves for the others: constants, results that nothing perturbs, local errors."""
+
+    constants: dict[ir.Value, Wide] = field(default_factory=dict)
+    results: dict[Path, list[Datum]] = field(default_factory=dict)
+    errors: dict[Path, list[Any]] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
+
+
+@dataclass
+class Run:
+    """One evaluation. Values of enclosing graphs are in `values`, as in the model."""
+
+    model: ir.Model
+    trace: Trace
+    mode: Mode = Mode.TRUTH
+    number: int = 0
+    overflown: bool = False
+    values: dict[ir.Value, Datum] = field(default_factory=dict)
+
+    def main(self, feeds: Mapping[str, Any]) -> list[Datum]:
+        """Outputs of the model's graph. Raises: NoTruth."""
+        given = [self._input(value, feeds) for value in self.model.graph.inputs]
+        with np.errstate(all="ignore", over="call", call=self._overflow):
+            return self.graph(self.model.graph, given, {}, ())
+
+    def _overflow(self, _kind: str, _flag: int) -> None:
+        self.overflown = True
+
+    def graph(
+        self, graph: ir.Graph | ir.Function, given: Sequence[Datum], bound: Mapping[str, ir.Attr], path: Path
+    ) -> list[Datum]:
+        """Outputs of a graph, subgraph or function body.
+
+        Args: path: which of all the times that this graph runs.
+        """
+        self.values.update(zip(graph.inputs, given, strict=False))
+        for value in graph.initializers.values() if isinstance(graph, ir.Graph) else ():
+            if value not in self.values or not value.is_graph_input():
+                self.values[value] = self._constant(value)
+        for node in graph:
+            outputs = self._node(node, bound, (*path, id(node)))
+            self.values.update(zip(node.outputs, outputs, strict=False))
+        return [self.values[value] for value in graph.outputs]
+
+    def _input(self, value: ir.Value, feeds: Mapping[str, Any]) -> Datum:
+        name = value.name or ""
+        if name not in feeds and value.const_value is not None:
+            return self._constant(value)
+        array = feeds.get(name)
+        if array is None:
+            return None
+        if isinstance(array, list):
+            return [Wide(widen(x, x.dtype), x.dtype) for x in array]
+        dtype = element_type(value.dtype) if value.dtype is not None else array.dtype
+        return Wide(widen(array, dtype), dtype)
+
+    def _constant(self, value: ir.Value) -> Wide:
+        if value not in self.trace.constants:
+            if value.const_value is None:
+                raise NoTruth("initializer", f"{value.name} holds nothing")
+            array = np.asarray(value.const_value.numpy())
+            self.trace.constants[value] = Wide(widen(array, array.dtype), array.dtype)
+        return self.trace.constants[value]
+
+    def _node(self, node: ir.Node, bound: Mapping[str, ir.Attr], path: Path) -> Sequence[Datum]:
+        call = self._call(node, bound, path)
+        if self.mode is not Mode.TRUTH and path in self.trace.results and not _any_perturbed(call.inputs):
+            return self._finish(path, self.trace.results[path])
+        key = node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
+        function = self.model.functions.get((node.domain, node.op_type, node.overload))
+        if function is None and key in CONTROL:
+            return CONTROL[key](call)
+        if function is not None:
+            return self._function(function, call, path)
+        return self._computed(call, _kernel(key), path)
+
+    def _call(self, node: ir.Node, bound: Mapping[str, ir.Attr], path: Path) -> Call:
+        version = node.version or _version(self.model, node)
+        inputs = tuple(None if v is None else self.values.get(v) for v in node.inputs)
+        data = tuple(_bare(value) for value in inputs)
+        steps = iter(range(1 << 62))
+
+        def run(name: str, given: Sequence[Datum]) -> list[Datum]:
+            return self.graph(node.attributes[name].as_graph(), given, bound, (*path, next(steps)))
+
+        return Call(node, version, inputs, data, bound, run)
+
+    def _function(self, function: ir.Function, call: Call, path: Path) -> list[Datum]:
+        attributes = {name: a for name, a in function.attributes.items() if a.value is not None}
+        for name, attribute in call.node.attributes.items():
+            found = call.resolve(attribute)
+            if found is not None:
+                attributes[name] = found
+        given = [*call.inputs, *[None] * (len(function.inputs) - len(call.inputs))]
+        return self.graph(function, given, attributes, path)
+
+    def _computed(self, call: Call, kernel: Kernel, path: Path) -> Sequence[Datum]:
+        named = fp64_basic.target_type(call)
+        found = list(kernel(call))[: len(call.node.outputs)]
+        types = _types(call, found, named)
+        moved = _any_perturbed(call.inputs)
+        made = [_wrap(y, t, moved) for y, t in zip(found, types, strict=True)]
+        if self.mode is Mode.TRUTH:
+            floats = [t if t is not None and is_float(t) else None for t in types]
+            bare = [_bare(value) for value in made]
+            self.trace.results[path] = made
+            self.trace.errors[path] = _with_flushing(local_errors(call, bare, floats, kernel), bare, floats)
+            return made
+        return self._finish(path, made)
+
+    def _finish(self, path: Path, values: Sequence[Datum]) -> list[Datum]:
+        """Values as this run leaves them: stored in their types, or off by their local errors."""
+        errors = self.trace.errors.get(path, [None] * len(values))
+        finish = self._stored if self.mode is Mode.STORED else self._perturbed
+        return [
+            finish(value, error, (*path, index))
+            if isinstance(value, Wide) and is_float(value.dtype)
+            else value
+            for index, (value, error) in enumerate(zip(values, errors, strict=True))
+        ]
+
+    def _stored(self, value: Wide, _error: Any, _path: Path) -> Wide:
+        stored = store(value.data, value.dtype)
+        self.overflown |= bool(np.any(np.isinf(stored) & np.isfinite(value.data)))
+        return Wide(stored, value.dtype, True)
+
+    def _perturbed(self, value: Wide, error: Any, path: Path) -> Wide:
+        if error is None or np.shape(error) != value.data.shape:
+            return value
+        moved = value.data + self.trace.signs.of(path, value.data.shape, self.number) * error
+        return replace(value, data=moved, perturbed=True)
+
+
+def _kernel(key: str) -> Kernel:
+    own = KERNELS.get(key)
+    return reference_kernel if own is None else partial(_own_or_reference, own)
+
+
+def _own_or_reference(own: Kernel, call: Call) -> Sequence[Any]:
+    try:
+        return own(call)
+    except NotImplementedError:  # a rare variant
+        return reference_kernel(call)
+
+
+def _version(model: ir.Model, node: ir.Node) -> int:
+    imports = node.graph.opset_imports if node.graph is not None and node.graph.opset_imports else {}
+    domain = "" if node.domain in STANDARD else node.domain
+    return imports.get(domain) or model.graph.opset_imports.get(domain) or 1
+
+
+def _bare(value: Datum) -> Any:
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    return value.data if isinstance(value, Wide) else None
+
+
+def _any_perturbed(values: Sequence[Datum]) -> bool:
+    return any(
+        _any_perturbed(v) if isinstance(v, list) else isinstance(v, Wide) and v.perturbed for v in values
+    )
+
+
+def _types(call: Call, found: Sequence[Any], named: DType | None) -> list[DType | None]:
+    """What each output stands for; None: it is no tensor."""
+    first = next((v.dtype for v in call.inputs if isinstance(v, Wide) and is_float(v.dtype)), None)
+    types: list[DType | None] = []
+    for y, bound, value in zip(found, output_types(call), call.node.outputs, strict=False):
+        if not isinstance(y, np.ndarray | np.generic):
+            types.append(None)
+            continue
+        declared = element_type(value.dtype) if value.dtype is not None else None
+        likely = first if y.dtype.kind == "f" else None
+        # (An element type is false in NumPy: it has no fields.)
+        types.append(next((t for t in (named, bound, declared, likely) if t is not None), y.dtype))
+    return types
+
+
+def _wrap(y: Any, dtype: DType | None, perturbed: bool) -> Datum:
+    if y is None:
+        return None
+    if isinstance(y, list):
+        return [_wrap(item, getattr(item, "dtype", None), perturbed) for item in y]
+    array = np.asarray(y)
+    dtype = array.dtype if dtype is None else dtype
+    if is_float(dtype):
+        array = array.astype(np.float64, copy=False)
+    elif dtype.kind in "iub" and array.dtype != dtype:
+        array = array.astype(dtype)
+    return Wide(array, dtype, perturbed)
+
+
+def _with_flushing(errors: list[Any], data: Sequence[Any], types: Sequence[DType | None]) -> list[Any]:
+    """Numbers below the type's smallest normal may be flushed to 0: an error of all that they are."""
+    result = []
+    for error, y, dtype in zip(errors, data, types, strict=True):
+        if error is not None and dtype is not None:
+            small = np.abs(y) < smallest_normal(dtype)
+            error = np.where(small, np.maximum(error, np.abs(y)), error) if np.any(small) else error  # noqa: PLW2901
+        result.append(error)
+    return result
