@@ -57,7 +57,7 @@ def rewrite_file(job: RewriteJob, progress: Progress | None = None) -> RewriteRe
         InvalidSource, UnsafeSource, UnsupportedOpset, InvalidData: the user must change something.
         WorkerFailed: rewriting died, and not in a pass that could be left out.
     """
-    source = read_source(job.source)
+    source = read_source(job.source, served=False)
     told = progress or SilentProgress()
     skip: dict[str, str] = {}
     started = time.perf_counter()

@@ -37,22 +37,24 @@ class SourceModel:
         return sum(size_bytes(path) for path in (self.path, *self.files))
 
 
-def read_source(path: Path) -> SourceModel:
+def read_source(path: Path, *, served: bool = True) -> SourceModel:
     """Find the model (a file, or a folder with exactly one .onnx), read it and check it.
 
+    Args: served: requests must be able to carry its inputs and outputs, and its operators must be of a set
+        that is still served. Else (rewriting alone) those that requests cannot carry are not listed.
     Raises: InvalidSource, UnsafeSource, UnsupportedOpset.
     """
     file = _the_model(path)
     model = _parse(file)
-    opset = _opset(file, model)
+    opset = _opset(file, model, oldest=OLDEST_OPSET if served else 0)
     check_contents(file, model)
     files = external_files(file, model)
     _check_graph(file)
     constants = {tensor.name for tensor in model.graph.initializer}
     return SourceModel(
         path=file,
-        inputs=_specs(file, [value for value in model.graph.input if value.name not in constants]),
-        outputs=_specs(file, model.graph.output),
+        inputs=_specs(file, [v for v in model.graph.input if v.name not in constants], served),
+        outputs=_specs(file, model.graph.output, served),
         opset=opset,
         nodes=len(model.graph.node),
         files=files,
@@ -104,7 +106,7 @@ def _undecodable(path: Path, head: bytes, error: DecodeError) -> InvalidSource:
     return InvalidSource(str(path), found=found, expected="an ONNX model", remedy="Export or fetch it again.")
 
 
-def _opset(path: Path, model: onnx.ModelProto) -> int:
+def _opset(path: Path, model: onnx.ModelProto, oldest: int) -> int:
     newest = onnx.defs.onnx_opset_version()
     versions = {o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS}
     if len(versions) > 1:
@@ -115,11 +117,11 @@ def _opset(path: Path, model: onnx.ModelProto) -> int:
             remedy="Export the model again: what its operators mean depends on the version.",
         )
     found = next(iter(versions), 0)
-    if not OLDEST_OPSET <= found <= newest:
+    if not oldest <= found <= newest:
         raise UnsupportedOpset(
             str(path),
             found=f"opset {found}" if found else "no opset of the standard domain",
-            expected=f"opset {OLDEST_OPSET} to {newest}",
+            expected=f"opset {oldest} to {newest}",
             remedy="Export the model again with an opset in this range.",
         )
     return found
@@ -138,8 +140,16 @@ def _check_graph(path: Path) -> None:
         ) from error
 
 
-def _specs(path: Path, values: Sequence[Any]) -> tuple[TensorSpec, ...]:
-    return tuple(_spec(path, value) for value in values)
+def _specs(path: Path, values: Sequence[Any], served: bool) -> tuple[TensorSpec, ...]:
+    return tuple(_spec(path, value) for value in values if served or _can_be_carried(value))
+
+
+def _can_be_carried(value: onnx.ValueInfoProto) -> bool:
+    try:
+        _spec(Path(), value)
+    except InvalidSource:
+        return False
+    return True
 
 
 def _spec(path: Path, value: onnx.ValueInfoProto) -> TensorSpec:

@@ -7,7 +7,7 @@ from pathlib import Path
 from burnish_engine.descriptor import TensorSpec
 from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
-from burnish_optimizer.ingest.model import read_source
+from burnish_optimizer.ingest.model import OLDEST_OPSET, read_source
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.facts import graph_facts
@@ -26,7 +26,7 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
     source = Path(task.model)
     journal = Path(task.journal)
     folder = WeightFolder(Path(task.folder))
-    spec = read_source(source)
+    spec = read_source(source, served=False)
     model = folder.load(source)
     before = graph_facts(model)
     options = Options(
@@ -38,7 +38,10 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
         on_pass=lambda position, count, name: _tell(journal, position, count, name),
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
-    done = rewrite(model, TARGETS[task.target], chosen, options)
+    if 0 < spec.opset < OLDEST_OPSET:
+        done = Rewritten(model, unproven=f"opset {spec.opset} is older than {OLDEST_OPSET}")
+    else:
+        done = rewrite(model, TARGETS[task.target], chosen, options)
     changed = any(p.applied for p in done.passes) and not done.unproven
     if changed:
         save(done.model, Path(task.output), external=bool(spec.files))

@@ -1,0 +1,46 @@
+"""What rewriting takes that serving does not: sequences, float8, operator sets of long ago."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, ValueInfoProto, helper
+
+from burnish_optimizer.errors import InvalidSource, UnsupportedOpset
+from burnish_optimizer.ingest.model import read_source
+from burnish_optimizer.rewriting import RewriteJob, rewrite_file
+
+
+def saved(path: Path, info: ValueInfoProto, opset: int = 21) -> Path:
+    out = helper.make_value_info("y", info.type)
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [info], [out])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    onnx.save(made, path)
+    return path
+
+
+def sequence() -> ValueInfoProto:
+    return helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2])
+
+
+@pytest.mark.parametrize(
+    "info",
+    [sequence(), helper.make_tensor_value_info("x", TensorProto.FLOAT8E5M2, [2])],
+    ids=["sequence", "float8"],
+)
+def test_types_that_no_request_carries_are_for_rewriting_alone(tmp_path: Path, info: ValueInfoProto) -> None:
+    path = saved(tmp_path / "m.onnx", info)
+    with pytest.raises(InvalidSource, match="expected"):
+        read_source(path)
+    assert read_source(path, served=False).inputs == ()
+
+
+def test_an_old_operator_set_comes_back_unchanged_with_the_reason(tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", helper.make_tensor_value_info("x", TensorProto.FLOAT, [2]), opset=6)
+    with pytest.raises(UnsupportedOpset):
+        read_source(path)
+    output = tmp_path / "out.onnx"
+    done = rewrite_file(RewriteJob(path, output, tmp_path / "work"))
+    assert "opset 6" in done.report.unproven
+    assert not done.changed
+    assert output.read_bytes() == path.read_bytes()
