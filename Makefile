@@ -44,6 +44,17 @@ test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
 test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cluster with kubelets (root)
 	@$(PYTEST) -q tests/e2e
 
+##@ Long runs
+.PHONY: bench-correctness bench-rewrite test-long
+bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: right, wrong, invalid, crashed, nodes left (about 20 minutes)
+	@$(BIN)/python hack/bench correctness
+
+bench-rewrite: setup ## Real models and large ones: time, memory and latency, beside onnxslim and onnxsim (about 20 minutes)
+	@$(BIN)/python hack/bench rewrite
+
+test-long: setup ## 10,000 random graphs, and all of ONNX's own models on every target
+	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 tests/property/test_random_graphs.py tests/integration/test_onnx_backend_suite.py
+
 ##@ Development
 .PHONY: setup cluster-install cluster-up generate format clean help
 setup: ## Python environment in .venv, pinned by constraints/

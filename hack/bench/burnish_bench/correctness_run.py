@@ -19,6 +19,8 @@ from burnish_bench.places import OURS, PEERS, prepare_peers, suites_folder
 from support.onnx_suites import SUITES, Case, cases
 
 TOOLS = (*PEERS, *OURS)
+HOLDS = frozenset({"ok", "unjudged"})
+STEP = 200  # cases between two lines of progress where there is no terminal
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     text = _tell(outcomes, options.tools, console)
     tables.save(options.output, "correctness", {"outcomes": correctness.as_records(outcomes)}, text)
     console.print(f"all outcomes: {options.output}/correctness.json")
-    return int(any(o.tool in OURS and o.verdict not in {"ok", "unjudged"} for o in outcomes))
+    return int(any(o.tool in OURS and o.verdict not in HOLDS for o in outcomes))
 
 
 def _run_all(tools: Sequence[str], chosen: Sequence[Case], console: Console) -> list[Outcome]:
@@ -57,8 +59,14 @@ def _run_all(tools: Sequence[str], chosen: Sequence[Case], console: Console) -> 
 COLUMNS = ("tool", "cases", *VERDICTS[:-1], "nodes", "without constants", "seconds")
 
 
-def _advance(progress: Progress, task: TaskID, _: Outcome) -> None:
+def _advance(progress: Progress, task: TaskID, outcome: Outcome) -> None:
+    """One case on; what one of ours fails at is told at once."""
     progress.advance(task)
+    if outcome.tool in OURS and outcome.verdict not in HOLDS:
+        progress.console.print(f"{outcome.tool}: {outcome.case}: {outcome.verdict}: {outcome.detail[:300]}")
+    done = int(progress.tasks[task].completed)
+    if not progress.console.is_terminal and done % STEP == 0:
+        progress.console.print(f"{outcome.tool}: {done} cases done")
 
 
 def _tell(outcomes: Sequence[Outcome], tools: Sequence[str], console: Console) -> str:
