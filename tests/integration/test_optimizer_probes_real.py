@@ -14,7 +14,6 @@ from burnish_demo.models import cache_root, fetch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "hack" / "bench"))
 
 from burnish_bench.zoo import MODELS, RealModel
-
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.metamorphic import batch_laws
 from burnish_optimizer.gates.probes import MOST, search_probes

@@ -104,7 +104,8 @@ def build_mixing(task: BuildTask) -> BuildResult:
     """Right for one row; in a batch every row gets a share of the others."""
     model = onnx.load(task.model)
     model.graph.node[-1].output[0] = "alone"
-    model.graph.node.append(helper.make_node("ReduceMean", ["alone"], ["mean"], axes=[0], keepdims=1))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "rows"))
+    model.graph.node.append(helper.make_node("ReduceMean", ["alone", "rows"], ["mean"], keepdims=1))
     model.graph.node.append(helper.make_node("Add", ["alone", "mean"], ["twice"]))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "half"))
     model.graph.node.append(helper.make_node("Mul", ["twice", "half"], ["scores"]))

@@ -9,7 +9,6 @@ import onnx_ir as ir
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.extract import with_outputs
 
-
 KEPT_BYTES = 192 << 20
 
 

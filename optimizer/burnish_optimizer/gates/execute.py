@@ -21,7 +21,10 @@ class Executable:
     def __init__(
         self, model: onnx.ModelProto, base: Path | None = None, threads: int = 1, *, optimized: bool = False
     ) -> None:
-        """Load it (`optimized`: as ONNX Runtime does by default). Raises: whatever ONNX Runtime raises: the model is not valid there."""
+        """Load it; `optimized`: as ONNX Runtime does by default.
+
+        Raises: whatever ONNX Runtime raises: the model is not valid there.
+        """
         import onnxruntime  # noqa: PLC0415 - a second to import
 
         self._library = onnxruntime

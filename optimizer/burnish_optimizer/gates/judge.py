@@ -22,12 +22,14 @@ from burnish_optimizer.gates.extract import cut_names, model_of
 from burnish_optimizer.gates.narrowing import narrowed
 from burnish_optimizer.gates.probes import region_variations, varied_floats
 from burnish_optimizer.gates.rounding import disagreement
+from burnish_optimizer.gates.shrink import LARGE_ELEMENTS, elements, shrunk
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.reference.fp64 import evaluate
 
 MAX_GROWTH = 4
 CHUNK_BYTES = 64 << 20
 VARIATIONS = 5
+ROUNDING_PROBES = 3
 
 
 @dataclass
@@ -144,15 +146,15 @@ class _Trial:
             return
         for one in chunk:
             if one.region in failed or "" in failed:
-                said = self._alone(one, failed if len(chunk) == 1 else None)
+                said = self._alone(one)
                 if said:
                     self._verdict.failed[one.region] = said
 
-    def _alone(self, one: Cut, known: dict[Region | str, str] | None) -> str | None:
+    def _alone(self, one: Cut) -> str | None:
         """The evidence against one region; None where it holds once it is cut widely enough."""
         said: str | None = None
-        for growth in range(MAX_GROWTH):
-            failed = known if known is not None and not growth else self._compare([one])
+        for _ in range(MAX_GROWTH):
+            failed = self._compare([one], whole=True)
             if not failed:
                 return None
             said = next(iter(failed.values()))
@@ -164,7 +166,7 @@ class _Trial:
             one = wider
         return said
 
-    def _compare(self, chunk: Sequence[Cut]) -> dict[Region | str, str]:
+    def _compare(self, chunk: Sequence[Cut], *, whole: bool = False) -> dict[Region | str, str]:
         """Regions that differ with their evidence; the key "" where it cannot be told which."""
         captured = self._captured(chunk)
         narrower = self._narrowed(chunk, captured[0] if captured else {})
@@ -185,11 +187,26 @@ class _Trial:
             found = Executable(protos[1], self._judge.base, self._judge.threads)
         except Exception as error:  # noqa: BLE001 - whatever makes it invalid
             return {_only(chunk): f"captured values: ONNX Runtime refuses the rewritten part: {_told(error)}"}
-        for name, feeds in self._trials(captured, protos[0]):
+        feeds_of_probes = captured if whole else self._bounded(captured, source)
+        for name, feeds in self._trials(feeds_of_probes, protos[0]):
             failed = self._try(chunk, (source, found), protos[0], name, feeds)
             if failed:
                 return failed
         return {}
+
+    def _bounded(self, captured: list[dict[str, Any]], source: Executable) -> list[dict[str, Any]]:
+        """For rounding passes: the first probes, in part where that is much and the region runs on it."""
+        if self._guarantee is Guarantee.EXACT:
+            return captured
+        chosen = captured[:ROUNDING_PROBES]
+        if elements(chosen[0]) <= LARGE_ELEMENTS:
+            return chosen
+        part = shrunk(chosen[0])
+        try:
+            source.run(part)
+        except Exception:  # noqa: BLE001 - a region of one size alone
+            return chosen[:1]
+        return [part]
 
     def _narrowed(self, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> dict[Region | str, str]:
         """Regions that compute in a narrower type: numbers need not show it, see `gates/narrowing.py`."""

@@ -12,7 +12,6 @@ import onnx_ir as ir
 from burnish_engine.report import GateResult, Guarantee, PassReport, RolledBack, RuleReport
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.gates.equality import difference
-from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.gates.probes import Probe, model_probes
