@@ -145,13 +145,13 @@ def numbers(seed: int, dims: Iterable[Any], kind: str, *, awkward: bool = False)
     rng = np.random.default_rng(seed)
     array = np.asarray(rng.normal(0, 1, tuple(dims)))
     if kind == "bool":
-        return array > 0
+        return np.asarray(array > 0)
     if kind not in FLOATS:
-        return (array * 3).astype(kind)
+        return np.asarray(array * 3).astype(kind)
     if awkward:
         array = np.where(rng.random(array.shape) < 0.15, rng.choice(AWKWARD, array.shape), array)
     with np.errstate(over="ignore", under="ignore"):
-        return array.astype(kind)
+        return np.asarray(array).astype(kind)
 
 
 Step = Callable[[Net], None]
