@@ -38,17 +38,48 @@ class Settled:
     gate_seconds: float = 0.0
 
 
-def settle(one: Pass, model: ir.Model, target: RewriteTarget, judge: Judge, store: Store) -> Settled:
+def settle(
+    one: Pass, model: ir.Model, target: RewriteTarget, judge: Judge, *, store: Store, copies: "Copies"
+) -> Settled:
     """Apply, judge, and where that fails find the sites at fault by halves.
 
     Raises: whatever the pass raises.
     """
-    return _Search(one, model, target, judge, store).run()
+    return _Search(one, model, target, judge, store=store, copies=copies).run()
+
+
+class Copies:
+    """Copies of the current model; one that a pass left alone serves the next pass.
+
+    Should a pass change a copy and say that it did not, the change is in the next comparison, or in nothing.
+    """
+
+    def __init__(self) -> None:
+        self._spare: ir.Model | None = None
+        self._of: ir.Model | None = None
+
+    def take(self, model: ir.Model) -> ir.Model:
+        """A copy of `model` to rewrite."""
+        spare, self._spare = self._spare, None
+        return spare if spare is not None and self._of is model else model.clone()
+
+    def give_back(self, copy: ir.Model, model: ir.Model) -> None:
+        """`copy` is still `model`."""
+        self._spare, self._of = copy, model
 
 
 class _Search:
-    def __init__(self, one: Pass, model: ir.Model, target: RewriteTarget, judge: Judge, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self,
+        one: Pass,
+        model: ir.Model,
+        target: RewriteTarget,
+        judge: Judge,
+        *,
+        store: Store,
+        copies: "Copies",
+    ) -> None:
+        self._store, self._copies = store, copies
         self._pass, self._model, self._target, self._judge = one, model, target, judge
         self._seconds, self._trials = 0.0, 0
         self._others: set[str] = set()
@@ -73,9 +104,10 @@ class _Search:
     def _apply(self, excluded: set[str]) -> Attempt:
         self._trials += 1
         scope = Scope(self._target, excluded=frozenset(excluded))
-        after = self._model.clone()
+        after = self._copies.take(self._model)
         changes = self._pass.apply(after, scope)
         if not changes:
+            self._copies.give_back(after, self._model)
             return Attempt(self._model, (), Verdict(), scope.declined)
         after.graph.sort()
         self._store(after)

@@ -16,7 +16,7 @@ from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.gates.probes import Probe, model_probes
 from burnish_optimizer.gates.whole import judge_whole
-from burnish_optimizer.passes.bisect import Attempt, settle
+from burnish_optimizer.passes.bisect import Attempt, Copies, settle
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.targets.kernels import RewriteTarget
@@ -125,13 +125,14 @@ def _proved(run: _Run) -> Rewritten:
 
 def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[list[tuple[str, ir.Model]], Rewritten]:
     judge = Judge([p.feeds for p in run.probes], run.options.base, run.options.threads, run.options.seed)
+    copies = Copies()
     current, reports, snapshots = run.model, [], []
     for position, one in enumerate(run.passes):
         run.options.on_pass(position, len(run.passes), one.name)
         if one.name in skip:
             reports.append(_declined(one, skip[one.name]))
             continue
-        attempt, report = run_pass(one, current, run.target, judge, run.options.store)
+        attempt, report = run_pass(one, current, run.target, judge, store=run.options.store, copies=copies)
         reports.append(report)
         if report.applied:
             current = attempt.model
@@ -164,7 +165,9 @@ def run_pass(
     model: ir.Model,
     target: RewriteTarget,
     judge: Judge,
+    *,
     store: Callable[[ir.Model], None] = lambda _model: None,
+    copies: Copies | None = None,
 ) -> tuple[Attempt, PassReport]:
     """One pass on a copy of `model`: what is left of it when all that failed its gate is undone."""
     started = time.perf_counter()
@@ -173,7 +176,7 @@ def run_pass(
         reason = one.requires(model, Scope(target))
         if reason:
             return nothing, _declined(one, reason)
-        settled = settle(one, model, target, judge, store)
+        settled = settle(one, model, target, judge, store=store, copies=copies or Copies())
     except Declined as error:
         return nothing, _declined(one, str(error), time.perf_counter() - started)
     except Exception as error:  # noqa: BLE001 - a pass may break in any way; the run goes on without it

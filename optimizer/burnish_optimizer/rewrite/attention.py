@@ -82,8 +82,8 @@ def _goes_on(node: ir.Node, product: ir.Node, writer: Writer) -> bool:
         return any(user.op_type == "Reshape" and _merges(user, product, writer) for user in users)
     if not used_once(output):
         return False
-    user = output.uses()[0].node
-    return user.op_type == "Transpose" and attribute(user, "perm") == HEADS_LAST
+    user = next(iter(output.uses())).node
+    return bool(user.op_type == "Transpose" and attribute(user, "perm") == HEADS_LAST)
 
 
 def _merges(reshape: ir.Node, product: ir.Node, writer: Writer) -> bool:

@@ -42,8 +42,8 @@ class Dimensions:
             self._steps += 1
             self.roots[id(value)] = value
             self._known[key] = key  # also what a cycle or too long a way finds
-            found = self._static(value, axis)
-            found = found if found is not None else self._follow(value, axis)
+            static = self._static(value, axis)
+            found = static if static is not None else self._follow(value, axis)
             self._known[key] = found if found is not None else self._input(value, axis)
         return self._known[key]
 
@@ -117,7 +117,8 @@ class Dimensions:
         """Inputs of the model name their dimensions: the same name is the same number (ONNX, IR.md)."""
         here = (id(value), axis)
         dims = value.shape if value.is_graph_input() else None
-        name = dims[axis].value if dims is not None and isinstance(dims[axis], ir.SymbolicDim) else None
+        dim = dims[axis] if dims is not None else None
+        name = dim.value if isinstance(dim, ir.SymbolicDim) else None
         return self._named.setdefault(name, here) if isinstance(name, str) else here
 
     def _follow(self, value: ir.Value, axis: int) -> Dimension | None:

@@ -48,7 +48,8 @@ def read(product: ir.Node, rule: str, scope: Scope) -> Attention | None:
     probabilities, value = product.inputs[:2]
     softmax = is_op(probabilities, "Softmax")
     if softmax is None or value is None or probabilities is None:
-        return _declined_where(probabilities, rule, scope)
+        _declined_where(probabilities, rule, scope)
+        return None
     found = read_scores(softmax.inputs[0], rule, scope)
     if found is None or not over_last_axis(softmax, scope):
         return None

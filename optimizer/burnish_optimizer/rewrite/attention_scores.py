@@ -46,7 +46,8 @@ def read_scores(value: ir.Value | None, rule: str, scope: Scope) -> Scores | Non
     inner, scale, passed = unscale(value)
     product = is_op(inner, "MatMul")
     if product is None or inner is None:
-        return _told(inner, rule, scope)
+        _told(inner, rule, scope)
+        return None
     return Scores(product, scale, tuple(masks), (*between, *passed, inner))
 
 

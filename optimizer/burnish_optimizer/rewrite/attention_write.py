@@ -68,8 +68,8 @@ class Writer:
             (found.value, found.value_size),
         )
         flat = [self._flat_side(side, found.heads, size) for side, size in sides]
-        heads = {"q_num_heads": found.heads, "kv_num_heads": found.heads}
-        return self.parts.op("Attention", *flat, scale=found.scale, **heads)
+        heads = found.heads
+        return self.parts.op("Attention", *flat, scale=found.scale, q_num_heads=heads, kv_num_heads=heads)
 
     def _keys_and_values(self, found: Attention) -> tuple[ir.Value, ir.Value]:
         """Both [B, T, N·H], or both [B, N, T, H] where either is at hand by heads only."""

@@ -129,7 +129,7 @@ def _concatenated(concat: ir.Node, outer: ir.Node | None, group: list[Projection
 
 def _goes_on(own: Projection) -> bool:
     """Whether its bias is still to come."""
-    users = own.output.uses()
+    users = tuple(own.output.uses())
     return (
         not own.adds_bias and len(users) == 1 and projection(users[0].node.outputs[0], ends=True) is not None
     )
@@ -139,7 +139,7 @@ def _siblings(own: Projection) -> list[Projection]:
     found: list[Projection] = []
     for use in own.source.uses():
         output = use.node.outputs[0]
-        ends = output.uses()[0].node.outputs[0] if own.adds_bias and used_once(output) else output
+        ends = next(iter(output.uses())).node.outputs[0] if own.adds_bias and used_once(output) else output
         other = projection(ends, ends=True) if use.idx == 0 else None
         if other is not None and own.joins(other) and other.output.name not in {p.output.name for p in found}:
             found.append(other)
@@ -168,7 +168,9 @@ def _merged(group: list[Projection]) -> tuple[list[ir.Node], list[ir.Value]]:
     weight = joined([p.weight for p in group], first.axis)
     biases = [p.bias for p in group if p.bias is not None]
     bias = joined(biases, 0) if biases else None
-    inside = [first.source, weight, bias] if not first.adds_bias else [first.source, weight]
+    inside: list[ir.Value | None] = (
+        [first.source, weight, bias] if not first.adds_bias else [first.source, weight]
+    )
     nodes = [node_of(first.op, inside, _attributes(first.node))]
     if first.adds_bias:
         nodes.append(node_of("Add", [nodes[0].outputs[0], bias]))

@@ -110,7 +110,9 @@ def _read(add: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value] | None:
             if found is not None and any(found is value for value in straight.inputs):
                 cos = straight.inputs[1 if straight.inputs[0] is found else 0]
                 sin = turned.inputs[1 - place]
-                return (found, cos, sin) if _fits(found, cos, sin) else None
+                if cos is None or sin is None or not _fits(found, cos, sin):
+                    return None
+                return found, cos, sin
     return None
 
 
