@@ -40,7 +40,7 @@ def _count(graph: ir.Graph, notes: dict[str, None]) -> _Counts:
             counts.by_op[name] += found
         inner = [_count(held, notes) for held in subgraphs(node)]
         if name == "If" and inner:
-            notes["of each If the branch with more work is counted"] = None
+            notes["of an If within a loop the branch with more work is counted"] = None
             counts.add(max(inner, key=lambda branch: sum(branch.by_op.values())))
         else:
             for body in inner:

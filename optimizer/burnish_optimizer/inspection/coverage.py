@@ -38,10 +38,11 @@ def data_type(node: ir.Node, opsets: Mapping[str, int]) -> ir.DataType | None:
     """The element type that decides on the kernel: of what the schema types with T, T1 or V."""
     values = [*zip(node.inputs, _names(node, opsets, "inputs"), strict=False)]
     values += zip(node.outputs, _names(node, opsets, "outputs"), strict=False)
-    typed = {kind: dtype(value) for value, kind in reversed(values) if value is not None}
+    typed = {kind: known for value, kind in reversed(values) if (known := dtype(value)) is not None}
     names = DATA_CONSTRAINTS.get(node.op_type, BY_CONVENTION)
     found = next((typed[name] for name in names if name in typed), None)
-    return found or next((dtype(v) for v in (*node.inputs, *node.outputs) if v is not None), None)
+    # An operator whose schema ONNX does not have: by convention its data come first.
+    return found or next((kind for v in (*node.inputs, *node.outputs) if (kind := dtype(v))), None)
 
 
 def _opset(node: ir.Node, opsets: Mapping[str, int]) -> int:

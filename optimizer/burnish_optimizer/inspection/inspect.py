@@ -10,6 +10,7 @@ import onnx_ir as ir
 from burnish_optimizer.gates.execute import Executable, Feeds
 from burnish_optimizer.gates.probes import Probe, search_probes
 from burnish_optimizer.inspection.arithmetic import arithmetic
+from burnish_optimizer.inspection.branches import taken
 from burnish_optimizer.inspection.coverage import coverage
 from burnish_optimizer.inspection.liveness import memory
 from burnish_optimizer.inspection.records import InspectTask, ModelFacts
@@ -41,9 +42,11 @@ def _resolved(
     feeds, refused = _feeds(fixed, base, threads)
     if feeds is None:
         return infer(fixed), {}, [f"no shapes beyond those that the file tells: {refused}"]
+    fixed, branched = taken(fixed, feeds, base, threads)
     known, refused = complete(fixed, feeds, base, threads)
     told = {name: tuple(array.shape) for name, array in feeds.items() if hasattr(array, "shape")}
-    return known, told, [refused] if refused else []
+    notes = ["of each If the branch that these inputs take is counted"] if branched else []
+    return known, told, [*notes, *([refused] if refused else [])]
 
 
 def _feeds(proto: onnx.ModelProto, base: Path, threads: int) -> tuple[Feeds | None, str]:
@@ -55,13 +58,14 @@ def _feeds(proto: onnx.ModelProto, base: Path, threads: int) -> tuple[Feeds | No
         return None, " ".join(str(error).split())[:300]
     if not search.probes:
         return None, search.reason
-    return min(search.probes, key=_elements).feeds, ""
+    return min(search.probes, key=_cost).feeds, ""
 
 
-def _elements(probe: Probe) -> tuple[bool, int]:
-    """The smallest that is not empty: one row, small sizes."""
-    count = sum(int(getattr(array, "size", 0)) for array in probe.feeds.values())
-    return count == 0, count
+def _cost(probe: Probe) -> tuple[bool, int, int]:
+    """The smallest that is not empty: one row rather than two, then small sizes."""
+    arrays = [array for array in probe.feeds.values() if hasattr(array, "shape")]
+    count = sum(int(array.size) for array in arrays)
+    return count == 0, max((array.shape[0] for array in arrays if array.ndim > 1), default=0), count
 
 
 def _facts(
@@ -90,7 +94,7 @@ def _facts(
         parameters_by_type=_by_type(tensors),
         shapes=dict(shapes),
         arithmetic=work,
-        memory=memory(resolved),
+        memory=memory(model, resolved),
         coverage=coverage(resolved, TARGETS),
         notes=(*notes, *assumed),
     )

@@ -14,9 +14,9 @@ from burnish_optimizer.inspection.walk import constants, needs, subgraphs
 from burnish_optimizer.rewrite.values import dtype, op_key
 
 
-def memory(model: ir.Model) -> Memory:
-    """Weights, and the peak of activations."""
-    peak, where, unknown = _peak(model.graph)
+def memory(model: ir.Model, run: ir.Model | None = None) -> Memory:
+    """Weights, and the peak of activations. `run`: the same model as one run takes it, with known shapes."""
+    peak, where, unknown = _peak((run or model).graph)
     weights = sum(tensor.nbytes for tensor in constants(model))
     return Memory(weights_bytes=weights, peak_activation_bytes=peak, peak_at=where, unknown=unknown)
 

@@ -28,7 +28,7 @@ def with_input_shapes(proto: onnx.ModelProto, shapes: Sizes) -> onnx.ModelProto:
     made.CopyFrom(proto)
     inputs = {value.name: value.type.tensor_type.shape.dim for value in made.graph.input}
     for dim in (dim for dims in inputs.values() for dim in dims):
-        if dim.dim_value < 0 or dim.dim_param in NAMELESS:
+        if dim.dim_value < 0 or (dim.dim_param and dim.dim_param in NAMELESS):
             dim.ClearField("value")
     sizes: dict[str, int] = {}
     for name, shape in shapes.items():

@@ -123,8 +123,14 @@ def _take_over(old: ir.Value, new: ir.Value, made_here: set[int]) -> None:
 
 
 def _name_parts(graph: ir.Graph, rule: str, site: str, found: Replacement) -> None:
-    """Names that no other value of the model has: the site's, the rule's, and a number."""
+    """Names that no other value of the model has: the site's, the rule's, and a number.
+
+    What a rule made is replaced under its own name, which tells apart what is done to one site twice.
+    """
     outputs = {id(v) for v in found.new_values}
+    replaced = found.old_values[0].producer()
+    if replaced is not None and replaced.name and RULE_TAG in replaced.metadata_props:
+        site = replaced.name
     for number, node in enumerate(found.nodes):
         node.metadata_props[RULE_TAG] = rule
         node.name = f"{site}/{rule}/{number}"
