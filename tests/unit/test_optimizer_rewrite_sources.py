@@ -6,6 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, ValueInfoProto, helper
 
+from burnish_bench.large import BLOCK_ROWS, DATA, heavy
 from burnish_optimizer.errors import InvalidSource, UnsupportedOpset
 from burnish_optimizer.ingest.model import read_source
 from burnish_optimizer.rewriting import RewriteJob, rewrite_file
@@ -44,3 +45,16 @@ def test_an_old_operator_set_comes_back_unchanged_with_the_reason(tmp_path: Path
     assert "opset 6" in done.report.unproven
     assert not done.changed
     assert output.read_bytes() == path.read_bytes()
+
+
+def test_weights_that_lie_in_files_are_rewritten_and_proved_from_there(tmp_path: Path) -> None:
+    """They are linked, not copied; gates read them as well as kernels do."""
+    source = tmp_path / "source"
+    path = heavy(source, layers=2, width=BLOCK_ROWS)
+    digest = (source / DATA).read_bytes()
+    done = rewrite_file(RewriteJob(path, tmp_path / "out.onnx", tmp_path / "work", target="onnxruntime-cpu"))
+    assert done.changed
+    assert [r.evidence for p in done.report.passes for r in p.rolled_back] == []
+    assert done.report.after.nodes < done.report.before.nodes
+    assert (source / DATA).read_bytes() == digest
+    assert (source / DATA).stat().st_nlink == 1

@@ -24,6 +24,7 @@ from burnish_optimizer.gates.probes import region_variations, varied_floats
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.shrink import LARGE_ELEMENTS, elements, shrunk
 from burnish_optimizer.gates.structure import fault
+from burnish_optimizer.passes.weights import find_in
 from burnish_optimizer.reference.fp64 import evaluate
 
 MAX_GROWTH = 4
@@ -127,7 +128,7 @@ class _Trial:
         chunk: list[Cut] = []
         size = 0
         for one in pending:
-            cost = sum(getattr(values[n], "nbytes", 0) for n in cuts.boundary([one], *self._views))
+            cost = sum(getattr(values.get(n), "nbytes", 0) for n in cuts.boundary([one], *self._views))
             if chunk and size + cost > CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
@@ -266,9 +267,7 @@ class _Trial:
 
 def _region_model(proto: onnx.ModelProto, base: Path | None) -> ir.Model:
     model = ir.from_proto(proto)
-    if base is not None:
-        ir.external_data.set_base_dir(model.graph, base)
-    return model
+    return model if base is None else find_in(model, base)
 
 
 def _is_float(array: Any) -> bool:

@@ -67,7 +67,7 @@ class WeightFolder:
     def _external(
         self, tensor: ir.TensorProtocol, location: str, offset: int, length: int, name: str | None
     ) -> ir.ExternalTensor:
-        return ir.ExternalTensor(
+        return Linked(
             location,
             offset,
             length,
@@ -76,6 +76,34 @@ class WeightFolder:
             name=name or "",
             base_dir=self.path,
         )
+
+
+class Linked(ir.ExternalTensor):
+    """A tensor in a file of this folder, which may be a hard link that we made to the source's own.
+
+    onnx-ir refuses files with several links, for they could lead out of the folder of a model that was
+    fetched. Where the source's files lie is checked when it is read (`ingest/external_data.py`).
+    """
+
+    def _check_path_containment(self) -> None:
+        pass
+
+
+def find_in(model: ir.Model, folder: Path) -> ir.Model:
+    """Let the external tensors of a model that was written and read again be found in a `WeightFolder`."""
+    for value in _initializers(model):
+        found = value.const_value
+        if isinstance(found, ir.ExternalTensor):
+            value.const_value = Linked(
+                str(found.location),
+                found.offset,
+                found.length,
+                found.dtype,
+                shape=ir.Shape(found.shape.numpy()),
+                name=found.name or "",
+                base_dir=folder,
+            )
+    return model
 
 
 def save(model: ir.Model, output: Path, *, external: bool) -> None:
