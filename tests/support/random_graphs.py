@@ -190,9 +190,11 @@ def _input(draw: Any, index: int, kinds: Sequence[str]) -> Val:
 
 
 def _outputs(draw: Any, net: Net) -> list[Val]:
-    """The last value and some others: inputs, constants and values that are used inside among them."""
-    chosen = [net.values[-1]]
-    for _ in range(draw(st.integers(0, 3))):
+    """All that nothing takes, or few of it; inputs, constants and values that are used inside besides."""
+    taken = {name for node in net.nodes for name in node.input}
+    leaves = [v for v in net.values if v.name not in taken]
+    chosen = [net.values[-1]] if draw(st.integers(0, 2)) == 0 else leaves[-6:] or [net.values[-1]]
+    for _ in range(draw(st.integers(0, 2))):
         chosen.append(net.pick() or chosen[0])
     if net.initializers and draw(st.integers(0, 9)) == 0:
         tensor = net.initializers[-1]

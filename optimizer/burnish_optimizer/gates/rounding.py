@@ -62,7 +62,7 @@ def disagreement(found: Array, source: Array, truth: Truth) -> str | None:
 
 
 def _not_finite(sides: _Sides) -> str | None:
-    """NaN and Inf stay what they are, and appear nowhere else."""
+    """NaN and Inf stay what they are, and appear nowhere else, but for where the original overflows, too."""
     found, source, exact = sides.found, sides.source, sides.truth.value
     held = store(exact, sides.truth.dtype)
     near = np.abs(found - exact) <= sides.allowed
@@ -72,7 +72,8 @@ def _not_finite(sides: _Sides) -> str | None:
     # A fused kernel may avoid an overflow: right where FP64 is finite. A kernel that takes NaN for a number
     # may go on to do so.
     either = near | same | as_source | (np.isnan(held) & ~np.isfinite(found))
-    broken = np.where(odd, ~either, ~np.isfinite(found)) & sides.known
+    lost = ~np.isfinite(found) & (not sides.truth.overflown)
+    broken = np.where(odd, ~either, lost) & sides.known
     count = int(np.count_nonzero(broken))
     if not count:
         return None
@@ -90,7 +91,8 @@ def _u(sides: _Sides) -> float:
 def _beyond(sides: _Sides) -> str | None:
     """Elements beyond their bound, or all of them off in a way that rounding is not."""
     exact = sides.truth.value
-    judged = sides.known & np.isfinite(sides.source) & np.isfinite(store(exact, sides.truth.dtype))
+    finite = np.isfinite(sides.source) & np.isfinite(sides.found)  # the others are judged already
+    judged = sides.known & finite & np.isfinite(store(exact, sides.truth.dtype))
     if not judged.any():
         return None
     error, own = (np.abs(side - exact)[judged] for side in (sides.found, sides.source))

@@ -34,11 +34,14 @@ class Truth:
         error: FP64, the shape of `value`; 0 where it is exact, Inf where nothing can be said (its type
             overflows on the way).
         dtype: the element type that they stand for.
+        overflown: whether a value on the way is beyond its own type, though what went in was not: the
+            original may get over it (x / Inf = 0), and other code that is as good may not.
     """
 
     value: Array
     error: Array
     dtype: DType
+    overflown: bool = False
 
 
 def evaluate(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Truth]:
@@ -96,4 +99,5 @@ def _truth(exact: Wide, stored: Datum, total: Array, *, overflown: bool, beyond:
         if overflown:
             unknown |= strayed > error
         error = np.where(unknown, np.inf, np.maximum(error, 2 * strayed))
-    return Truth(exact.data, np.where(finite, error, np.inf if beyond else 0.0), exact.dtype)
+    bound = np.where(finite, error, np.inf if beyond else 0.0)
+    return Truth(exact.data, bound, exact.dtype, overflown)
