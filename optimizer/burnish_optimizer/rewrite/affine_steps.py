@@ -88,11 +88,10 @@ class BatchNormChain:
         return self._write(node, first.x, scale, shift)
 
     def _write(self, node: ir.Node, x: ir.Value, scale: Array, shift: Array) -> Replacement | None:
-        kind = (dtype(x) or ir.DataType.FLOAT).numpy()
-        if not (np.isfinite(scale.astype(kind)).all() and np.isfinite(shift.astype(kind)).all()):
+        if not (np.isfinite(narrowed(scale, x)).all() and np.isfinite(narrowed(shift, x)).all()):
             return None
         names = {"scale": scale, "bias": shift, "mean": np.zeros_like(scale), "variance": np.ones_like(scale)}
-        made = [initializer(name, array.astype(kind)) for name, array in names.items()]
+        made = [initializer(name, narrowed(array, x)) for name, array in names.items()]
         norm = node_of("BatchNormalization", [x, *made], {"epsilon": 0.0})
         return Replacement([node.outputs[0]], [norm.outputs[0]], [norm], made)
 
@@ -115,7 +114,7 @@ class ConstantChain:
         if not scaled and (np.any(first.scale != 1) or np.any(outer.scale != 1)):
             return None  # c - x
         whole = outer.scale * first.scale if scaled else outer.shift + first.shift
-        held = whole.astype((dtype(first.x) or ir.DataType.FLOAT).numpy())
+        held = narrowed(whole, first.x)
         if not np.isfinite(held).all() or (scaled and not np.array_equal(held == 0, whole == 0)):
             scope.decline(self.name, "the constants together leave the range of the element type")
             return None
@@ -124,6 +123,12 @@ class ConstantChain:
         by = initializer("constant", held)
         made = node_of("Mul" if scaled else "Add", [first.x, by])
         return Replacement([node.outputs[0]], [made.outputs[0]], [made], [by])
+
+
+def narrowed(values: Array, like: ir.Value) -> Array:
+    """Constants in the element type of `like`; infinite where that cannot hold them."""
+    with np.errstate(over="ignore"):
+        return values.astype((dtype(like) or ir.DataType.FLOAT).numpy())
 
 
 def _batch_norm(node: ir.Node) -> Step | None:

@@ -81,7 +81,8 @@ class Linear:
         dims = tuple(int(size) for size in held.shape.numpy())
 
         def evaluate() -> Array:
-            whole: Array = (held.numpy().astype(np.float64) * factor).astype(kind.numpy())
+            with np.errstate(over="ignore"):
+                whole: Array = (held.numpy().astype(np.float64) * factor).astype(kind.numpy())
             return whole
 
         if held.nbytes <= EAGER_BYTES:
