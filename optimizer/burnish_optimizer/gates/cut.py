@@ -68,6 +68,13 @@ def boundary(cuts: Iterable[Cut], before: View, after: View) -> set[str]:
     return cut_names(before, old) | cut_names(after, new)
 
 
+def constant_bytes(cut: Cut, before: View, after: View) -> int:
+    """What the constants of both sides take in memory once they are read."""
+    sides = ((before, cut.before), (after, cut.after))
+    names = ((view, name) for view, keys in sides for key in keys for name in view.inputs.get(key, ()))
+    return sum(view.constants[name].nbytes for view, name in names if name in view.constants)
+
+
 def outputs(cuts: Sequence[Cut]) -> list[str]:
     """What these regions give, each once."""
     return list(dict.fromkeys(name for cut in cuts for name in cut.region.outputs))

@@ -10,6 +10,9 @@ import onnx
 
 BASE_FOLDER = "session.model_external_initializers_file_folder_path"
 FATAL_ONLY = 4
+NO_PREPACKING = "session.disable_prepacking"
+# Kernels keep packed copies of weights; above this the mapped files themselves must do.
+MAPPED_BYTES = 128 << 20
 # Element types that NumPy has no type for travel as their bits.
 BITS = {16: np.uint16, 17: np.uint8, 18: np.uint8, 19: np.uint8, 20: np.uint8}
 Feeds = dict[str, Any]
@@ -36,6 +39,8 @@ class Executable:
         options.log_severity_level = FATAL_ONLY
         if base is not None:
             options.add_session_config_entry(BASE_FOLDER, str(base))
+        if _external_bytes(model) > MAPPED_BYTES:
+            options.add_session_config_entry(NO_PREPACKING, "1")
         self._session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
@@ -70,3 +75,8 @@ def _array(value: Any) -> Any:
         return value.numpy()
     raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
     return np.frombuffer(raw, dtype=BITS[value.element_type()]).reshape(value.shape())
+
+
+def _external_bytes(model: onnx.ModelProto) -> int:
+    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+    return sum(int(entry.value) for entry in entries if entry.key == "length")

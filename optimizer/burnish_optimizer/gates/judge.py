@@ -129,6 +129,7 @@ class _Trial:
         size = 0
         for one in pending:
             cost = sum(getattr(values.get(n), "nbytes", 0) for n in cuts.boundary([one], *self._views))
+            cost += cuts.constant_bytes(one, *self._views)
             if chunk and size + cost > CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
