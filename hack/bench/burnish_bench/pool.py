@@ -17,6 +17,7 @@ from burnish_bench.places import ROOT, python_of
 WORKER = Path(__file__).with_name("worker.py")
 START_SECONDS = 120.0
 POLL_SECONDS = 0.05
+MEMORY_LIMIT_BYTES = 8 << 30
 PATHS = ("engine", "runtime", "optimizer", "cli", "hack/bench", "hack/demo", "tests")
 
 
@@ -41,7 +42,7 @@ class Worker:
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The answer; {"error"} where the tool raised, {"crash"} or {"timeout"} where its process ended.
 
-        `private_bytes` is the most memory, sampled, that was no mapped file's, above what imports had taken.
+        So does one that takes more than `MEMORY_LIMIT_BYTES`. `private_bytes` is the most memory, sampled, that was no mapped file's, above what imports had taken.
         """
         process = self._process or self._start()
         _send(process, request)
@@ -54,7 +55,7 @@ class Worker:
             return {"crash": f"the worker itself ended: {self._last_words()}"}
         found: dict[str, Any] = {"private_bytes": private, **json.loads(line)}
         if "crash" in found:
-            found["crash"] += f": {self._last_words()}"
+            found["crash"] += f" at {private >> 20} MiB: {self._last_words()}"
         return found
 
     def stop(self) -> None:
@@ -105,8 +106,11 @@ def _receive(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes | 
         ready, _, _ = select.select([process.stdout], [], [], POLL_SECONDS)
         if ready:
             return process.stdout.readline(), max(0, most - idle)
-        busy = [_private_bytes(child.pid) for child in _descendants(process.pid)]
-        most = max(most, sum(busy))
+        busy = [(_private_bytes(child.pid), child.pid) for child in _descendants(process.pid)]
+        most = max(most, sum(size for size, _ in busy))
+        if most > MEMORY_LIMIT_BYTES:
+            with suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(max(busy)[1], signal.SIGKILL)
     return None, max(0, most - idle)
 
 
