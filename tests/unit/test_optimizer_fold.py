@@ -4,6 +4,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from burnish_engine.report import Guarantee
 from burnish_optimizer.passes.cleanup import CLEANUP, FOLDING
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.fold import fold_constants
@@ -105,6 +106,18 @@ def test_it_is_not_folded(name):
     text = f'<ir_version: 9, opset_import: ["" : 20, "com.microsoft" : 1]> g {signature} {{ {body} }}'
     result, _, _ = rewritten(onnx.parser.parse_model(text), FOLDING)
     assert {n.op_type for n in result.graph.node} == expected
+
+
+def test_weights_that_kernels_pack_are_folded_by_a_pass_that_promises_less():
+    proto = parse(
+        "(float[2,2] x) => (float[2,2] y) <float[2,2] w = {1, 2, 3, 4}>",
+        "t = Transpose(w) i = Identity(w) a = MatMul(x, t) b = Gemm(a, i) y = Add(b, i)",
+    )
+    exact = [one for one in (*CLEANUP, *FOLDING) if one.guarantee is Guarantee.EXACT]
+    assert operators(rewritten(proto, exact)[0]) == operators(proto)
+    rounding = [one for one in FOLDING if one.guarantee is Guarantee.ROUNDING]
+    assert [one.name for one in rounding] == ["fold-weights"]
+    assert operators(rewritten(proto, rounding)[0]) == {"MatMul": 1, "Gemm": 1, "Add": 1}
 
 
 def test_inflation_is_measured_against_what_goes():

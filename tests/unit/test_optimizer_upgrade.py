@@ -29,6 +29,13 @@ def test_operators_of_an_old_set_become_those_of_the_new_one():
     assert result.metadata_props[0].value == "someone"
 
 
+def test_average_pooling_keeps_its_kernel():
+    signature = "(float[1,2,6,6] x) => (float[1,2,3,3] y)"
+    body = "y = AveragePool<kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 0, 0]>(x)"
+    result, _ = check(parse(signature, body, 9, 4), UPGRADE, AveragePool=1)
+    assert result.opset_import[0].version == 18
+
+
 def test_weights_are_not_handed_to_the_converter():
     weights = ", ".join(["0.5"] * 600)
     proto = parse(

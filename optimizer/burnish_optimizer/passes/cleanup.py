@@ -14,9 +14,9 @@ from burnish_optimizer.rewrite.cleanup_pairs import PAIRS
 from burnish_optimizer.rewrite.cleanup_slices import SLICES
 from burnish_optimizer.rewrite.cleanup_unused import remove_unused, remove_unused_outputs
 from burnish_optimizer.rewrite.driver import RulePass
-from burnish_optimizer.rewrite.fold import fold_constants, lift_constants
+from burnish_optimizer.rewrite.fold import fold_constants, fold_weights, lift_constants
 from burnish_optimizer.rewrite.fold_shapes import SHAPES
-from burnish_optimizer.rewrite.opset_upgrade import raise_ir_version, upgrade
+from burnish_optimizer.rewrite.opset_upgrade import free_listed_initializers, raise_ir_version, upgrade
 
 EXACT = Guarantee.EXACT
 
@@ -30,6 +30,16 @@ UPGRADE: tuple[Pass, ...] = (
         "raise-ir-version", EXACT, "an old file format → one that newer operators need", raise_ir_version
     ),
     ModelPass("raise-opset", EXACT, "operators of an old set → the same ones of a newer set", upgrade),
+)
+
+# Models of IR 3 had to list every initializer as an input. Not among the defaults: it changes the signature.
+LEGACY: tuple[Pass, ...] = (
+    ModelPass(
+        "free-listed-initializers",
+        EXACT,
+        "an initializer that IR 3 wants among the inputs → a constant",
+        free_listed_initializers,
+    ),
 )
 
 CLEANUP: tuple[Pass, ...] = (
@@ -65,4 +75,10 @@ FOLDING: tuple[Pass, ...] = (
     ModelPass("lift-constants", EXACT, "Constant(c) → an initializer c", lift_constants),
     ShapedRulePass("fold-shapes", EXACT, "Reshape(x, arithmetic of Shape(x)) → Reshape(x, constant)", SHAPES),
     ModelPass("fold-constants", EXACT, "f(constants) → a constant, by the same kernel", fold_constants),
+    ModelPass(
+        "fold-weights",
+        Guarantee.ROUNDING,
+        "MatMul(x, f(constants)) → MatMul(x, constant): packed, added in another order",
+        fold_weights,
+    ),
 )

@@ -12,15 +12,26 @@ from burnish_optimizer.rewrite.values import attribute, constant, dtype, rank, s
 # "To the end" of a dimension that is not known: ONNX recommends INT_MAX; exporters write this or more.
 TO_THE_END = 2**31 - 1
 MAX_AXES = 64
+PACKING = frozenset({"MatMul", "Gemm", "LSTM", "GRU", "RNN"})
 
 
 def put(node: ir.Node, value: ir.Value | None) -> Replacement | None:
     """`value` in the place of a node with one output that counts."""
     if value is None or any(v.uses() or v.is_graph_output() for v in node.outputs[1:]):
         return None
-    if takes_scalars(node.outputs[0], rank(value) or 0) and tensor(value) is not None:
+    old = node.outputs[0]
+    if tensor(value) is not None and (feeds_packed(old) or takes_scalars(old, rank(value) or 0)):
         return None
     return Replacement([node.outputs[0]], [value])
+
+
+def feeds_packed(value: ir.Value) -> bool:
+    """Whether a kernel takes the value that computes otherwise where it is a constant: it packs its weights
+    when the model is loaded, and adds in another order. (Measured: up to 5e-5 on sums of 300 products.)"""
+    kind = dtype(value)
+    return (
+        kind is not None and kind.is_floating_point() and any(u.node.op_type in PACKING for u in value.uses())
+    )
 
 
 def takes_scalars(value: ir.Value, rank: int) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Change, Scope
-from burnish_optimizer.rewrite.cleanup_noops import takes_scalars
+from burnish_optimizer.rewrite.cleanup_noops import feeds_packed, takes_scalars
 from burnish_optimizer.rewrite.driver import graphs
 from burnish_optimizer.rewrite.fold_islands import RULE, WORKING_BYTES, Island, freed_bytes, islands_of
 from burnish_optimizer.rewrite.fold_run import Results, compute
@@ -17,11 +17,28 @@ MAX_ROUNDS = 10
 
 
 def fold_constants(model: ir.Model, scope: Scope) -> list[Change]:
-    """`f(constants)` = a constant, computed by ONNX Runtime's own kernel of f."""
+    """`f(constants)` = a constant, computed by ONNX Runtime's own kernel of f.
+
+    Not where a kernel takes it that packs its weights: see `fold_weights`.
+    """
+    return _fold(model, scope, packed=False)
+
+
+def fold_weights(model: ir.Model, scope: Scope) -> list[Change]:
+    """`MatMul(x, f(constants))` = `MatMul(x, constant)`: equal in real arithmetic.
+
+    Constant weights are packed when the model is loaded, and multiplied in another order.
+    """
+    return _fold(model, scope, packed=True)
+
+
+def _fold(model: ir.Model, scope: Scope, *, packed: bool) -> list[Change]:
     ensure_shapes(model)
     changes: list[Change] = []
     for _ in range(MAX_ROUNDS):
-        made = [change for graph in graphs(model) for change in _fold_graph(model, graph, scope)]
+        made = [
+            change for graph in graphs(model) for change in _fold_graph(model, graph, scope, packed=packed)
+        ]
         changes += made
         if not made:
             break
@@ -65,8 +82,8 @@ def become_constant(graph: ir.Graph, value: ir.Value, held: ir.TensorProtocol) -
     value.replace_all_uses_with(named)
 
 
-def _fold_graph(model: ir.Model, graph: ir.Graph, scope: Scope) -> Iterator[Change]:
-    islands = islands_of(graph, scope)
+def _fold_graph(model: ir.Model, graph: ir.Graph, scope: Scope, *, packed: bool) -> Iterator[Change]:
+    islands = [i for i in islands_of(graph, scope) if any(map(feeds_packed, i.frontier)) == packed]
     for group in _groups(islands):
         results = compute(model, [(i.nodes, i.frontier) for i in group])
         for island, found in zip(group, results, strict=True):

@@ -14,6 +14,8 @@ from burnish_optimizer.rewrite.values import op_key
 
 # GroupNormalization, Gelu and the axes inputs of all reductions are in opset 20 or before.
 TARGET_OPSET = 20
+# ONNX Runtime has another kernel for the AveragePool of opset 19, which adds in another order.
+BEFORE_ANOTHER_KERNEL = {"AveragePool": 18}
 # The converter has no steps from below it.
 LEAST_OPSET = 7
 # From IR 4 on, initializers need not be inputs; IR 9 is the first that opset 20 models are written with.
@@ -46,19 +48,22 @@ def free_listed_initializers(model: ir.Model, scope: Scope) -> list[Change]:
 
 
 def upgrade(model: ir.Model, scope: Scope) -> list[Change]:
-    """The same operators in opset 20. Raises: Declined: the converter cannot, or would leave parts behind."""
-    found = model.opset_imports.get("", 0)
-    if found >= TARGET_OPSET or "opset" in scope.excluded:
+    """The same operators in opset 20, or in the last with the same kernels.
+
+    Raises: Declined: the converter cannot, or would leave parts behind.
+    """
+    found, goal = model.opset_imports.get("", 0), goal_of(model)
+    if found >= goal or "opset" in scope.excluded:
         return []
     _check(model, found)
     before = [op_key(node) for node in model.graph]
     signature = _signature(model.graph)
     try:
-        proto = _c_api_utils.call_onnx_api(_convert, model)
+        proto = _c_api_utils.call_onnx_api(lambda m: onnx.version_converter.convert_version(m, goal), model)
     except Exception as error:
         message = " ".join(str(error).split())[:REASON_CHARACTERS]
-        raise Declined(f"opset {found} cannot be raised to {TARGET_OPSET}: {message}") from error
-    _adopt(model, ir.serde.deserialize_model(proto), signature)
+        raise Declined(f"opset {found} cannot be raised to {goal}: {message}") from error
+    _adopt(model, ir.serde.deserialize_model(proto), signature, goal)
     return [Change("raise-opset", "opset", tuple(before), tuple(op_key(node) for node in model.graph))]
 
 
@@ -71,8 +76,13 @@ def _check(model: ir.Model, found: int) -> None:
         raise Declined("the converter leaves the bodies of If, Loop and Scan in the old operator set")
 
 
-def _convert(proto: onnx.ModelProto) -> onnx.ModelProto:
-    return onnx.version_converter.convert_version(proto, TARGET_OPSET)
+def goal_of(model: ir.Model) -> int:
+    """The newest opset whose operators run by the same kernels as those of the old one."""
+    return (
+        min(BEFORE_ANOTHER_KERNEL.get(node.op_type, TARGET_OPSET) for node in model.graph)
+        if len(model.graph)
+        else 0
+    )
 
 
 Signature = dict[str | None, tuple[ir.TypeProtocol | None, ir.Shape | None]]
@@ -82,7 +92,7 @@ def _signature(graph: ir.Graph) -> Signature:
     return {value.name: (value.type, value.shape) for value in (*graph.inputs, *graph.outputs)}
 
 
-def _adopt(model: ir.Model, converted: ir.Model, signature: Signature) -> None:
+def _adopt(model: ir.Model, converted: ir.Model, signature: Signature, goal: int) -> None:
     """The new nodes under the old inputs, outputs, constants and documentation."""
     old, new = model.graph, converted.graph
     inputs = {value.name: value for value in new.inputs}
@@ -97,7 +107,7 @@ def _adopt(model: ir.Model, converted: ir.Model, signature: Signature) -> None:
         value.type, value.shape = signature[value.name]
     new.name, new.doc_string = old.name, old.doc_string
     new.metadata_props.update(old.metadata_props)
-    opsets = {**old.opset_imports, "": TARGET_OPSET}
+    opsets = {**old.opset_imports, "": goal}
     model.graph = new
     model.opset_imports.update(opsets)
 
