@@ -42,7 +42,8 @@ class Worker:
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The answer; {"error"} where the tool raised, {"crash"} or {"timeout"} where its process ended.
 
-        So does one that takes more than `MEMORY_LIMIT_BYTES`. `private_bytes` is the most memory, sampled, that was no mapped file's, above what imports had taken.
+        One that takes more than `MEMORY_LIMIT_BYTES` is ended: a crash. `private_bytes` is the most memory,
+        sampled, that was no mapped file's, above what imports had taken.
         """
         process = self._process or self._start()
         _send(process, request)
