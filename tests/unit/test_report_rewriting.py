@@ -15,6 +15,7 @@ from burnish_optimizer.report.bars import MOST_ROWS, op_bars, shortened
 from burnish_optimizer.report.chains import WIDTH, chain, fused_regions
 from burnish_optimizer.report.layers import layering, picture
 from burnish_optimizer.report.page import render_page
+from burnish_optimizer.report.passes import told
 from burnish_optimizer.report.rewriting import pictures_of, render_rewrite, render_rewrite_page, write_reports
 from burnish_optimizer.report.sketch import Sketch, SketchNode, sketches
 from burnish_optimizer.report.words import large, seconds
@@ -208,3 +209,25 @@ def test_figures_for_people() -> None:
     assert [large(n) for n in (12, 1234, 2.5e6, 3.21e9, 1e12)] == ["12", "1.23 k", "2.5 M", "3.21 G", "1 T"]
     assert [seconds(s) for s in (0.0123, 0.5, 12.3)] == ["0.012", "0.50", "12"]
     assert shortened("com.microsoft::SkipLayerNormalization") == "…oft::SkipLayerNormalization"
+
+
+def test_an_upgrade_of_everything_shows_what_differs() -> None:
+    ops = {f"Op{i}": 3 for i in range(20)}
+    upgraded = RuleReport(rule="r", changes=1, removed=ops, added=ops | {"Reshape": 2})
+    report = rewrites.report().passes[0].model_copy(update={"changes": (upgraded,)})
+    assert [box.text for box in fused_regions([report])[0].boxes] == ["Reshape ×2"]
+    rewritten = upgraded.model_copy(update={"added": ops})
+    assert fused_regions([report.model_copy(update={"changes": (rewritten,)})]) == ()
+
+
+def test_passes_with_nothing_to_tell_are_named_together() -> None:
+    kept, undone = rewrites.report().passes
+    idle = [PassReport(name=n, guarantee=kept.guarantee, applied=False, reason="nothing to do") for n in "ab"]
+    found = told([idle[0], kept, idle[1], undone])
+    assert ([each.name for each in found.telling], found.idle) == (
+        ["fuse-hard-swish", "drop-dead-nodes"],
+        {"nothing to do": ["a", "b"]},
+    )
+    report = rewrites.report().model_copy(update={"passes": (kept, *idle)})
+    assert "nothing to do: 2 passes" in rendered(report)
+    assert "nothing to do (2): a, b." in Tags(render_rewrite_page(report, "net")).text

@@ -3,6 +3,7 @@
 `Add → Clip → Div → Mul  ×94   ⇒   HardSwish  ×94`. Counts are of all applications of the rule together.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -52,7 +53,20 @@ class Chain:
 def fused_regions(passes: Iterable[PassReport]) -> tuple[Chain, ...]:
     """The most frequent change of every pass that was kept, in the order of the passes."""
     kept = [(p.name, max(p.changes, key=lambda c: c.changes)) for p in passes if p.applied and p.changes]
-    return tuple(chain(name, change) for name, change in kept if change.removed or change.added)
+    nets = [(name, net(change)) for name, change in kept]
+    return tuple(chain(name, change) for name, change in nets if change.removed or change.added)
+
+
+def net(change: RuleReport) -> RuleReport:
+    """Without what a rule only wrote anew: an upgrade of all 300 nodes that adds a Reshape adds a Reshape.
+
+    A fusion into one of its own operators keeps it on both sides: `Conv, Relu → FusedConv` and
+    `Conv, BatchNormalization → Conv` are what a reader looks for.
+    """
+    if change.changes > 1 or len(change.removed) <= MAX_BOXES:
+        return change
+    removed, added = Counter(change.removed), Counter(change.added)
+    return change.model_copy(update={"removed": dict(removed - added), "added": dict(added - removed)})
 
 
 def chain(owner: str, change: RuleReport) -> Chain:

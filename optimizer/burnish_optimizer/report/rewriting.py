@@ -14,6 +14,7 @@ from burnish_optimizer.report.chains import fused_regions
 from burnish_optimizer.report.console import size
 from burnish_optimizer.report.layers import Picture, picture
 from burnish_optimizer.report.page import templates
+from burnish_optimizer.report.passes import told
 from burnish_optimizer.report.sketch import MOST_NODES, sketches
 from burnish_optimizer.report.words import large, seconds, share
 from burnish_optimizer.rewriting_files import write_whole
@@ -37,6 +38,7 @@ def render_rewrite_page(report: RewriteReport, name: str, pictures: Pictures | N
             gate_share=gate_share(report),
             bars=op_bars(report.before.ops, report.after.ops),
             regions=fused_regions(report.passes),
+            told=told(report.passes),
             pictures=pictures,
             facts=facts(report),
         )
@@ -107,22 +109,24 @@ def facts(report: RewriteReport) -> list[tuple[str, str, str]]:
 
 
 def pass_table(report: RewriteReport) -> Table:
-    """One row a pass."""
+    """One row a pass that has something to tell; the others by name, below (see `closing`)."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("pass", no_wrap=True)
     table.add_column("guarantee", no_wrap=True)
     for name in ("changes", "nodes", "seconds", "gate"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("result", overflow="fold")
-    for each in report.passes:
+    for each in told(report.passes).telling:
         table.add_row(*_row(each), Text(each.reason, style="" if each.applied else "dim"))
     return table
 
 
 def closing(report: RewriteReport) -> Text:
-    """What was rolled back with its evidence, and the gates of the whole model."""
+    """Idle passes, what was rolled back with its evidence, and the gates of the whole model."""
     undone = [(p.name, r) for p in report.passes for r in p.rolled_back]
     text = Text()
+    for reason, names in told(report.passes).idle.items():
+        text.append(f"{reason}: {len(names)} passes\n", style="dim")
     for name, found in undone[:MOST_EVIDENCE]:
         text.append(f"rolled back: {name}, {found.rule} at {found.site}: {found.evidence}\n", style="yellow")
     if len(undone) > MOST_EVIDENCE:
