@@ -312,7 +312,7 @@ def test_folded_weights_are_near_the_truth() -> None:
     exact = model_of(graph.replace("float[", "double["))
     exact.graph.initializer.extend(onnx.numpy_helper.from_array(v, k) for k, v in doubles.items())
 
-    truth = ReferenceEvaluator(exact).run(None, {"x": feeds["x"].astype(np.float64)})[0]
+    truth = np.asarray(ReferenceEvaluator(exact).run(None, {"x": feeds["x"].astype(np.float64)}))[0]
     before, after = (np.abs(values[0] - truth).max() for values in found.outputs(feeds))
     assert after <= 2 * before + 1e-6
     assert run(found.after, feeds)[0].dtype == np.float32

@@ -13,11 +13,10 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.affine import inner, number, total
-from burnish_optimizer.rewrite.choose import may_write, objection
+from burnish_optimizer.rewrite.choose import may_write
 from burnish_optimizer.rewrite.reductions import axes_of, keeps_dims
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import dtype, initializer, is_op, node_of, shape
-from burnish_optimizer.targets.kernels import MICROSOFT
 
 LAYER_OPSET, RMS_OPSET = 17, 23
 QUOTIENTS = frozenset({"Div", "Mul"})
@@ -85,16 +84,9 @@ class RmsNorm:
         found = normalized(node)
         if found is None or found.mean is not None:
             return None
-        against = objection(scope, found.x, "RMSNormalization", RMS_OPSET)
-        if not against:
-            return _write(node, found, "RMSNormalization", scope)
-        # ONNX Runtime has the same operator under an older name, in ONNX's own domain.
-        if MICROSOFT in scope.target.domains and not objection(
-            scope, found.x, "SimplifiedLayerNormalization"
-        ):
-            return _write(node, found, "SimplifiedLayerNormalization", scope)
-        scope.decline(self.name, against)
-        return None
+        if not may_write(scope, self.name, found.x, "RMSNormalization", RMS_OPSET):
+            return None
+        return _write(node, found, "RMSNormalization", scope)
 
 
 def normalized(node: ir.Node) -> Normalized | None:

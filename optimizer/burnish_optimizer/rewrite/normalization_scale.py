@@ -23,7 +23,10 @@ from burnish_optimizer.rewrite.values import (
 from burnish_optimizer.targets.kernels import MICROSOFT
 
 LAYER = "LayerNormalization"
-NORMS = (LAYER, "RMSNormalization", "SimplifiedLayerNormalization")
+NORMS = (LAYER, "RMSNormalization")
+# ONNX Runtime's word for RMS normalization is "simplified": its own SimplifiedLayerNormalization stands in
+# ONNX's domain, where ONNX knows no such operator, so it is never written.
+SKIPS = {LAYER: "SkipLayerNormalization", "RMSNormalization": "SkipSimplifiedLayerNormalization"}
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,11 @@ class NormBias:
 class SkipLayerNorm:
     """LayerNormalization(x + s, γ, β) = SkipLayerNormalization(x, s, γ, β), which gives the sum too"""
 
-    name, anchors = "skip-layer-norm", frozenset({LAYER, "SimplifiedLayerNormalization"})
+    name, anchors = "skip-layer-norm", frozenset(NORMS)
 
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
-        whole, name = node.inputs[0], f"Skip{node.op_type}"
+        whole, name = node.inputs[0], SKIPS[node.op_type]
         add = is_op(whole, "Add")
         if (
             add is None

@@ -27,11 +27,12 @@ def _words(*lines: str) -> frozenset[str]:
 
 MOVES = _words(
     "Relu Clip Neg Abs Not Floor Ceil Sign Cast Identity Add Sub Mul Div Min Max Sum Where Equal Greater",
-    "Less GreaterOrEqual LessOrEqual And Or Xor PRelu LeakyRelu Concat Split Pad Slice ReduceMax ReduceMin",
+    "Less GreaterOrEqual LessOrEqual And Or Xor PRelu LeakyRelu Concat Split Pad Slice",
 )
 ROUNDS = MOVES | _words(
     "Sigmoid Tanh Exp Log Sqrt Reciprocal Erf Pow Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Mish",
     "Gelu Swish ThresholdedRelu Softmax LogSoftmax ReduceMean ReduceSum ReduceL1 ReduceL2 ReduceSumSquare",
+    "ReduceMax ReduceMin",
     f"{MICROSOFT}::Gelu {MICROSOFT}::FastGelu {MICROSOFT}::QuickGelu",
 )
 BY_AXIS = frozenset({"Concat", "Split", "Softmax", "LogSoftmax"})
