@@ -170,6 +170,15 @@ def test_masks_of_every_form_mean_what_onnxruntime_means(shape):
     assert excess(model, feeds) <= 1
 
 
+def test_only_what_is_asked_for_is_computed():
+    body = "y = Exp(x)  r = RandomNormalLike(x)  z = Add(r, y)"
+    model = ir.from_proto(region(body, "(float[N] x) => (float[N] y, float[N] z)"))
+    feeds = {"x": normal(0, 4)}
+    assert list(evaluate(model, feeds, {"y"})) == ["y"]
+    with pytest.raises(NoTruth):
+        evaluate(model, feeds)
+
+
 def test_what_is_exact_has_no_error():
     body = "a = Transpose<perm = [1, 0]>(x)  b = Relu(a)  c = Transpose<perm = [1, 0]>(b)  y = Neg(c)"
     truth = truths(region(body, X), {"x": normal(0, 3, 24)})["y"]
@@ -241,6 +250,12 @@ def test_the_same_evaluation_gives_the_same_bound():
     model = region("a = Softmax(x)  y = Mul(a, x)", X)
     one, other = (truths(model, {"x": normal(0, 5, 24)})["y"].error for _ in range(2))
     assert np.array_equal(one, other)
+
+
+def test_an_output_that_is_no_tensor_has_no_truth():
+    model = ir.from_proto(region("y = SequenceConstruct(x)", "(float[N] x) => (seq(float[N]) y)"))
+    with pytest.raises(NoTruth, match="no tensor"):
+        evaluate(model, {"x": normal(0, 4)})
 
 
 @pytest.mark.parametrize(("body", "why"), [

@@ -109,7 +109,7 @@ def _answers(
 def _explained(model: ir.Model, probe: Probe, name: str, found: Any, expected: Any) -> bool:
     """Whether FP64 allows the difference: where the source is ill-conditioned, rounding moves it far."""
     try:
-        return disagreement(found, expected, evaluate(model, probe.feeds)[name]) is None
+        return disagreement(found, expected, evaluate(model, probe.feeds, {name})[name]) is None
     except NoTruth:
         return False
 

@@ -8,7 +8,7 @@ result, with all its amplification and cancellation. One more run stores each va
 shows what overflows or underflows on the way: of what depends on that, nothing is known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,17 @@ class Truth:
     overflown: bool = False
 
 
-def evaluate(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Truth]:
-    """Every output of the model by name; outputs that are no tensors (sequences) are left out.
+def evaluate(
+    model: ir.Model, feeds: Mapping[str, Array], outputs: Collection[str] | None = None
+) -> dict[str, Truth]:
+    """Outputs of the model by name.
 
-    Args: feeds: arrays by input name, in the model's own element types (bfloat16 also as raw uint16).
-    Raises: NoTruth: an operator that cannot be evaluated.
+    Args:
+        feeds: arrays by input name, in the model's own element types (bfloat16 also as raw uint16).
+        outputs: those that are asked for; None: all. Nothing is computed that they do not need.
+    Raises: NoTruth: an operator that cannot be evaluated, or an output that is no tensor.
     """
-    trace = Trace()
+    trace = Trace(wanted=[v for v in model.graph.outputs if outputs is None or v.name in outputs])
     exact_run = Run(model, trace)
     truth = exact_run.main(feeds)
     stored_run = Run(model, trace, Mode.STORED)
@@ -62,8 +66,7 @@ def evaluate(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Truth]:
     beyond = exact_run.overflown and all(map(_is_finite, feeds.values()))
     return {
         value.name or "": _truth(result, other, total, overflown=stored_run.overflown, beyond=beyond)
-        for value, result, other, total in zip(model.graph.outputs, truth, stored, spread, strict=True)
-        if isinstance(result, Wide)
+        for value, result, other, total in zip(trace.wanted, truth, stored, spread, strict=True)
     }
 
 
@@ -85,7 +88,9 @@ def _add_squares(totals: list[Array], values: Sequence[Datum], truth: Sequence[D
                 np.add(total, np.square(value.data.astype(np.float64) - exact.data), out=total)
 
 
-def _truth(exact: Wide, stored: Datum, total: Array, *, overflown: bool, beyond: bool) -> Truth:
+def _truth(exact: Datum, stored: Datum, total: Array, *, overflown: bool, beyond: bool) -> Truth:
+    if not isinstance(exact, Wide):
+        raise NoTruth("output", "it is no tensor")
     if not is_float(exact.dtype):
         return Truth(exact.data, np.sqrt(np.nan_to_num(total, nan=np.inf) / RUNS), exact.dtype)
     other: Any = (

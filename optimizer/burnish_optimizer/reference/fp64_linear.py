@@ -63,38 +63,41 @@ def conv_parts(call: Call, *, whole: bool) -> Parts:
     pads = _pads(call, x.shape[2:], spans, strides)
     x = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
     out = [(n - k) // s + 1 for n, k, s in zip(x.shape[2:], spans, strides, strict=True)]
-    walked = {"strides": strides, "dilations": dilations, "out": out}
     x = x.reshape(x.shape[0], group, x.shape[1] // group, *x.shape[2:])
     w = w.reshape(group, w.shape[0] // group, *w.shape[1:])
-    if w.shape[2] == 1 and not whole:  # depthwise: the taps are all there is to sum
-        for tap in product(*map(range, w.shape[3:])):
-            yield _tap(x, w, tap, **walked), 1
+    seen = [window(tap, strides, dilations, out) for tap in product(*map(range, w.shape[3:]))]
+    if w.shape[2] == 1:
+        yield from _depthwise(x, w, seen, whole=whole)
         return
-    taps = int(np.prod(w.shape[3:]))
-    for cut in [slice(None)] if whole else chunks(w.shape[2]):
-        part: Any = 0.0
-        for tap in product(*map(range, w.shape[3:])):
-            part = part + _tap(x[:, :, cut], w[:, :, cut], tap, **walked)
-        yield part, taps * (w.shape[2] if whole else cut.stop - cut.start)
+    flat = w.reshape(*w.shape[:2], -1)
+    for cut in [slice(0, flat.shape[2])] if whole else chunks(flat.shape[2]):
+        y = np.empty((x.shape[0], *flat.shape[:2], int(np.prod(out))))
+        for row, image in enumerate(x):
+            y[row] = np.matmul(flat[:, :, cut], _columns(image, seen, cut))
+        yield y.reshape(x.shape[0], -1, *out), cut.stop - cut.start
 
 
-def _tap(
-    x: Array,
-    w: Array,
-    tap: Sequence[int],
-    *,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    out: Sequence[int],
-) -> Array:
-    """What one position of the kernel adds: x [n, g, c, …], w [g, m, c, …] -> [n, g·m, *out]."""
-    seen = x[window(tap, strides, dilations, out)]
-    weight = w[window(tap, (1,) * len(tap), (1,) * len(tap), (1,) * len(tap))].reshape(w.shape[:3])
-    if weight.shape[2] == 1:
-        y = seen * weight.reshape(1, *weight.shape[:2], *(1,) * len(out))
-    else:
-        y = np.matmul(weight, seen.reshape(*seen.shape[:3], -1))
-    return np.asarray(y.reshape(x.shape[0], -1, *out))
+def _columns(image: Array, seen: Sequence[Any], cut: slice) -> Array:
+    """What the terms `cut` of every sum take from image [g, c, …]: [g, terms, positions] (im2col)."""
+    if len(seen) == 1:
+        return np.asarray(image[:, cut][seen[0]].reshape(image.shape[0], cut.stop - cut.start, -1))
+    terms = [divmod(term, len(seen)) for term in range(cut.start, cut.stop)]
+    return np.stack(
+        [image[:, channel][seen[tap]].reshape(image.shape[0], -1) for channel, tap in terms], axis=1
+    )
+
+
+def _depthwise(x: Array, w: Array, seen: Sequence[Any], *, whole: bool) -> Parts:
+    """One channel in a group: the taps are all there is to sum. x [n, g, 1, …], w [g, m, 1, …]."""
+    taps = w.reshape(*w.shape[:2], -1)
+    parts = [x[index] * taps[None, :, :, tap].reshape(1, *taps.shape[:2], *(1,) * (x.ndim - 3))
+             for tap, index in enumerate(seen)]  # fmt: skip
+    shape = (x.shape[0], -1, *parts[0].shape[3:])
+    if whole:
+        yield sum(parts).reshape(shape), len(parts)
+        return
+    for part in parts:
+        yield part.reshape(shape), 1
 
 
 def window(tap: Sequence[int], strides: Sequence[int], dilations: Sequence[int], count: Sequence[int]) -> Any:

@@ -1,6 +1,6 @@
 """One evaluation of a model in FP64: node by node, exactly, as its own types would store it, or perturbed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -44,8 +44,12 @@ class Mode(Enum):
 
 @dataclass
 class Trace:
-    """What the exact run leaves for the others: constants, results that nothing perturbs, local errors."""
+    """What the exact run leaves for the others: constants, results that nothing perturbs, local errors.
 
+    wanted: outputs of the main graph that are asked for.
+    """
+
+    wanted: list[ir.Value]
     constants: dict[ir.Value, Wide] = field(default_factory=dict)
     results: dict[Path, list[Datum]] = field(default_factory=dict)
     errors: dict[Path, list[Any]] = field(default_factory=dict)
@@ -64,10 +68,11 @@ class Run:
     values: dict[ir.Value, Datum] = field(default_factory=dict)
 
     def main(self, feeds: Mapping[str, Any]) -> list[Datum]:
-        """Outputs of the model's graph. Raises: NoTruth."""
+        """The outputs that are asked for. Raises: NoTruth."""
         given = [self._input(value, feeds) for value in self.model.graph.inputs]
         with np.errstate(all="ignore", over="call", call=self._overflow):
-            return self.graph(self.model.graph, given, {}, ())
+            self.graph(self.model.graph, given, {}, ())
+        return [self.values[value] for value in self.trace.wanted]
 
     def _overflow(self, _kind: str, _flag: int) -> None:
         self.overflown = True
@@ -83,10 +88,20 @@ class Run:
         for value in graph.initializers.values() if isinstance(graph, ir.Graph) else ():
             if value not in self.values or not value.is_graph_input():
                 self.values[value] = self._constant(value)
-        for node in graph:
+        for node in self._needed(graph) if graph is self.model.graph else graph:
             outputs = self._node(node, bound, (*path, id(node)))
             self.values.update(zip(node.outputs, outputs, strict=False))
-        return [self.values[value] for value in graph.outputs]
+        return [self.values.get(value) for value in graph.outputs]
+
+    def _needed(self, graph: ir.Graph) -> list[ir.Node]:
+        """Nodes that the wanted outputs depend on, in order."""
+        reached: set[ir.Value] = set(self.trace.wanted)
+        kept = []
+        for node in reversed(list(graph)):
+            if reached.intersection(node.outputs):
+                reached.update(value for value in _read(node) if value is not None)
+                kept.append(node)
+        return kept[::-1]
 
     def _input(self, value: ir.Value, feeds: Mapping[str, Any]) -> Datum:
         name = value.name or ""
@@ -175,6 +190,19 @@ class Run:
             return value
         moved = value.data + self.trace.signs.of(path, value.data.shape, self.number) * error
         return replace(value, data=moved, perturbed=True)
+
+
+def _read(node: ir.Node) -> Iterator[ir.Value | None]:
+    """What a node takes, its subgraphs included."""
+    yield from node.inputs
+    for attribute in node.attributes.values():
+        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) and not attribute.is_ref():
+            for graph in (
+                attribute.as_graphs() if attribute.type == ir.AttributeType.GRAPHS else [attribute.as_graph()]
+            ):
+                yield from graph.outputs
+                for inner in graph:
+                    yield from _read(inner)
 
 
 def _kernel(key: str) -> Kernel:

@@ -16,25 +16,32 @@ from burnish_runtime.session import Array
 RUNS = 8
 SEED = 2019
 _ODD = np.array([bin(n).count("1") % 2 for n in range(RUNS)])
-# HADAMARD[run][row]: ±1, Sylvester's construction.
-HADAMARD: Array = np.array([[1.0 - 2.0 * _ODD[run & row] for row in range(RUNS)] for run in range(RUNS)])
+# SIGNS[run][2·row + flip]: ±1. The rows are Sylvester's Hadamard matrix, as they are and negated.
+SIGNS: Array = np.array(
+    [[(1.0 - 2.0 * _ODD[run & row]) * flip for row in range(RUNS) for flip in (1, -1)] for run in range(RUNS)]
+)
 
 
 @dataclass
 class Signs:
     """Which row each element takes, and which node is which; the same for the same evaluation, always."""
 
-    nodes: dict[tuple[int, ...], int] = field(default_factory=dict)
+    codes: dict[tuple[int, ...], Array] = field(default_factory=dict)
     rows: dict[int, Array] = field(default_factory=dict)
 
     def of(self, path: tuple[int, ...], shape: tuple[int, ...], run: int) -> Array:
         """±1 for every element of a node's output in one run."""
-        node = self.nodes.setdefault(path, len(self.nodes))
         count = int(np.prod(shape))
+        codes = self.codes.get(path)
+        if codes is None or codes.size != count:
+            codes = self.codes[path] = self._codes(len(self.codes), count)
+        signs: Array = SIGNS[run][codes]
+        return signs.reshape(shape)
+
+    def _codes(self, node: int, count: int) -> Array:
         if count not in self.rows:
             self.rows[count] = np.random.default_rng([SEED, count]).integers(0, RUNS, count, dtype=np.uint8)
-        taken = (self.rows[count] + np.uint8(node % RUNS)) % np.uint8(RUNS)
         packed = np.random.default_rng([SEED, count, node]).bytes((count + 7) // 8)
-        bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=count)
-        signs: Array = HADAMARD[run][taken] * (1.0 - 2.0 * bits)
-        return signs.reshape(shape)
+        flips = np.unpackbits(np.frombuffer(packed, np.uint8), count=count)
+        codes: Array = (self.rows[count] + np.uint8(node % RUNS)) % np.uint8(RUNS) * np.uint8(2) + flips
+        return codes
