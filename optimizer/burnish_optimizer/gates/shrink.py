@@ -7,7 +7,7 @@ does not run on another size, and then the whole is used.
 from collections.abc import Mapping
 from typing import Any
 
-LARGE_ELEMENTS = 1 << 19
+LARGE_ELEMENTS = 1 << 15
 FACTOR = 8
 IMAGE_RANK = 4
 
