@@ -100,8 +100,7 @@ def test_what_would_cost_as_much_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "function""
-        ",
+    "function",
     ["Softmax<axis = 3>", "Sigmoid", "ReduceMax<axes = [3]>", "ReduceMean<axes = [3]>", "LogSoftmax"],
 )
 def test_functions_are_renumbered_with_a_bound(function: str) -> None:

@@ -33,7 +33,8 @@ LAYERS = {
     + "r = Div(one, s) n = Mul(r, d) w = Mul(n, g) y = Add(w, b)}",
     "mean of squares": "{m = ReduceMean<axes = [2]>(x) p = Mul(x, x) q = ReduceMean<axes = [2]>(p)"
     ""
-    " o = Mul(m, m) v = Sub(q, o) e = Add(v, eps) s = Sqrt(e) d = Sub(x, m) n = Div(d, s) w = Mul(n, g) y = Add(w, b)}",
+    " o = Mul(m, m) v = Sub(q, o) e = Add(v, eps) s = Sqrt(e) d = Sub(x, m)"
+    " n = Div(d, s) w = Mul(n, g) y = Add(w, b)}",
     "the difference twice": "{"
     + MEAN
     + "d2 = Sub(x, m) q = Pow(d2, two) "

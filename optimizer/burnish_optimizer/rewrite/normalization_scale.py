@@ -10,6 +10,7 @@ from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.choose import CONTRIB, contrib, may_write
 from burnish_optimizer.rewrite.normalization import Written, used_after
 from burnish_optimizer.rewrite.rule import Replacement
+from burnish_optimizer.rewrite.same_shape import same_shape
 from burnish_optimizer.rewrite.values import (
     attribute,
     constant,
@@ -69,14 +70,11 @@ class SkipLayerNorm:
         """See `Rule.match`."""
         whole, name = node.inputs[0], SKIPS[node.op_type]
         add = is_op(whole, "Add")
-        if (
-            add is None
-            or whole is None
-            or len(node.outputs) > 1
-            or attribute(node, "axis", -1) not in (-1, 2)
-        ):
+        if add is None or whole is None or len(node.outputs) > 1:
             return None
-        if rank(whole) != 3 or any(shape(v) is None or not _same_dims(v, whole) for v in add.inputs):
+        if rank(whole) != 3 or attribute(node, "axis", -1) not in (-1, 2):
+            return None
+        if not same_shape(*add.inputs[:2]):
             return None  # the kernel takes a skip of the very shape of x only
         if not may_write(scope, self.name, whole, name, domain=MICROSOFT):
             return None
@@ -158,13 +156,3 @@ def _write(norm: ir.Node, found: Operand, inputs: list[ir.Value | None]) -> Repl
 def _is_ones(value: ir.Value | None) -> bool:
     found = constant(value)
     return found is not None and bool((found == 1).all())
-
-
-def _same_dims(value: ir.Value | None, whole: ir.Value) -> bool:
-    """Surely the same dimensions: equal numbers, or equal symbols."""
-    if value is None or value.shape is None or whole.shape is None or len(value.shape) != len(whole.shape):
-        return False
-    return all(
-        one == two and (isinstance(one, int) or one.value is not None)
-        for one, two in zip(value.shape, whole.shape, strict=True)
-    )
