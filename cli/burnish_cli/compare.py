@@ -13,7 +13,7 @@ from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, scratch
 from burnish_engine.outcome import ExitCode
 from burnish_optimizer.comparison.records import CompareTask, Comparison, Verdict
 from burnish_optimizer.ingest.model import read_source
-from burnish_optimizer.ingest.samples import DataSpec
+from burnish_optimizer.ingest.samples import DataSpec, open_samples
 from burnish_optimizer.isolated import isolated
 from burnish_optimizer.report.console import size
 
@@ -34,8 +34,11 @@ def compare(a: Path, b: Path, output: str, **options: Any) -> None:
     Exit code 0: the bytes are identical, or equal within rounding (the bound is told); 1: different.
     """
     # In this process first: an error about a file is then told in full.
-    paths = [str(read_source(model).path.resolve()) for model in (a, b)]
+    sources = [read_source(model) for model in (a, b)]
     data = DataSpec(path=str(options["data"].resolve())) if options["data"] else None
+    if data:
+        open_samples(data, sources[0].inputs)
+    paths = [str(source.path.resolve()) for source in sources]
     with scratch(options["work_dir"]) as folder:
         task = CompareTask(a=paths[0], b=paths[1], data=data, threads=options["threads"])
         found = isolated(task, Comparison, folder)

@@ -59,7 +59,7 @@ def cli() -> None:
     """Optimize models on the hardware that serves them, and prove it.
 
     \b
-    Exit codes: 0 done · 1 unexpected failure · 2 wrong usage
+    Exit codes: 0 done · 1 unexpected failure, or models that differ · 2 wrong usage
                 3 something must be changed first · 4 worth trying again
     """
 

@@ -17,7 +17,7 @@ from burnish_optimizer.comparison.compare import compare, signature_difference
 from burnish_optimizer.comparison.figures import Figures, compare_values, merged
 from burnish_optimizer.comparison.records import CompareTask, Comparison, Verdict
 from burnish_optimizer.comparison.spread import bound_of, moved, nudged
-from burnish_optimizer.errors import ReferenceFailed
+from burnish_optimizer.errors import InvalidData, ReferenceFailed
 from burnish_optimizer.ingest.model import read_source
 from burnish_optimizer.ingest.samples import DataSpec
 from support import optimizer_nets, rewrites
@@ -206,6 +206,14 @@ def test_the_command_ends_with_0_where_answers_are_equal_and_with_1_where_not(tm
     assert (same.exit_code, "identical bytes" in same.stdout, "Identity" in same.stdout) == (0, True, True)
     other = burnish(tmp_path / "a.onnx", tmp_path / "c.onnx", "--output", "json")
     assert (other.exit_code, json.loads(other.stdout)["verdict"]) == (1, "different")
+
+
+def test_samples_that_are_none_are_told_in_full(tmp_path: Path) -> None:
+    optimizer_nets.save_net(tmp_path / "a.onnx")
+    (tmp_path / "data.csv").write_text("1,2")
+    refused = burnish(tmp_path / "a.onnx", tmp_path / "a.onnx", "--data", tmp_path / "data.csv")
+    assert isinstance(refused.exception, InvalidData)
+    assert "data.csv" in str(refused.exception)
 
 
 def test_what_is_no_model_is_told_in_full(tmp_path: Path) -> None:
