@@ -34,7 +34,7 @@ def compare(a: Path, b: Path, output: str, **options: Any) -> None:
     Exit code 0: the bytes are identical, or equal within rounding (the bound is told); 1: different.
     """
     # In this process first: an error about a file is then told in full.
-    sources = [read_source(model) for model in (a, b)]
+    sources = [read_source(model, served=False) for model in (a, b)]
     data = DataSpec(path=str(options["data"].resolve())) if options["data"] else None
     if data:
         open_samples(data, sources[0].inputs)

@@ -55,7 +55,7 @@ def _model_facts(path: Path, shapes: dict[str, tuple[int, ...]], work_dir: Path 
     from burnish_optimizer.inspection.shapes import check_shapes  # noqa: PLC0415
     from burnish_optimizer.isolated import isolated  # noqa: PLC0415
 
-    source = read_source(path)
+    source = read_source(path, served=False)
     check_shapes(source.path, shapes)
     with scratch(work_dir) as folder:
         return isolated(InspectTask(model=str(source.path.resolve()), shapes=shapes), ModelFacts, folder)

@@ -9,7 +9,7 @@ from burnish_engine import digest
 from burnish_engine.report import RewriteReport
 from burnish_optimizer.errors import WorkerFailed
 from burnish_optimizer.ingest.model import SourceModel, read_source
-from burnish_optimizer.ingest.samples import DataSpec
+from burnish_optimizer.ingest.samples import DataSpec, open_samples
 from burnish_optimizer.job import Limits
 from burnish_optimizer.measure.process import Watched, read_answer
 from burnish_optimizer.progress import Progress, SilentProgress
@@ -58,6 +58,9 @@ def rewrite_file(job: RewriteJob, progress: Progress | None = None) -> RewriteRe
         WorkerFailed: rewriting died, and not in a pass that could be left out.
     """
     source = read_source(job.source, served=False)
+    data = _data(job)
+    if data is not None:
+        open_samples(data, source.inputs)  # here first: a worker's complaint loses what to do about it
     told = progress or SilentProgress()
     skip: dict[str, str] = {}
     started = time.perf_counter()
@@ -79,10 +82,13 @@ def rewrite_file(job: RewriteJob, progress: Progress | None = None) -> RewriteRe
     return RewriteResult(job.output, report, done.changed)
 
 
+def _data(job: RewriteJob) -> DataSpec | None:
+    return DataSpec(path=str(job.data.resolve())) if isinstance(job.data, Path) else job.data
+
+
 def _attempt(
     job: RewriteJob, source: SourceModel, folder: Path, skip: dict[str, str], told: Progress
 ) -> RewriteWorkerResult:
-    data = DataSpec(path=str(job.data)) if isinstance(job.data, Path) else job.data
     task = RewriteTask(
         model=str(source.path.resolve()),
         name=source.path.name,
@@ -93,7 +99,7 @@ def _attempt(
         journal=str((folder / "journal").resolve()),
         passes=job.passes,
         skip=skip,
-        data=data,
+        data=_data(job),
         threads=job.threads,
     )
     limit = job.limits.memory_bytes or int(MEMORY_SHARE * available_memory_bytes())

@@ -131,6 +131,30 @@ def test_inputs_that_only_the_first_takes_make_a_difference(tmp_path: Path) -> N
     assert "refuses" in found.reason
 
 
+def test_a_second_model_that_does_not_load_is_different(tmp_path: Path) -> None:
+    model = relu()
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Nothing", "com.microsoft"
+    model.opset_import.add(domain="com.microsoft", version=1)
+    found = judged(tmp_path, relu(), model)
+    assert (found.verdict, "does not load" in found.reason) == (Verdict.DIFFERENT, True)
+
+
+def sequence(*order: str, name: str = "s") -> onnx.ModelProto:
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("SequenceConstruct", order, [name])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])],
+        [helper.make_tensor_sequence_value_info(name, TensorProto.FLOAT, None)],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_sequences_are_judged_too(tmp_path: Path) -> None:
+    assert judged(tmp_path, sequence("x", "r"), sequence("x", "r")).verdict is Verdict.IDENTICAL
+    assert judged(tmp_path, sequence("x", "r"), sequence("r", "x")).verdict is Verdict.DIFFERENT
+    assert judged(tmp_path, sequence("x"), sequence("x", name="t")).verdict is Verdict.DIFFERENT
+
+
 def test_a_first_model_that_does_not_run_judges_nothing(tmp_path: Path) -> None:
     model = relu()
     model.graph.node[0].op_type, model.graph.node[0].domain = "Nothing", "com.microsoft"

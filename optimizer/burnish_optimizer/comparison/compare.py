@@ -1,10 +1,11 @@
 """Two model files, judged on the same inputs in ONNX Runtime with every optimization off."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -30,18 +31,20 @@ def compare(task: CompareTask) -> Comparison:
 
     Raises: InvalidSource and its like: a file that is no model.   ReferenceFailed: `a` does not run.
     """
-    a, b = read_source(Path(task.a)), read_source(Path(task.b))
+    a, b = (read_source(Path(path), served=False) for path in (task.a, task.b))
     sides, differs = (_side(a), _side(b)), signature_difference(a, b)
     if differs:
         return _unlike(*sides, differs)
     threads = task.threads or 1
     proto = onnx.load(str(a.path), load_external_data=False)
     session = _loaded(a, proto, threads)
+    other = _other(b, session, threads)
+    if isinstance(other, str):
+        return _unlike(*sides, (other,))
     probes = _probes(task, a, proto, session)
-    other = Executable(onnx.load(str(b.path), load_external_data=False), b.path.parent, threads)
     types = {spec.name: spec.dtype for spec in a.outputs}
     spread = Spread(proto, session, a.path.parent, threads, types)
-    outputs, refused = _judge(a, probes, session, other, spread)
+    outputs, refused = _judge(types, probes, session, other, spread)
     return _verdict(*sides, probes, outputs, refused)
 
 
@@ -79,6 +82,21 @@ def _loaded(model: SourceModel, proto: onnx.ModelProto, threads: int) -> Executa
         raise _does_not_run(model, " ".join(str(error).split())[:300]) from error
 
 
+def _other(model: SourceModel, first: Executable, threads: int) -> Executable | str:
+    """The second model loaded, or why it cannot stand in for the first."""
+    try:
+        proto = onnx.load(str(model.path), load_external_data=False)
+        session = Executable(proto, model.path.parent, threads)
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's refusals have no common type
+        return f"the second model does not load: {' '.join(str(error).split())[:300]}"
+    # What requests cannot carry (sequences …) has no specification, and still has a name.
+    for what in ("inputs", "outputs"):
+        one, two = (set(getattr(each, what)) for each in (first, session))
+        if one != two:
+            return f"{what}: {', '.join(sorted(one ^ two))} in one of them only"
+    return session
+
+
 def _does_not_run(model: SourceModel, found: str) -> ReferenceFailed:
     return ReferenceFailed(
         str(model.path),
@@ -104,10 +122,14 @@ def _probes(
 
 
 def _judge(
-    model: SourceModel, probes: Sequence[Probe], session: Executable, other: Executable, spread: Spread
+    types: Mapping[str, str],
+    probes: Sequence[Probe],
+    session: Executable,
+    other: Executable,
+    spread: Spread,
 ) -> tuple[list[OutputComparison], list[str]]:
     """Every output over all probes, and the probes that the second model refuses."""
-    figures: dict[str, list[tuple[str, Figures]]] = {spec.name: [] for spec in model.outputs}
+    figures: dict[str, list[tuple[str, Figures]]] = {name: [] for name in session.outputs}
     refused: list[str] = []
     for probe in probes:
         answers = session.run(probe.feeds)
@@ -117,15 +139,14 @@ def _judge(
             refused.append(f"{probe.name}: {' '.join(str(error).split())[:200]}")
             continue
         bounds = spread.bounds(probe.feeds, answers)
-        for name, one, two in _pairs(model, answers, found):
+        for name in session.outputs:
+            one, two = (_numbers(each[name], types.get(name, "")) for each in (answers, found))
             figures[name].append((probe.name, compare_values(one, two, bounds.get(name))))
     return [_output(name, each) for name, each in figures.items()], refused
 
 
-def _pairs(model: SourceModel, answers: Feeds, found: Feeds) -> Iterator[tuple[str, Any, Any]]:
-    for spec in model.outputs:
-        one, two = answers[spec.name], found[spec.name]
-        yield spec.name, numbers(one, spec.dtype), numbers(two, spec.dtype)
+def _numbers(value: Any, dtype: str) -> Any:
+    return numbers(value, dtype) if isinstance(value, np.ndarray) else value
 
 
 def _output(name: str, figures: Sequence[tuple[str, Figures]]) -> OutputComparison:

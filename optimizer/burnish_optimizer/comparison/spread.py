@@ -61,7 +61,7 @@ class Spread:
         runs = [run for run in runs if run]
         found = {}
         for name, value in answers.items():
-            if isinstance(value, np.ndarray) and self._types[name] in EPSILON:
+            if isinstance(value, np.ndarray) and self._types.get(name) in EPSILON:
                 own, *others = (numbers(run[name], self._types[name]) for run in (answers, *runs))
                 found[name] = bound_of(own, others, EPSILON[self._types[name]])
         return found
