@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.passes.fusion import FUSION, FUSION_CONTRIB
-from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, PORTABLE
+from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, ONNXRUNTIME_CUDA, PORTABLE
 from support.fusion import Fused, assert_close, assert_same_bytes, fuse, model_of, random_feeds, run
 
 RNG = np.random.default_rng(7)
@@ -254,11 +254,17 @@ def test_activation_that_the_kernel_does_not_know_stays() -> None:
 def test_sum_and_relu_behind_a_convolution() -> None:
     graph = "(float[2,4,6,6] x, float[2,6,6,6] z) => (float[2,6,6,6] y)"
     graph += "{a = Conv(x, w) b = Add(z, a) y = Relu(b)}"
-    found = fuse(model_of(graph, {"w": W1}), FUSION_CONTRIB)
+    found = fuse(model_of(graph, {"w": W1}), FUSION_CONTRIB, ONNXRUNTIME_CUDA)
     assert found.ops == Counter(["FusedConv"])
     assert_close(found)
     wide = graph.replace("float[2,6,6,6] z", "float[1,6,1,1] z")
-    assert not fuse(model_of(wide, {"w": W1}), FUSION_CONTRIB).ops["FusedConv"]
+    assert not fuse(model_of(wide, {"w": W1}), FUSION_CONTRIB, ONNXRUNTIME_CUDA).ops["FusedConv"]
+
+
+def test_sum_stays_where_the_target_blocks_channels_itself() -> None:
+    graph = "(float[2,4,6,6] x, float[2,6,6,6] z) => (float[2,6,6,6] y)"
+    graph += "{a = Conv(x, w) b = Add(z, a) y = Relu(b)}"
+    assert not fuse(model_of(graph, {"w": W1}), FUSION_CONTRIB).changes
 
 
 @pytest.mark.parametrize(

@@ -123,4 +123,5 @@ FUSION_CONTRIB: tuple[Pass, ...] = (
     ),
     RulePass("fuse-bias-gelu", Guarantee.ROUNDING, "Gelu(x + b) → BiasGelu(x, b)", (activations.BiasGelu(),)),
 )
-"""ONNX Runtime's own operators: after attention, whose parts they would hide, and before layout."""
+"""ONNX Runtime's own operators: after attention, whose parts they would hide, and after layout, which cancels
+transposes that they would take."""

@@ -8,6 +8,7 @@ from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.affine import inner
 from burnish_optimizer.rewrite.choose import contrib, may_write
 from burnish_optimizer.rewrite.clips import INFINITY, bounds
+from burnish_optimizer.rewrite.layout import facts
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, node_of, shape
 from burnish_optimizer.targets.kernels import MICROSOFT
@@ -46,7 +47,11 @@ class ConvActivation:
 
 
 class ConvAddRelu:
-    """max(0, Conv(x, W, b) + z) = FusedConv(x, W, b, z, activation = Relu)"""
+    """max(0, Conv(x, W, b) + z) = FusedConv(x, W, b, z, activation = Relu)
+
+    Not where the target blocks channels at load: it fuses sums there too, but takes no FusedConv with one.
+    Two such blocks of 64 channels at 56 x 56 took 5.8 ms so, and 4.7 ms as they were (ONNX Runtime 1.32, CPU).
+    """
 
     name, anchors = "conv-add-relu", frozenset({"Relu"})
 
@@ -54,6 +59,8 @@ class ConvAddRelu:
         """See `Rule.match`."""
         add = inner(node.inputs[0], "Add")
         if add is None or not may_write(scope, self.name, node.inputs[0], "FusedConv", domain=MICROSOFT):
+            return None
+        if facts(scope.target.name).blocks_at_load:
             return None
         for value, other in (add.inputs, add.inputs[::-1]):
             below = inner(value, "Conv")

@@ -38,6 +38,7 @@ class LayoutFacts:
 LAYOUTS: Mapping[str, LayoutFacts] = {
     "portable": LayoutFacts(blocks_at_load=False),
     "onnxruntime-cpu": LayoutFacts(),
+    "onnxruntime-cuda": LayoutFacts(blocks_at_load=False),
     "openvino-cpu": LayoutFacts(),
 }
 
