@@ -1,5 +1,6 @@
 """What does nothing goes; what only looks like it stays."""
 
+import onnx
 import pytest
 
 from burnish_optimizer.passes.cleanup import CLEANUP, FOLDING
@@ -108,6 +109,20 @@ KEPT = {
 def test_it_stays(name):
     signature, body, expected = KEPT[name]
     check(parse(signature, body), (*CLEANUP, *FOLDING), **expected)
+
+
+def test_a_cast_like_forgets_what_it_is_like():
+    proto = parse("(int32[N] x, float16[N] t) => (float16[N] y)", "n = Neg(t) a = CastLike(x, n) y = Abs(a)")
+    check(proto, CLEANUP, Cast=1, Abs=1)
+
+
+def test_domains_and_functions_that_nothing_uses_go():
+    text = """<ir_version: 9, opset_import: ["" : 20, "mine" : 1, "Paddle" : 1]>
+      g (float[N] x) => (float[N] y) { y = Neg(x) }
+      <domain: "mine", opset_import: ["" : 20]> f (v) => (w) { w = Relu(v) }"""
+    result, _ = check(onnx.parser.parse_model(text), CLEANUP, Neg=1)
+    assert [o.domain for o in result.opset_import] == [""]
+    assert not result.functions
 
 
 def test_training_dropout_stays_and_says_why():

@@ -120,6 +120,29 @@ def test_weights_that_kernels_pack_are_folded_by_a_pass_that_promises_less():
     assert operators(rewritten(proto, rounding)[0]) == {"MatMul": 1, "Gemm": 1, "Add": 1}
 
 
+def test_half_precision_is_folded_by_the_pass_that_promises_less():
+    signature = "(float16[2] x) => (float16[2] y) <float[2] w = {0.1, 0.3}>"
+    proto = parse(signature, "s = Sqrt(w) h = Cast<to = 10>(s) y = Mul(x, h)")
+    _, changes, _ = rewritten(proto, FOLDING)
+    assert [one for one in changes if one.rule == "fold-constants"]
+    exact = [one for one in FOLDING if one.guarantee is Guarantee.EXACT]
+    assert not [one for one in rewritten(proto, exact)[1] if one.site == "h"]
+
+
+def test_what_a_pass_may_hold_in_memory_is_bounded(monkeypatch):
+    from burnish_optimizer.rewrite import fold, fold_islands
+
+    monkeypatch.setattr(fold, "HELD_BYTES", 0)
+    monkeypatch.setattr(fold, "WORKING_BYTES", 1)
+    monkeypatch.setattr(fold, "MAX_ROUNDS", 1)
+    signature = "(float[2] x) => (float[2] y) <float[2] v = {1, 2}, float[2] w = {1, 2}>"
+    proto = parse(signature, "e = Exp(v) f = Neg(w) a = Add(x, e) y = Add(a, f)")
+    scope = Scope(PORTABLE)
+    assert len(fold_constants(ir.from_proto(proto), scope)) == 1
+    assert scope.declined["fold-constants", "as much as may be held in memory is folded already"]
+    assert fold_islands.WORKING_BYTES > 1
+
+
 def test_inflation_is_measured_against_what_goes():
     proto = parse(
         "(float[4] x) => (float[4] y) <int64[1] s = {4}>", "c = ConstantOfShape(s) e = Exp(c) y = Add(x, e)"

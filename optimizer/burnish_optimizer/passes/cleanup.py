@@ -45,6 +45,18 @@ LEGACY: tuple[Pass, ...] = (
 CLEANUP: tuple[Pass, ...] = (
     INLINE,
     UNUSED,
+    IrPass(
+        "remove-unused-functions",
+        EXACT,
+        "a function that nothing calls → nothing",
+        common.RemoveUnusedFunctionsPass,
+    ),
+    IrPass(
+        "remove-unused-domains",
+        EXACT,
+        "an operator set that no node is of → nothing",
+        common.RemoveUnusedOpsetsPass,
+    ),
     ModelPass(
         "remove-unused-outputs",
         EXACT,
@@ -78,7 +90,7 @@ FOLDING: tuple[Pass, ...] = (
     ModelPass(
         "fold-weights",
         Guarantee.ROUNDING,
-        "MatMul(x, f(constants)) → MatMul(x, constant): packed, added in another order",
+        "MatMul(x, f(constants)) → MatMul(x, constant): packed, and so added in another order",
         fold_weights,
     ),
 )

@@ -7,7 +7,7 @@ from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.shapes import dims, same_shape
 from burnish_optimizer.rewrite.shapes_content import content
-from burnish_optimizer.rewrite.values import attribute, constant, dtype, rank, scalar, tensor
+from burnish_optimizer.rewrite.values import attribute, constant, dtype, node_of, rank, scalar, tensor
 
 # "To the end" of a dimension that is not known: ONNX recommends INT_MAX; exporters write this or more.
 TO_THE_END = 2**31 - 1
@@ -71,6 +71,24 @@ class NoCast:
         to = dtype(node.inputs[1]) if node.op_type == "CastLike" else attribute(node, "to", 0)
         kind = dtype(node.inputs[0])
         return put(node, node.inputs[0]) if kind is not None and kind == to else None
+
+
+class CastLikeKnown:
+    """`CastLike(x, t)` = `Cast(x, to=type of t)`: t is no longer needed"""
+
+    name, anchors = "cast-like-known", frozenset({"CastLike"})
+
+    def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
+        """See `Rule.match`."""
+        del scope
+        kind = dtype(node.inputs[1])
+        if kind is None:
+            return None
+        given = {
+            name: attribute(node, name) for name in ("saturate", "round_mode") if name in node.attributes
+        }
+        made = node_of("Cast", [node.inputs[0]], {"to": int(kind), **given})
+        return Replacement([node.outputs[0]], [made.outputs[0]], [made])
 
 
 class NoTranspose:
@@ -257,6 +275,7 @@ class WhereKnown:
 NO_OPS = (
     NoIdentity(),
     NoCast(),
+    CastLikeKnown(),
     NoTranspose(),
     NoReshape(),
     NoPad(),

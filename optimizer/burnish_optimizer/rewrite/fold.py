@@ -14,12 +14,15 @@ from burnish_optimizer.rewrite.shapes import ensure_shapes
 from burnish_optimizer.rewrite.values import op_key, tensor
 
 MAX_ROUNDS = 10
+# What one pass may hold of new constants before they are moved out of memory.
+HELD_BYTES = 512 << 20
+HALF = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 
 def fold_constants(model: ir.Model, scope: Scope) -> list[Change]:
     """`f(constants)` = a constant, computed by ONNX Runtime's own kernel of f.
 
-    Not where a kernel takes it that packs its weights: see `fold_weights`.
+    Not where that rounds otherwise: see `fold_weights`.
     """
     return _fold(model, scope, packed=False)
 
@@ -27,7 +30,8 @@ def fold_constants(model: ir.Model, scope: Scope) -> list[Change]:
 def fold_weights(model: ir.Model, scope: Scope) -> list[Change]:
     """`MatMul(x, f(constants))` = `MatMul(x, constant)`: equal in real arithmetic.
 
-    Constant weights are packed when the model is loaded, and multiplied in another order.
+    Constant weights are packed when the model is loaded, and multiplied in another order. Half precision
+    that has no kernel runs in single precision, and is rounded where a chain ends: now after each constant.
     """
     return _fold(model, scope, packed=True)
 
@@ -83,16 +87,25 @@ def become_constant(graph: ir.Graph, value: ir.Value, held: ir.TensorProtocol) -
 
 
 def _fold_graph(model: ir.Model, graph: ir.Graph, scope: Scope, *, packed: bool) -> Iterator[Change]:
-    islands = [i for i in islands_of(graph, scope) if any(map(feeds_packed, i.frontier)) == packed]
+    islands = [i for i in islands_of(graph, scope) if any(map(_rounds, i.frontier)) == packed]
+    held = 0
     for group in _groups(islands):
+        if held > HELD_BYTES:
+            scope.decline(RULE, "as much as may be held in memory is folded already")
+            return
         results = compute(model, [(i.nodes, i.frontier) for i in group])
         for island, found in zip(group, results, strict=True):
             if isinstance(found, str):
                 scope.decline(RULE, found)
                 continue
+            held += sum(result.nbytes for result in found)
             change = _put(graph, island, found, scope)
             if change:
                 yield change
+
+
+def _rounds(value: ir.Value) -> bool:
+    return value.dtype in HALF or feeds_packed(value)
 
 
 def _put(graph: ir.Graph, island: Island, found: Results, scope: Scope) -> Change | None:
