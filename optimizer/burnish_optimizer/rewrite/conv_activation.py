@@ -50,7 +50,7 @@ class ConvAddRelu:
     """max(0, Conv(x, W, b) + z) = FusedConv(x, W, b, z, activation = Relu)
 
     Not where the target blocks channels at load: it fuses sums there too, but takes no FusedConv with one.
-    Two such blocks of 64 channels at 56 x 56 took 5.8 ms so, and 4.7 ms as they were (ONNX Runtime 1.32, CPU).
+    Two such blocks of 64 channels at 56 x 56 took 5.8 ms so, 4.7 ms as they were (ONNX Runtime 1.32, CPU).
     """
 
     name, anchors = "conv-add-relu", frozenset({"Relu"})
