@@ -33,8 +33,8 @@ class SinkTransposes:
         scope.opsets = model.opset_imports
         changes: list[Change] = []
         for graph in graphs(model):
-            for _ in range(MAX_ROUNDS):
-                made = self._round(graph, scope)
+            for number in range(MAX_ROUNDS):
+                made = self._round(graph, scope, number)
                 changes += made
                 if not made:
                     break
@@ -45,7 +45,7 @@ class SinkTransposes:
         del model, scope
         return ""
 
-    def _round(self, graph: ir.Graph, scope: Scope) -> list[Change]:
+    def _round(self, graph: ir.Graph, scope: Scope, number: int) -> list[Change]:
         changes: list[Change] = []
         order = {node: place for place, node in enumerate(graph)}
         tried: set[ir.Node] = set()
@@ -56,25 +56,25 @@ class SinkTransposes:
             if found is None or any(inner not in order for inner in found.nodes):
                 continue
             tried |= {maker for value in found.sources if (maker := value.producer()) is not None}
-            change = self._try(found, graph, scope)
+            change = self._try(found, graph, scope, number)
             changes += [change] if change else []
         return changes
 
-    def _try(self, found: Region, graph: ir.Graph, scope: Scope) -> Change | None:
+    def _try(self, found: Region, graph: ir.Graph, scope: Scope, number: int) -> Change | None:
         before, after = cost(found, scope.target.name)
         if after >= before and found.foreign:
             found = closed(found)
             before, after = cost(found, scope.target.name)
         site = site_of(found)
-        if not found.nodes or site in scope.excluded:
-            return None
+        if not site or site in scope.excluded:
+            return None  # nothing is left of the region, or nothing needs it
         if after == before:
             return None  # one transpose before or behind: the same
         if after > before:
             scope.decline(self.name, f"{before} bytes moved as it is, {after} otherwise")
             return None
         removed = tuple(op_key(node) for node in found.nodes)
-        new = turn_back(found, graph, site)
+        new = turn_back(found, graph, f"{site}/{self.name}.{number}")
         return Change(self.name, site, removed, tuple(op_key(node) for node in new))
 
 

@@ -102,8 +102,8 @@ class _Turning:
     Values inside hold other orders of axes than before: they get names of their own. What leaves keeps its.
     """
 
-    def __init__(self, found: Region, graph: ir.Graph, site: str) -> None:
-        self.found, self.graph, self.site = found, graph, site
+    def __init__(self, found: Region, graph: ir.Graph, prefix: str) -> None:
+        self.found, self.graph, self.prefix = found, graph, prefix
         self.made: dict[ir.Value, ir.Value] = dict(found.sources)
         self.nodes: list[ir.Node] = []
         self._numbers = count()
@@ -120,7 +120,7 @@ class _Turning:
         return self.nodes
 
     def _name(self) -> str:
-        return f"{self.site}/turned/{next(self._numbers)}"
+        return f"{self.prefix}/{next(self._numbers)}"
 
     def _put(self, node: ir.Node, at: ir.Node, *, before: bool = False) -> None:
         for value in node.outputs:
@@ -215,9 +215,12 @@ class _Turning:
                 self.graph.remove(node, safe=True)
 
 
-def turn_back(found: Region, graph: ir.Graph, site: str) -> list[ir.Node]:
-    """Put the region, working on what the transposes took, in the place of itself. Returns the new nodes."""
-    return _Turning(found, graph, site).run()
+def turn_back(found: Region, graph: ir.Graph, prefix: str) -> list[ir.Node]:
+    """Put the region, working on what the transposes took, in the place of itself. Returns the new nodes.
+
+    prefix: of names that no other value has.
+    """
+    return _Turning(found, graph, prefix).run()
 
 
 def site_of(found: Region) -> str:
