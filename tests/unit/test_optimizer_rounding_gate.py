@@ -5,7 +5,7 @@ import pytest
 
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.reference.fp64 import Truth
-from support.regions import normal, region, verdict
+from support.regions import answers, normal, region, verdict
 
 N, H = 32, 192
 X = f"(float[N,{H}] x) => (float[N,{H}] y)"
@@ -151,6 +151,16 @@ def test_odd_numbers_hold_through_a_fusion():
     for name in ("gelu", "gelu-contrib", "hard-swish"):
         signature, before, _, after = PAIRS[name]
         assert verdict(region(before, signature), region(after, signature), {"x": x}) is None
+
+
+def test_infinities_beside_the_largest_numbers_may_overflow_in_another_order():
+    signature = "(float[N,2] x, float[2,1] w) => (float[N,1] y)"
+    before = region("k = Constant<value_float = 100.0>()  m = MatMul(x, w)  y = Mul(m, k)", signature)
+    folded = region("k = Constant<value_float = 100.0>()  v = Mul(w, k)  y = MatMul(x, v)", signature)
+    x = np.array([[-np.inf, 3e38], [-np.inf, 1.0], [2.0, 1.0]], np.float32)
+    feeds = {"x": x, "w": np.full((2, 1), 0.5, np.float32)}
+    assert np.isnan(answers(folded, feeds)["y"][0, 0])
+    assert verdict(before, folded, feeds) is None
 
 
 def test_swallowed_nan_is_caught():

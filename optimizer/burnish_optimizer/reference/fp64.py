@@ -100,9 +100,10 @@ def _truth(exact: Datum, stored: Datum, total: Array, *, overflown: bool, beyond
         error = SAFETY * np.sqrt(total / RUNS) + unit_roundoff(exact.dtype) * np.abs(exact.data)
         strayed = np.abs(other - exact.data)
         finite = np.isfinite(exact.data)
+        same = (other == exact.data) | (np.isnan(other) & np.isnan(exact.data))
         unknown = ~np.isfinite(error) | ~np.isfinite(strayed)
         if overflown:
             unknown |= strayed > error
         error = np.where(unknown, np.inf, np.maximum(error, 2 * strayed))
-    bound = np.where(finite, error, np.inf if beyond else 0.0)
-    return Truth(exact.data, bound, exact.dtype, overflown)
+        odd = np.where(same & (not beyond), 0.0, np.inf)
+    return Truth(exact.data, np.where(finite, error, odd), exact.dtype)

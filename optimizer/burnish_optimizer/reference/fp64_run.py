@@ -22,6 +22,7 @@ from burnish_optimizer.reference.fp64_values import (
     Kernel,
     Wide,
     element_type,
+    headroom,
     is_float,
     smallest_normal,
     store,
@@ -35,7 +36,7 @@ Path = tuple[int, ...]
 
 
 class Mode(Enum):
-    """TRUTH: exact.   STORED: values rounded to their types.   PERTURBED: nodes off by their local errors."""
+    """TRUTH: exact.   STORED: rounded to their types.   PERTURBED: nodes off by their local errors."""
 
     TRUTH = "truth"
     STORED = "stored"
@@ -113,7 +114,8 @@ class Run:
         if isinstance(array, list):
             return [Wide(widen(x, x.dtype), x.dtype) for x in array]
         dtype = element_type(value.dtype) if value.dtype is not None else array.dtype
-        return Wide(widen(array, dtype), dtype)
+        wide = Wide(widen(array, dtype), dtype)
+        return self._stored(wide, None, ()) if self.mode is Mode.STORED and is_float(dtype) else wide
 
     def _constant(self, value: ir.Value) -> Wide:
         if value not in self.trace.constants:
@@ -181,7 +183,8 @@ class Run:
         ]
 
     def _stored(self, value: Wide, _error: Any, _path: Path) -> Wide:
-        stored = store(value.data, value.dtype)
+        beyond = np.abs(value.data) > headroom(value.dtype)
+        stored = np.where(beyond, np.copysign(np.inf, value.data), store(value.data, value.dtype))
         self.overflown |= bool(np.any(np.isinf(stored) & np.isfinite(value.data)))
         return Wide(stored, value.dtype, True)
 

@@ -83,6 +83,17 @@ def element_type(declared: ir.DataType) -> DType:
         raise NoTruth(str(declared), "NumPy has no such element type") from None
 
 
+@cache
+def headroom(dtype: DType) -> float:
+    """Above this, whether a number overflows depends on the order of operations.
+
+    With 8 bits of exponent that is 2^-8 of the largest number: 1e36, which no model means. Types of fewer
+    bits have no room to give away.
+    """
+    most = float(_limits(dtype).max)
+    return most * 2.0**-8 if most > 1e30 else most
+
+
 @dataclass(frozen=True)
 class Call:
     """One node about to be computed.
