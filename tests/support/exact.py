@@ -1,5 +1,6 @@
 """Small models as text, rewritten, and run beside themselves on values that break what is nearly right."""
 
+import re
 from collections import Counter
 from itertools import product
 
@@ -22,6 +23,18 @@ def parse(signature, body, opset=20, ir_version=9):
     proto = onnx.parser.parse_model(f"{head} g {signature} {{ {body} }}")
     onnx.checker.check_model(proto)
     return proto
+
+
+def inside(signature, body):
+    """The same with its output read by one more node: a rule may then put an input in the output's place."""
+
+    def renamed(found):
+        kind, dims = found.groups()
+        return f"=> ({kind}[{','.join(f'O{i}' for i in range(dims.count(',') + 1))}] out)"
+
+    changed, count = re.subn(r"=> \((\w+)\[(.*?)\] y\)", renamed, signature)
+    assert count == 1, signature
+    return changed, f"{body} out = Concat<axis = 0>(y, y)"
 
 
 def rewritten(proto, passes, excluded=frozenset()):

@@ -3,7 +3,7 @@
 import pytest
 
 from burnish_optimizer.passes.cleanup import CLEANUP, FOLDING
-from support.exact import check, parse
+from support.exact import check, inside, parse
 
 F = "(float[N,3] x) => (float[N,3] y)"
 I = "(int32[N,3] x) => (int32[N,3] y)"  # noqa: E741
@@ -40,6 +40,11 @@ GONE = {
     "transposes that are one": (
         "(float[N,3,4] x) => (float[3,4,N] y)",
         "a = Transpose<perm = [2,0,1]>(x) y = Transpose<perm = [2,0,1]>(a)",
+        {"Transpose": 1},
+    ),
+    "transposes of two orders": (
+        "(float[2,3,4] x) => (float[3,4,2] y)",
+        "a = Transpose<perm = [1,0,2]>(x) y = Transpose<perm = [0,2,1]>(a)",
         {"Transpose": 1},
     ),
     "reshape reshape": (
@@ -159,4 +164,4 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_it_stays(name):
     signature, body, expected = KEPT[name]
-    check(parse(signature, body), CLEANUP, **expected)
+    check(parse(*inside(signature, body)), CLEANUP, Concat=1, **expected)
