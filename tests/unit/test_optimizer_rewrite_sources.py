@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, ValueInfoProto, helper
+from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
 
 from burnish_bench.large import BLOCK_ROWS, DATA, heavy
 from burnish_optimizer.errors import InvalidSource, UnsupportedOpset
@@ -58,3 +59,23 @@ def test_weights_that_lie_in_files_are_rewritten_and_proved_from_there(tmp_path:
     assert done.report.after.nodes < done.report.before.nodes
     assert (source / DATA).read_bytes() == digest
     assert (source / DATA).stat().st_nlink == 1
+
+
+def test_weights_that_are_inputs_too_do_not_keep_a_model_from_proof(tmp_path: Path) -> None:
+    """Before IR version 4 they had to be; nobody feeds them."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [6])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])
+    to = numpy_helper.from_array(np.array([2, 3], np.int64), "to")
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Identity", ["to"], ["b"]),
+        helper.make_node("Reshape", ["a", "b"], ["c"]),
+        helper.make_node("Relu", ["c"], ["y"]),
+    ]
+    given = helper.make_tensor_value_info("to", TensorProto.INT64, [2])
+    graph = helper.make_graph(nodes, "g", [x, given], [y], [to])
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3), path)
+    done = rewrite_file(RewriteJob(path, tmp_path / "out.onnx", tmp_path / "work"))
+    assert done.changed
+    assert [p.reason for p in done.report.passes if p.reason.startswith("rolled back")] == []

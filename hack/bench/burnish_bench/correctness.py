@@ -23,6 +23,7 @@ class Outcome:
     verdict: ok, wrong, invalid (ONNX Runtime refuses it), malformed (right, and ONNX's checker refuses it),
         crash (its process died), refused (it raised), timeout; unjudged: an answer came, and ONNX Runtime
         cannot run the source.
+    detail: why, or what the tool says of a source that it left unchanged.
     runnable: whether ONNX Runtime can run the source.   nodes: all of them, constants too.
     work: nodes but constants. A tool that gives nothing leaves the source's nodes.
     """
@@ -85,13 +86,13 @@ def _outcome(tool: str, case: Case, made: dict[str, Any], judged: dict[str, Any]
     before = judged.get("before") or {"all": 0, "work": 0}
     verdict = failed or judged.get("verdict", "unjudged")
     after = before if verdict not in {"ok", "malformed", "unjudged"} else judged.get("after") or before
-    detail = str(made.get("crash") or made.get("timeout") or made.get("error") or judged.get("detail", ""))
+    told = [made.get(key) for key in ("crash", "timeout", "error")]
     return Outcome(
         tool=tool,
         suite=case.suite,
         case=case.name,
         verdict=verdict,
-        detail=detail,
+        detail=str(next(filter(None, (*told, judged.get("detail"), made.get("unproven"))), "")),
         runnable=judged.get("verdict", "unjudged") != "unjudged",
         nodes_before=before["all"],
         nodes_after=after["all"],

@@ -27,6 +27,7 @@ class Captures:
         wanted = sorted(set(names))
         missing = [n for n in wanted if any(n not in kept for _, kept in self._affordable())]
         missing = [n for n in missing if n not in {v.name for v in model.graph.inputs}]
+        self._default(model, wanted)
         if missing:
             proto = with_outputs(ir.serde.serialize_model(model), missing)
             session = Executable(proto, self._base, self._threads)
@@ -34,6 +35,14 @@ class Captures:
                 kept.update(session.run(given, missing))
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
         return whole[: max(1, sum(1 for _ in self._affordable()))]
+
+    def _default(self, model: ir.Model, wanted: Sequence[str]) -> None:
+        """Inputs with a value of their own (weights, before IR version 4) that no probe gives."""
+        given = [(v.name, v.const_value) for v in model.graph.inputs if v.name in wanted]
+        for kept in self._kept:
+            for name, tensor in given:
+                if name and name not in kept and tensor is not None:
+                    kept[name] = tensor.numpy()
 
     def _affordable(self) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
         """Probes in their order, as long as what is kept fits; the first one always."""
