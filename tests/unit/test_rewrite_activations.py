@@ -167,6 +167,12 @@ def test_tells_which_opset_is_missing() -> None:
     assert ("gelu", "opset 17 has no Gelu (since 20)") in found.declined
 
 
+def test_swish_is_not_written_where_it_does_not_load() -> None:
+    found = fuse(model_of(HEAD + "{a = Sigmoid(x) y = Mul(a, x)}", opset=25), FUSION, PORTABLE)
+    assert not found.changes
+    assert ("silu", "Swish does not load at opset 25") in found.declined
+
+
 def test_half_precision_without_a_kernel_stays() -> None:
     graph = "(float16[2,8] x) => (float16[2,8] y) {a = Sigmoid(x) y = Mul(a, x)}"
     found = fuse(model_of(graph), FUSION)

@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.affine import affine, inner, near, number, power, product, total
-from burnish_optimizer.rewrite.choose import contrib, may_write, objection, standard
+from burnish_optimizer.rewrite.choose import contrib, may_write, objection, opset, standard
 from burnish_optimizer.rewrite.clips import bounds
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, node_of
@@ -15,7 +15,7 @@ from burnish_optimizer.targets.kernels import MICROSOFT
 
 PRODUCTS = frozenset({"Mul", "Div"})
 GELU_CUBE = 0.044715  # Hendrycks & Gimpel 2016, the tanh form
-QUICK = 1.702  # Hendrycks & Gimpel 2016, the sigmoid form
+SWISH_OPSET = 24
 
 
 def gated(node: ir.Node) -> Iterator[tuple[float, ir.Value, ir.Value]]:
@@ -162,8 +162,13 @@ def write_gelu(scope: Scope, rule: str, old: ir.Value, x: ir.Value, form: str) -
 
 
 def write_swish(scope: Scope, rule: str, old: ir.Value, x: ir.Value, alpha: float) -> Replacement | None:
-    """x · σ(alpha · x) as the opset has it (24), or as ONNX Runtime's QuickGelu, which takes any alpha."""
-    against = objection(scope, x, "Swish", 24)
+    """x · σ(alpha · x) as the opset has it (24), or as ONNX Runtime's QuickGelu, which takes any alpha.
+
+    ONNX Runtime 1.32 has no kernel of Swish, and takes its function body at the opset that brought it only.
+    """
+    against = objection(scope, x, "Swish", SWISH_OPSET)
+    if not against and opset(scope) > SWISH_OPSET:
+        against = f"Swish does not load at opset {opset(scope)}"
     if not against:
         return standard(old, node_of("Swish", [x], {"alpha": alpha}))
     if not objection(scope, x, "QuickGelu", domain=MICROSOFT):
