@@ -53,7 +53,7 @@ class SinkTransposes:
             if node.graph is not graph or node in tried or not is_op(node.outputs[0], "Transpose"):
                 continue
             found = region_of(node, self.ops, scope, order)
-            if found is None or any(inner not in order for inner in found.nodes):
+            if found is None:
                 continue
             tried |= {maker for value in found.sources if (maker := value.producer()) is not None}
             change = self._try(found, graph, scope, number)

@@ -59,7 +59,8 @@ def number(value: ir.Value | None, beside: ir.Value | None) -> float | None:
 
 def inner(value: ir.Value | None, *ops: str) -> ir.Node | None:
     """The node behind a value that nothing else uses, where it is one of these op types."""
-    return is_op(value, *ops) if value is not None and used_once(value) else None
+    node = is_op(value, *ops)  # first: a constant may have very many uses
+    return node if node is not None and value is not None and used_once(value) else None
 
 
 def with_number(node: ir.Node) -> tuple[ir.Value, float] | None:
@@ -107,7 +108,7 @@ def product(value: ir.Value, depth: int = DEPTH) -> Product:
 
 
 def _factors(value: ir.Value, depth: int) -> Product:
-    return product(value, depth - 1) if used_once(value) else Product(1.0, (value,))
+    return product(value, depth - 1) if _made_for_one(value) else Product(1.0, (value,))
 
 
 def _scaled(value: ir.Value, scale: float, depth: int) -> Product:
@@ -133,7 +134,12 @@ def total(value: ir.Value, depth: int = DEPTH) -> Sum:
 
 
 def _terms(value: ir.Value, depth: int) -> Sum:
-    return total(value, depth - 1) if used_once(value) else Sum(0.0, (value,))
+    return total(value, depth - 1) if _made_for_one(value) else Sum(0.0, (value,))
+
+
+def _made_for_one(value: ir.Value) -> bool:
+    """Whether a node makes it, for one use (constants are not asked: they may have very many)."""
+    return value.producer() is not None and used_once(value)
 
 
 def _plus(found: Sum, offset: float) -> Sum:
@@ -142,7 +148,7 @@ def _plus(found: Sum, offset: float) -> Sum:
 
 def affine(value: ir.Value, depth: int = DEPTH) -> Affine:
     """`value` as scale · x + offset, through nodes that only it needs (those behind `value` itself too)."""
-    node = value.producer() if depth and used_once(value) else None
+    node = value.producer() if depth and _made_for_one(value) else None
     if node is None:
         return Affine(value)
     found: tuple[ir.Value, float] | None = None

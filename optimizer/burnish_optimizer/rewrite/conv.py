@@ -10,6 +10,9 @@ from burnish_optimizer.rewrite.conv_weights import LINEAR, Linear, linear
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, dtype, rank
 
+# The shift is summed over weights in FP64, all at once: not over larger ones than these.
+SUMMED_BYTES = 128 << 20
+
 
 class AffineAfter:
     """s · (W ∗ x + b) + t = (s · W) ∗ x + (s · b + t), for Conv, ConvTranspose, Gemm, MatMul"""
@@ -54,17 +57,22 @@ class AffineBefore:
         if dims != found.rank:
             return None
         scale, shift = (along(v, dims, found.axis, found.inputs) for v in (before.scale, before.shift))
-        if scale is None or shift is None or (shift.any() and padded(node)):
-            scope.decline(self.name, "not by input channel, or padded with what the step would shift")
+        if scale is None or shift is None or (shift.any() and (padded(node) or found.bytes > SUMMED_BYTES)):
+            scope.decline(self.name, "not by input channel, padded with what would be shifted, or too large")
             return None
-        bias = found.bias
-        if shift.any():
-            bias = found.applied_to(shift) + (0.0 if bias is None else bias)
+        bias = shifted(found, shift)
         if bias is not None and node.op_type == "MatMul" and found.rank != 2:
             return None
         if not may_change(found, scope, self.name) or not fits(found, found.by_input(scale), bias):
             return None
         return found.scaled(found.by_input(scale), bias, node.outputs[0], before.x)
+
+
+def shifted(found: Linear, shift: Array) -> Array | None:
+    """The bias of W ∗ (x + shift); None where there is none."""
+    if not shift.any():
+        return found.bias
+    return found.applied_to(shift) + (0.0 if found.bias is None else found.bias)
 
 
 def padded(node: ir.Node) -> bool:

@@ -81,8 +81,9 @@ class Linear:
         dims = tuple(int(size) for size in held.shape.numpy())
 
         def evaluate() -> Array:
-            with np.errstate(over="ignore"):
-                whole: Array = (held.numpy().astype(np.float64) * factor).astype(kind.numpy())
+            whole: Array = np.empty(dims, kind.numpy())
+            with np.errstate(over="ignore"):  # in FP64 piece by piece: never a copy of all in FP64
+                np.multiply(held.numpy(), factor, out=whole, dtype=np.float64, casting="same_kind")
             return whole
 
         if held.nbytes <= EAGER_BYTES:

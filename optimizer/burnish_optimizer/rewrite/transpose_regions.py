@@ -49,7 +49,10 @@ class Region:
 
 
 def region_of(start: ir.Node, ops: frozenset[str], scope: Scope, order: dict[ir.Node, int]) -> Region | None:
-    """All that a Transpose reaches through agnostic nodes; None where it reaches none."""
+    """All that a Transpose reaches through agnostic nodes; None where it reaches none.
+
+    order: places of the nodes that may be in it, all of one graph.
+    """
     perm = perm_of(start)
     if perm is None:
         return None
@@ -57,7 +60,7 @@ def region_of(start: ir.Node, ops: frozenset[str], scope: Scope, order: dict[ir.
     while waiting and len(found.nodes) < REGION_LIMIT:
         for value in waiting.pop().outputs:
             for user, _ in value.uses():
-                if user in found.nodes or user.graph is not start.graph or op_key(user) not in ops:
+                if user in found.nodes or user not in order or op_key(user) not in ops:
                     continue
                 fits = value in data_inputs(user) and _takes(user, perm)
                 changed = turned(user, perm, scope) if fits else None
@@ -275,8 +278,9 @@ def _find_inputs(found: Region) -> None:
             if value in inside or value in found.sources or value in found.foreign:
                 continue
             maker = is_op(value, "Transpose")
-            if maker is not None and perm_of(maker) == found.perm and maker.inputs[0] is not None:
-                found.sources[value] = maker.inputs[0]
+            x = maker.inputs[0] if maker is not None and perm_of(maker) == found.perm else None
+            if x is not None and x not in inside:
+                found.sources[value] = x
             elif tensor(value) is None and rank(value):
                 found.foreign.append(value)
 
