@@ -25,8 +25,9 @@ class Captures:
         Raises: whatever ONNX Runtime raises: the model does not run with these values as outputs.
         """
         wanted = sorted(set(names))
-        missing = [n for n in wanted if any(n not in kept for _, kept in self._affordable())]
-        missing = [n for n in missing if n not in {v.name for v in model.graph.inputs}]
+        given_outside = {v.name for v in model.graph.inputs}
+        held = [kept for _, kept in self._affordable()]
+        missing = [n for n in wanted if n not in given_outside and any(n not in kept for kept in held)]
         self._default(model, wanted)
         if missing:
             proto = with_outputs(ir.serde.serialize_model(model), missing)
