@@ -52,8 +52,8 @@ bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: ri
 bench-rewrite: setup ## Real models and large ones: time, memory and latency, beside onnxslim and onnxsim (about 20 minutes)
 	@$(BIN)/python hack/bench rewrite
 
-test-long: setup ## 10,000 random graphs, and all of ONNX's own models on every target
-	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 tests/property/test_random_graphs.py tests/integration/test_onnx_backend_suite.py
+test-long: setup ## 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
+	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 tests/property/test_random_graphs.py tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
 
 ##@ Development
 .PHONY: setup cluster-install cluster-up generate format clean help
