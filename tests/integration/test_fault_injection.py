@@ -13,6 +13,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from burnish_bench.zoo import MODELS
+from burnish_demo.models import cache_root, fetch
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.passes.contract import Scope
@@ -203,3 +205,21 @@ def test_a_wrong_pass_after_a_right_one_leaves_the_right_one():
     done = rewrite(ir.from_proto(fault.host.build()), PORTABLE, [first, fault.make()])
     assert [report.applied for report in done.passes] == [True, False]
     assert RIGHT in kept(done)
+
+
+REAL = [
+    ("text-direction", "relu-dropped", 15),
+    ("text-direction", "variance-without-its-root", 35),
+    ("minilm-l3", "wrong-epsilon-in-layer-norm", 7),
+    ("minilm-l3", "bias-lost-in-layer-norm", 7),
+]
+
+
+@pytest.mark.parametrize(("model", "name", "sites"), REAL)
+def test_a_mistake_in_a_real_model_is_undone_wherever_it_was_made(model, name, sites):
+    real = next(one for one in MODELS if one.wheel.name == model)
+    source = ir.load(fetch(real.wheel, cache_root() / "models"))
+    done = rewrite(source, ONNXRUNTIME_CPU, [FAULTS[name].make()])
+    assert not done.unproven
+    assert not kept(done) - {RIGHT}
+    assert [back.rule for back in done.passes[0].rolled_back] == [name] * sites
