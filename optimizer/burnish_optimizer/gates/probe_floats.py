@@ -65,13 +65,14 @@ def nonfinite(dtype: np.dtype[Any]) -> Array:
 
 def extremes(dtype: np.dtype[Any]) -> Array:
     """Everything that is no ordinary number, and the largest finite ones."""
-    return np.concatenate([nonfinite(dtype), subtle(dtype), largest(dtype)])
-
-
-def largest(dtype: np.dtype[Any]) -> Array:
-    """The largest finite numbers of both signs."""
     most = float(limits(dtype).max)
-    return _kept([most, -most], dtype)
+    return np.concatenate([nonfinite(dtype), subtle(dtype), _kept([most, -most], dtype)])
+
+
+def square_overflows(dtype: np.dtype[Any]) -> Array:
+    """Numbers of both signs that the type has room for, and not for their squares: max^¾."""
+    large = np.array([float(limits(dtype).max) ** 0.75]).astype(dtype)
+    return np.concatenate([large, -large])
 
 
 def scattered(array: Array, specials: Array, rng: np.random.Generator) -> Array:

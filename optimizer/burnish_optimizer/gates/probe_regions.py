@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from burnish_optimizer.gates.probe_floats import extremes, largest, scattered, within
+from burnish_optimizer.gates.probe_floats import extremes, scattered, square_overflows, within
 from burnish_optimizer.gates.probe_inputs import fed
 from burnish_optimizer.gates.probe_roles import SIZING
 from burnish_optimizer.gates.probe_trace import uses
@@ -87,9 +87,9 @@ def _special(array: Array, rng: np.random.Generator) -> Array:
     return scattered(array, extremes(array.dtype), rng)
 
 
-def _largest(array: Array, rng: np.random.Generator) -> Array:
-    """Captured values with a few of the largest numbers among them: a square of them overflows."""
-    return scattered(array, largest(array.dtype), rng)
+def _large(array: Array, rng: np.random.Generator) -> Array:
+    """Captured values with a few so large among them that only their squares overflow."""
+    return scattered(array, square_overflows(array.dtype), rng)
 
 
 def _zeros(array: Array, _rng: np.random.Generator) -> Array:
@@ -99,7 +99,7 @@ def _zeros(array: Array, _rng: np.random.Generator) -> Array:
 _VARIATIONS: Mapping[str, Any] = {
     "10^-6 to 10^6": _spread,
     "NaN, infinities, zeros, denormals": _special,
-    "largest numbers": _largest,
+    "squares that overflow": _large,
     "all different": _distinct,
     "zeros": _zeros,
 }

@@ -106,4 +106,4 @@ def _truth(exact: Datum, stored: Datum, total: Array, *, overflown: bool, beyond
             unknown |= strayed > error
         error = np.where(unknown, np.inf, np.maximum(error, 2 * strayed))
         odd = np.where(same & (not beyond), 0.0, np.inf)
-    return Truth(exact.data, np.where(finite, error, odd), exact.dtype)
+    return Truth(exact.data, np.where(finite, error, odd), exact.dtype, overflown)

@@ -5,6 +5,7 @@ Source: the operators' definitions in ONNX (opset 7 to 28) and in ONNX Runtime's
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -203,10 +204,13 @@ def _max_pool(call: Call) -> Sequence[Array]:
 
 
 def _average_pool(call: Call) -> Sequence[Array]:
-    if any(call.attr("pads", [])) and not call.attr("count_include_pad", 0):
-        raise NotImplementedError
     windows = pool_windows(call, 0.0)
-    return [np.asarray(sum(windows) / len(windows))]
+    counted: Any = len(windows)
+    if any(call.attr("pads", [])) and not call.attr("count_include_pad", 0):
+        # ONNX's reference implementation marks pads by NaN, and so loses the NaN that a model computes.
+        there = np.ones((1, 1, *call.data[0].shape[2:]))
+        counted = sum(pool_windows(replace(call, data=(there,)), 0.0))
+    return [np.asarray(sum(windows) / counted)]
 
 
 KERNELS: Mapping[str, Kernel] = {
