@@ -17,9 +17,10 @@ from support.onnx_suites import LIGHT, NODE, STORED, Case, cases
 LONG = bool(os.environ.get("BURNISH_LONG"))
 TARGETS = ("burnish-portable", "burnish-onnxruntime-cpu") if LONG else ("burnish-onnxruntime-cpu",)
 HEAVY = frozenset({"light_vgg19", "light_zfnet512", "light_bvlc_alexnet"})
-# What the best of the peers leaves of the cases that ONNX Runtime runs, measured by `make bench-correctness`
-# with constraints/bench.txt. A case that a peer fails at counts with all its nodes.
-BEST = {NODE: 6000}
+# Nodes that the best of the peers (onnxscript 0.7.2) leaves of the 1,762 that ONNX Runtime 1.32 runs, measured
+# by `make bench-correctness`; onnxslim leaves 6,293, onnxsim 6,494. A case that a tool fails at counts in full.
+BEST = {NODE: 6129}
+RUNNABLE = 1762
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
@@ -39,7 +40,7 @@ def test_every_node_test_comes_back_right_and_smaller_than_from_any_peer(target:
     outcomes = run(target, chosen((NODE,)), tmp_path, lambda _: None)
     assert failures(outcomes) == []
     judged = [o for o in outcomes if o.runnable]
-    assert len(judged) > 1600, "ONNX Runtime ran far fewer of them than it does"
+    assert len(judged) >= RUNNABLE, "ONNX Runtime ran fewer of them than it does"
     assert sum(o.nodes_after for o in judged) < BEST[NODE]
 
 

@@ -13,7 +13,7 @@ import onnx
 from burnish_bench.counting import count
 from burnish_bench.execute import execute
 
-RTOL = 1e-3  # what ONNX's own backend tests grant
+RTOL, ATOL = 1e-3, 1e-7  # what ONNX's own backend tests grant
 STEPS = 2  # rounding steps of a narrow element type (float16 …), where they are more than that
 SPREAD = 64 * 2**-23  # of the largest answer: rewrites reorder sums in float32
 Request = dict[str, Any]
@@ -96,7 +96,8 @@ def _numeric(expected: Any, found: Any) -> str:
     steps = float(ml_dtypes.finfo(expected.dtype).eps) * STEPS  # type: ignore[no-untyped-call]
     expected, found = expected.astype(np.float64), found.astype(np.float64)
     largest = np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0)
-    close = np.isclose(found, expected, rtol=max(RTOL, steps), atol=SPREAD * largest, equal_nan=True)
+    atol = ATOL + SPREAD * largest
+    close = np.isclose(found, expected, rtol=max(RTOL, steps), atol=atol, equal_nan=True)
     if close.all():
         return ""
     at = tuple(np.argwhere(~close)[0])

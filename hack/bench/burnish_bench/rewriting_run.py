@@ -123,8 +123,8 @@ def _cost_rows(found: Compared) -> Iterator[list[object]]:
     for tool, tried in found.tools.items():
         nodes = f"{found.nodes:,} → {tried.nodes:,}" if tried.nodes is not None else None
         memory = [_mib(tried.extra_bytes), _mib(tried.private_bytes)]
-        result = tried.failed[:60] or (
-            f"unproven: {tried.unproven[:50]}" if tried.unproven else tried.verdict
+        result = " ".join(tried.failed.split())[:40] or (
+            f"unproven: {tried.unproven[:30]}" if tried.unproven else tried.verdict
         )
         size = round(found.size_bytes / MIB, 1)
         yield [

@@ -15,7 +15,7 @@ def show(console: Console, title: str, columns: Sequence[str], rows: Rows) -> No
     """Print a table; the first column is text, the others are figures."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=number == 0)
+        table.add_column(column, justify="right" if number else "left", no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
     console.print(table)
