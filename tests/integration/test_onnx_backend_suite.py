@@ -17,8 +17,8 @@ from support.onnx_suites import LIGHT, NODE, STORED, Case, cases
 LONG = bool(os.environ.get("BURNISH_LONG"))
 TARGETS = ("burnish-portable", "burnish-onnxruntime-cpu") if LONG else ("burnish-onnxruntime-cpu",)
 HEAVY = frozenset({"light_vgg19", "light_zfnet512", "light_bvlc_alexnet"})
-# Nodes that the best of the peers (onnxscript 0.7.2) leaves of the 1,762 that ONNX Runtime 1.32 runs, measured
-# by `make bench-correctness`; onnxslim leaves 6,293, onnxsim 6,494. A case that a tool fails at counts in full.
+# Nodes that the best of the peers (onnxscript 0.7.2) leaves of the 1,762 that ONNX Runtime 1.32 runs;
+# onnxslim leaves 6,293, onnxsim 6,494 (`make bench-correctness`). A case that a tool fails at counts in full.
 BEST = {NODE: 6129}
 RUNNABLE = 1762
 

@@ -49,6 +49,16 @@ def rms_norm_for_layer_norm(node: ir.Node, draft: Draft) -> object:
     return draft("SimplifiedLayerNormalization", *node.inputs, axis=-1, epsilon=1e-5)
 
 
+@wrong("ReduceMean", host("float[3,4] x", "float[3,1] y", "y = ReduceMean(x, axes)", axes=ints(-1)), ROUNDING)
+def mean_by_layer_norm(node: ir.Node, draft: Draft) -> object:
+    """mean(x) = the second output of LayerNorm(x), which is NaN where x holds an infinity."""
+    attributes = {"axis": -1, "epsilon": 1e-5}
+    made = draft.node(
+        "LayerNormalization", [node.inputs[0], draft.constant(np.ones(4))], attributes, outputs=3
+    )
+    return made.outputs[1]
+
+
 MATRIX = {"w": weights(8, 8), "b": weights(8)}
 
 

@@ -9,7 +9,7 @@ import pytest
 from burnish_optimizer.gates import probes as probing
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.probe_feeds import Signature
-from burnish_optimizer.gates.probe_floats import Style, drawn, extremes, scattered
+from burnish_optimizer.gates.probe_floats import Style, drawn, finite_extremes, scattered
 from burnish_optimizer.gates.probe_trace import uses
 from burnish_optimizer.gates.probes import model_probes, search_probes
 
@@ -271,6 +271,6 @@ class TestParts:
 
     def test_special_values_never_take_more_than_half(self):
         ones = np.ones(10, np.float32)
-        made = scattered(ones, extremes(ones.dtype), np.random.default_rng(0))
+        made = scattered(ones, finite_extremes(ones.dtype), np.random.default_rng(0))
         assert 0 < np.count_nonzero(made != 1) <= 5
-        assert scattered(np.ones(1, np.float32), extremes(ones.dtype), np.random.default_rng(0)) == 1
+        assert scattered(np.ones(1, np.float32), finite_extremes(ones.dtype), np.random.default_rng(0)) == 1

@@ -30,7 +30,7 @@ from burnish_optimizer.reference.fp64 import evaluate
 
 MAX_GROWTH = 4
 CHUNK_BYTES = 64 << 20
-VARIATIONS = 5
+VARIATIONS = 6
 ROUNDING_PROBES = 3
 # The proof is bounded: regions that need a closer look beyond this time are left as they were.
 PASS_SECONDS = 30.0

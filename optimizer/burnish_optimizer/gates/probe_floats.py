@@ -63,10 +63,10 @@ def nonfinite(dtype: np.dtype[Any]) -> Array:
     return _kept([np.nan, np.inf, -np.inf], dtype)
 
 
-def extremes(dtype: np.dtype[Any]) -> Array:
-    """Everything that is no ordinary number, and the largest finite ones."""
+def finite_extremes(dtype: np.dtype[Any]) -> Array:
+    """±0, ±denormals, and the largest finite numbers."""
     most = float(limits(dtype).max)
-    return np.concatenate([nonfinite(dtype), subtle(dtype), _kept([most, -most], dtype)])
+    return np.concatenate([subtle(dtype), _kept([most, -most], dtype)])
 
 
 def square_overflows(dtype: np.dtype[Any]) -> Array:
@@ -85,6 +85,21 @@ def scattered(array: Array, specials: Array, rng: np.random.Generator) -> Array:
     if count and len(specials):
         flat = made.reshape(-1)
         flat[rng.choice(array.size, count, replace=False)] = np.resize(rng.permutation(specials), count)
+    return made
+
+
+def one_in_a_row(array: Array, specials: Array, rng: np.random.Generator) -> Array:
+    """A copy with a special value in some rows of the last axis, one kind and one element a row.
+
+    NaN beside Inf, or Inf beside -Inf, would be NaN for every sum: what becomes of Inf alone must show, too.
+    """
+    made = array.copy()
+    if made.size < 2 or not len(specials):
+        return made
+    rows = made.reshape(-1, made.shape[-1])
+    count = min(max(len(rows) // SPARSITY, len(specials)), len(rows))
+    chosen = rng.choice(len(rows), count, replace=False)
+    rows[chosen, rng.integers(0, rows.shape[1], count)] = np.resize(rng.permutation(specials), count)
     return made
 
 

@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from burnish_optimizer.gates.probe_floats import extremes, scattered, square_overflows, within
+from burnish_optimizer.gates.probe_floats import (
+    finite_extremes,
+    nonfinite,
+    one_in_a_row,
+    scattered,
+    square_overflows,
+    within,
+)
 from burnish_optimizer.gates.probe_inputs import fed
 from burnish_optimizer.gates.probe_roles import SIZING
 from burnish_optimizer.gates.probe_trace import uses
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_runtime.session import Array
 
-MOST = 6
+MOST = 7
 # Each element has a magnitude of its own: 10^-6 to 10^6, within the range of its type.
 MAGNITUDES = (-6.0, 6.0)
 
@@ -83,8 +90,14 @@ def _distinct(array: Array, rng: np.random.Generator) -> Array:
 
 
 def _special(array: Array, rng: np.random.Generator) -> Array:
-    """Captured values with a few NaN, ±Inf, ±0, denormals and largest numbers among them."""
-    return scattered(array, extremes(array.dtype), rng)
+    """Captured values with a few ±0, denormals and largest numbers, and with NaN in a row."""
+    nan = nonfinite(array.dtype)[:1]
+    return one_in_a_row(scattered(array, finite_extremes(array.dtype), rng), nan, rng)
+
+
+def _infinite(array: Array, rng: np.random.Generator) -> Array:
+    """Captured values with +Inf in one row and -Inf in another."""
+    return one_in_a_row(array, nonfinite(array.dtype)[1:], rng)
 
 
 def _large(array: Array, rng: np.random.Generator) -> Array:
@@ -98,7 +111,8 @@ def _zeros(array: Array, _rng: np.random.Generator) -> Array:
 
 _VARIATIONS: Mapping[str, Any] = {
     "10^-6 to 10^6": _spread,
-    "NaN, infinities, zeros, denormals": _special,
+    "NaN, zeros, denormals": _special,
+    "infinities": _infinite,
     "squares that overflow": _large,
     "all different": _distinct,
     "zeros": _zeros,
