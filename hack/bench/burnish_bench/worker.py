@@ -51,10 +51,11 @@ def onnxslim() -> Handler:
 def onnxscript() -> Handler:
     """onnxscript's optimizer as it ships."""
     import onnx
-    from onnxscript import optimizer
+
+    tool = import_module("onnxscript.optimizer")
 
     def run(request: Request) -> Request:
-        onnx.save(optimizer.optimize(onnx.load(request["source"])), request["output"])
+        onnx.save(tool.optimize(onnx.load(request["source"])), request["output"])
         return {}
 
     return run
