@@ -43,6 +43,11 @@ class BurnishError(Exception):
         return type(self).__name__.removesuffix("Error") or "Failed"
 
 
+def one_line(error: BaseException, characters: int = 300) -> str:
+    """What an error of somebody else's says, fit for a record or a sentence of ours."""
+    return " ".join(str(error).split())[:characters]
+
+
 class StalledError(BurnishError):
     """The user must act: the same input fails again."""
 

@@ -7,6 +7,9 @@ from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.redact import sanitized
 from burnish_engine.report import Report
 from burnish_engine.request import OptimizationRequest
+from burnish_optimizer.targets.fingerprint import available_memory_bytes
+
+MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class Limits:
     seconds: float = 900.0
     memory_bytes: int | None = None
     download_bytes: int = 32 << 30
+
+    def allowed_memory_bytes(self) -> int:
+        """The limit, or what it is by default here and now."""
+        return self.memory_bytes or int(MEMORY_SHARE * available_memory_bytes())
 
 
 @dataclass(frozen=True)

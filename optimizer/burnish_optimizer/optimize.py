@@ -31,10 +31,9 @@ from burnish_optimizer.stages import (
     run_reference,
     try_candidates,
 )
-from burnish_optimizer.targets.fingerprint import available_memory_bytes, fingerprint
+from burnish_optimizer.targets.fingerprint import fingerprint
 from burnish_optimizer.targets.toolchain import is_installed, toolchain, versions
 
-MEMORY_SHARE = 0.8
 STEPS_BESIDE_CANDIDATES = 6
 MODEL_FOLDER = "model"
 
@@ -61,7 +60,7 @@ def optimize(
         job=job,
         steps=Steps(progress or SilentProgress(), STEPS_BESIDE_CANDIDATES + len(recipes)),
         facts=fingerprint(),
-        memory_bytes=job.limits.memory_bytes or int(MEMORY_SHARE * available_memory_bytes()),
+        memory_bytes=job.limits.allowed_memory_bytes(),
         windows=windows or Windows(),
         clock=clock,
         started=clock(),

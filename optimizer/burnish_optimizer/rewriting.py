@@ -10,15 +10,12 @@ from burnish_engine.report import RewriteReport
 from burnish_optimizer.errors import WorkerFailed
 from burnish_optimizer.ingest.model import SourceModel, read_source
 from burnish_optimizer.ingest.samples import DataSpec, open_samples
+from burnish_optimizer.isolated import isolated
 from burnish_optimizer.job import Limits
-from burnish_optimizer.measure.process import Watched, read_answer
 from burnish_optimizer.progress import Progress, SilentProgress
-from burnish_optimizer.targets.fingerprint import available_memory_bytes
 from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult
 
 MAX_CRASHES = 5
-POLL_SECONDS = 0.1
-MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -102,33 +99,33 @@ def _attempt(
         data=_data(job),
         threads=job.threads,
     )
-    limit = job.limits.memory_bytes or int(MEMORY_SHARE * available_memory_bytes())
-    child = Watched(task, folder, memory_bytes=limit)
-    child.allow(job.limits.seconds)
-    try:
-        _follow(child, Path(task.journal), told)
-    finally:
-        child.kill()
-        child.close()
-    if not child.result.is_file():
-        raise child.failure()
-    return read_answer(child.result.read_bytes(), RewriteWorkerResult, task.run)
+    follow = _Journal(Path(task.journal), told).follow
+    return isolated(task, RewriteWorkerResult, folder, job.limits, follow)
 
 
-def _follow(child: Watched, journal: Path, told: Progress) -> None:
-    last = ""
-    while child.process.poll() is None:
-        line = journal.read_text(encoding="utf-8") if journal.is_file() else ""
-        parts = line.split(" ", 2)
-        if line != last and len(parts) == 3:
-            told.update("rewrite", parts[2], int(parts[0]), int(parts[1]))
-            last = line
-        time.sleep(POLL_SECONDS)
+@dataclass
+class _Journal:
+    """The worker's word on the pass in hand, told on when it changes."""
+
+    path: Path
+    told: Progress
+    last: str = ""
+
+    def follow(self) -> None:
+        """Tell the pass in hand, once."""
+        parts = _entry(self.path)
+        if len(parts) == 3 and parts[2] != self.last:
+            self.told.update("rewrite", parts[2], int(parts[0]), int(parts[1]))
+            self.last = parts[2]
+
+
+def _entry(journal: Path) -> list[str]:
+    """Position, count and name of the pass in hand; fewer before the first one, or of half a line."""
+    return journal.read_text(encoding="utf-8").split(" ", 2) if journal.is_file() else []
 
 
 def _in_hand(folder: Path) -> str:
-    journal = folder / "journal"
-    parts = journal.read_text(encoding="utf-8").split(" ", 2) if journal.is_file() else []
+    parts = _entry(folder / "journal")
     return parts[2] if len(parts) == 3 else ""
 
 

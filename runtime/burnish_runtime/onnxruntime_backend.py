@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from burnish_engine.descriptor import RunOptions, TensorSpec
+from burnish_engine.errors import one_line
 from burnish_runtime import check, cpu
 from burnish_runtime.dtypes import BFLOAT16, ONNXRUNTIME_TYPES
 from burnish_runtime.errors import (
@@ -68,7 +69,7 @@ class OnnxRuntimeSession:
 
     def _explained(self, error: Exception) -> InvalidInput | InferenceFailed:
         kind = InvalidInput if type(error).__name__ == "InvalidArgument" else InferenceFailed
-        return kind(self._model.name, found=_message(error), expected="feeds that the model can compute")
+        return kind(self._model.name, found=one_line(error, 500), expected="feeds that the model can compute")
 
 
 def open_session(model: Path, options: RunOptions) -> OnnxRuntimeSession:
@@ -120,7 +121,9 @@ def _add_entry(made: Any, name: str, value: str) -> None:
     try:
         made.add_session_config_entry(name, value)
     except RuntimeError as error:
-        raise InvalidOptions(name[:80], found=_message(error), expected="a session config entry") from error
+        raise InvalidOptions(
+            name[:80], found=one_line(error, 500), expected="a session config entry"
+        ) from error
 
 
 def _create(library: Any, model: Path, options: Any) -> Any:
@@ -128,7 +131,7 @@ def _create(library: Any, model: Path, options: Any) -> Any:
         return library.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise InvalidModel(
-            str(model), found=_message(error), expected="a model that ONNX Runtime can load"
+            str(model), found=one_line(error, 500), expected="a model that ONNX Runtime can load"
         ) from error
 
 
@@ -155,7 +158,3 @@ def _to_array(value: Any) -> Array:
         return array
     raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
     return np.frombuffer(bytearray(raw), dtype=np.uint16).reshape(value.shape())
-
-
-def _message(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from burnish_engine.descriptor import RunOptions, TensorSpec
+from burnish_engine.errors import one_line
 from burnish_runtime import check, cpu
 from burnish_runtime.dtypes import BFLOAT16, OPENVINO_TYPES
 from burnish_runtime.errors import InferenceFailed, InvalidModel, InvalidOptions, UnsupportedBackend
@@ -44,7 +45,7 @@ class OpenVinoSession:
                 return {name: _to_array(request.get_output_tensor(self._index[name])) for name in names}
             except RuntimeError as error:
                 raise InferenceFailed(
-                    self._model.name, found=_message(error), expected="feeds that the model can compute"
+                    self._model.name, found=one_line(error, 500), expected="feeds that the model can compute"
                 ) from error
 
     def close(self) -> None:
@@ -119,7 +120,9 @@ def _compile(library: Any, model: Path, properties: dict[str, str]) -> tuple[Any
         return network, core.compile_model(network, DEVICE, properties)
     except RuntimeError as error:
         kind = InvalidOptions if "property" in str(error).lower() else InvalidModel
-        raise kind(str(model), found=_message(error), expected="a model that OpenVINO can compile") from error
+        raise kind(
+            str(model), found=one_line(error, 500), expected="a model that OpenVINO can compile"
+        ) from error
 
 
 def _refuse_unknown(core: Any, properties: Mapping[str, str]) -> None:
@@ -150,7 +153,3 @@ def _to_array(tensor: Any) -> Array:
     is_bfloat16 = tensor.element_type.get_type_name() == "bf16"
     data: Array = tensor.data.view(np.uint16) if is_bfloat16 else tensor.data
     return data.copy()
-
-
-def _message(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

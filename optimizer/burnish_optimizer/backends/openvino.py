@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.precision.int8 import build_static
 from burnish_optimizer.tasks import BuildResult, BuildTask
@@ -36,5 +37,5 @@ def _convert(source: Path, folder: Path) -> None:
         # Not `convert_model`: that pulls in a tool set which calls home.
         model = openvino.Core().read_model(str(source))
     except RuntimeError as error:
-        raise Declined(f"OpenVINO cannot read the model: {' '.join(str(error).split())[:300]}") from error
+        raise Declined(f"OpenVINO cannot read the model: {one_line(error)}") from error
     openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)

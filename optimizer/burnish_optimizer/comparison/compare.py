@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.comparison.figures import Figures, compare_values, merged
 from burnish_optimizer.comparison.records import CompareTask, Comparison, OutputComparison, Side, Verdict
 from burnish_optimizer.comparison.spread import TOLD, Spread
@@ -18,7 +19,7 @@ from burnish_optimizer.gates.probes import Probe, search_probes
 from burnish_optimizer.ingest.feeds import to_feeds
 from burnish_optimizer.ingest.model import SourceModel, read_source
 from burnish_optimizer.ingest.samples import open_samples
-from burnish_optimizer.inspection.walk import op_counts
+from burnish_optimizer.rewrite.walk import op_counts
 from burnish_runtime.dtypes import numbers
 
 MOST_SAMPLES = 32
@@ -79,7 +80,7 @@ def _loaded(model: SourceModel, proto: onnx.ModelProto, threads: int) -> Executa
     try:
         return Executable(proto, model.path.parent, threads)
     except Exception as error:
-        raise _does_not_run(model, " ".join(str(error).split())[:300]) from error
+        raise _does_not_run(model, one_line(error)) from error
 
 
 def _other(model: SourceModel, first: Executable, threads: int) -> Executable | str:
@@ -88,7 +89,7 @@ def _other(model: SourceModel, first: Executable, threads: int) -> Executable | 
         proto = onnx.load(str(model.path), load_external_data=False)
         session = Executable(proto, model.path.parent, threads)
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's refusals have no common type
-        return f"the second model does not load: {' '.join(str(error).split())[:300]}"
+        return f"the second model does not load: {one_line(error)}"
     # What requests cannot carry (sequences …) has no specification, and still has a name.
     for what in ("inputs", "outputs"):
         one, two = (set(getattr(each, what)) for each in (first, session))
@@ -136,7 +137,7 @@ def _judge(
         try:
             found = other.run(probe.feeds)
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's refusals have no common type
-            refused.append(f"{probe.name}: {' '.join(str(error).split())[:200]}")
+            refused.append(f"{probe.name}: {one_line(error, 200)}")
             continue
         bounds = spread.bounds(probe.feeds, answers)
         for name in session.outputs:

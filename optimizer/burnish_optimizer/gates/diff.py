@@ -6,6 +6,8 @@ from typing import Any
 
 import onnx_ir as ir
 
+from burnish_optimizer.rewrite.walk import subgraphs
+
 DIGEST_LIMIT_BYTES = 1 << 20
 Signature = tuple[Any, ...]
 
@@ -79,17 +81,6 @@ def used_names(node: ir.Node) -> Iterator[str]:
             yield from (name for name in used_names(child) if name not in inner)
             inner |= {v.name for v in child.outputs}
         yield from (v.name for v in graph.outputs if v.name and v.name not in inner)
-
-
-def subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
-    """The graphs among a node's attributes."""
-    for attribute in node.attributes.values():
-        if attribute.is_ref():
-            continue
-        if attribute.type == ir.AttributeType.GRAPH:
-            yield attribute.as_graph()
-        elif attribute.type == ir.AttributeType.GRAPHS:
-            yield from attribute.as_graphs()
 
 
 def _constant(node: ir.Node) -> ir.TensorProtocol | None:

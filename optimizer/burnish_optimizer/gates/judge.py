@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult, Guarantee
 from burnish_optimizer.errors import NoTruth
 from burnish_optimizer.gates import cut as cuts
@@ -125,7 +126,7 @@ class _Trial:
         try:
             Executable(ir.serde.serialize_model(self._models[1]), self._judge.base, self._judge.threads)
         except Exception as error:  # noqa: BLE001 - whatever makes it invalid
-            self._verdict.fault = f"ONNX Runtime refuses the result: {_told(error)}"
+            self._verdict.fault = f"ONNX Runtime refuses the result: {one_line(error)}"
 
     def _chunks(self, pending: list[Cut]) -> Iterator[list[Cut]]:
         """Regions that are tried together, so that what they take stays small in memory."""
@@ -194,7 +195,9 @@ class _Trial:
         try:
             found = Executable(protos[1], self._judge.base, self._judge.threads)
         except Exception as error:  # noqa: BLE001 - whatever makes it invalid
-            return {_only(chunk): f"captured values: ONNX Runtime refuses the rewritten part: {_told(error)}"}
+            return {
+                _only(chunk): f"captured values: ONNX Runtime refuses the rewritten part: {one_line(error)}"
+            }
         feeds_of_probes = self._bounded(captured, source)
         for name, feeds in self._trials(feeds_of_probes, protos[0]):
             failed = self._try(chunk, (source, found), protos[0], name, feeds)
@@ -254,7 +257,7 @@ class _Trial:
         try:
             found = pair[1].run(feeds)
         except Exception as error:  # noqa: BLE001 - whatever breaks it
-            return {_only(chunk): f"{name}: the rewritten part fails: {_told(error)}"}
+            return {_only(chunk): f"{name}: the rewritten part fails: {one_line(error)}"}
         said = self._differences(found, expected, proto, feeds)
         return {c.region: f"{name}: {said[o]}" for c in chunk for o in c.region.outputs if o in said}
 
@@ -283,7 +286,3 @@ def _is_float(array: Any) -> bool:
 
 def _only(chunk: Sequence[Cut]) -> Region | str:
     return chunk[0].region if len(chunk) == 1 else ""
-
-
-def _told(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

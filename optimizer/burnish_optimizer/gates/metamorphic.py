@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult
 from burnish_optimizer.gates.probe_floats import limits
 from burnish_optimizer.gates.probes import Probe
@@ -151,7 +152,7 @@ def _attempted(run: Run, feeds: Feeds, axes: Axes) -> list[Deviation] | str:
     try:
         return list(_deviations(run, feeds, axes))
     except Exception as error:  # noqa: BLE001 - a model that breaks on another batch says so in many ways
-        return " ".join(str(error).split())[:200]
+        return one_line(error, 200)
 
 
 def _deviations(run: Run, feeds: Feeds, axes: Axes) -> Iterator[Deviation]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import onnx_ir as ir
 
-from burnish_optimizer.gates.diff import subgraphs
 from burnish_optimizer.rewrite.values import dtype
+from burnish_optimizer.rewrite.walk import subgraphs
 
 # Attributes that name the element type of what a node makes, or computes in.
 TYPES = frozenset({"to", "dtype", "stash_type", "output_dtype", "softmax_precision", "precision"})

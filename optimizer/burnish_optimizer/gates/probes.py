@@ -13,6 +13,7 @@ from itertools import chain, islice
 import numpy as np
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.gates.probe_feeds import Filler, Plan, Signature
 from burnish_optimizer.gates.probe_floats import Style
 from burnish_optimizer.gates.probe_inputs import (
@@ -28,6 +29,7 @@ from burnish_optimizer.gates.probe_roles import FATAL_WHERE_EMPTY
 from burnish_optimizer.gates.probe_sizes import Assignment, Free
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.rewrite.values import op_key
+from burnish_optimizer.rewrite.walk import model_nodes
 
 __all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probes", "varied_floats"]
 
@@ -89,7 +91,7 @@ def search_probes(
     given = tuple(_accepted_samples(run, samples[: (most + 1) // 2], axes))
     if reason:
         return Search(given, "" if given else reason)
-    fatal = any(op_key(node) in FATAL_WHERE_EMPTY for node in _nodes(model))
+    fatal = any(op_key(node) in FATAL_WHERE_EMPTY for node in model_nodes(model))
     refused = ""
     for rank in ranks_to_try(model):
         hunt = _Hunt(Signature.of(model, rank), run, seed, may_be_empty=not fatal)
@@ -98,12 +100,6 @@ def search_probes(
             return Search(found)
         refused = refused or hunt.refused
     return Search(given, "" if given else f"the source refused every probe: {refused or 'no sizes fit'}")
-
-
-def _nodes(model: ir.Model) -> Iterator[ir.Node]:
-    yield from model.graph.all_nodes()
-    for function in model.functions.values():
-        yield from function.all_nodes()
 
 
 def _declared_axes(model: ir.Model) -> Mapping[str, int]:
@@ -204,7 +200,7 @@ class _Hunt:
             with np.errstate(all="ignore"):
                 self.run(feeds)
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
-            self.refused = self.refused or " ".join(str(error).split())[:200]
+            self.refused = self.refused or one_line(error, 200)
             return None
         return feeds
 

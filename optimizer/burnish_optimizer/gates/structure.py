@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
-from burnish_optimizer.gates.diff import subgraphs
+from burnish_optimizer.rewrite.walk import subgraphs
 
 
 def fault(before: ir.Model, after: ir.Model) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult
 from burnish_optimizer.errors import NoTruth
 from burnish_optimizer.gates.equality import difference
@@ -42,7 +43,7 @@ def judge_whole(
         broken = fault(model, rewritten) or _checked(proto, base)
         found = Executable(proto, base)
     except Exception as error:  # noqa: BLE001 - whatever makes it invalid
-        return (_gate("valid-model", " ".join(str(error).split())[:300], "a model that ONNX Runtime takes"),)
+        return (_gate("valid-model", one_line(error), "a model that ONNX Runtime takes"),)
     answers = None if exact else _fused(model, base)
     truth = None if exact or base is not None or proto.ByteSize() > TRUTH_LIMIT_BYTES else model
     said = _answers(source, found, answers, probes, truth, exact=exact)
@@ -69,7 +70,7 @@ def _checked(proto: onnx.ModelProto, base: Path | None) -> str:
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:
-        return " ".join(str(error).split())[:300]
+        return one_line(error)
     return ""
 
 
@@ -95,7 +96,7 @@ def _answers(
         try:
             answers = found.run(probe.feeds)
         except Exception as error:  # noqa: BLE001 - whatever breaks it
-            return f"{probe.name}: {' '.join(str(error).split())[:200]}"
+            return f"{probe.name}: {one_line(error, 200)}"
         moved = _run(fused, probe) if fused else expected
         for name in expected:
             said = difference(answers[name], expected[name])

@@ -9,6 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOpset
 from burnish_optimizer.ingest.contents import check_contents
 from burnish_optimizer.ingest.external_data import external_files
@@ -134,7 +135,7 @@ def _check_graph(path: Path) -> None:
     except onnx.checker.ValidationError as error:
         raise InvalidSource(
             str(path),
-            found=f"an invalid graph ({' '.join(str(error).split())[:300]})",
+            found=f"an invalid graph ({one_line(error)})",
             expected="a graph that onnx.checker takes",
             remedy="Export the model again; `python -m onnx.bin.checker` shows the whole complaint.",
         ) from error

@@ -7,8 +7,8 @@ import onnx_ir as ir
 
 from burnish_optimizer.inspection.flops import flops
 from burnish_optimizer.inspection.records import Arithmetic
-from burnish_optimizer.inspection.walk import subgraphs
 from burnish_optimizer.rewrite.values import constant, op_key
+from burnish_optimizer.rewrite.walk import subgraphs
 
 
 @dataclass

@@ -7,8 +7,8 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.inspection.records import Coverage
-from burnish_optimizer.inspection.walk import model_nodes
 from burnish_optimizer.rewrite.values import STANDARD, dtype, kernel_type, op_key
+from burnish_optimizer.rewrite.walk import model_nodes
 from burnish_optimizer.targets.kernels import BY_CONVENTION, DATA_CONSTRAINTS, RewriteTarget
 
 

@@ -7,6 +7,7 @@ import onnx
 import onnx.inliner
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.gates.execute import Executable, Feeds
 from burnish_optimizer.gates.probes import Probe, search_probes
 from burnish_optimizer.inspection.arithmetic import arithmetic
@@ -15,7 +16,7 @@ from burnish_optimizer.inspection.coverage import coverage
 from burnish_optimizer.inspection.liveness import memory
 from burnish_optimizer.inspection.records import InspectTask, ModelFacts
 from burnish_optimizer.inspection.shapes import Sizes, complete, infer, with_input_shapes
-from burnish_optimizer.inspection.walk import constants, op_counts
+from burnish_optimizer.rewrite.walk import constants, op_counts
 from burnish_optimizer.targets.kernels import TARGETS
 
 # The first two probes have two rows and one.
@@ -55,7 +56,7 @@ def _feeds(proto: onnx.ModelProto, base: Path, threads: int) -> tuple[Feeds | No
         session = Executable(proto, base, threads)
         search = search_probes(ir.from_proto(proto), session.run, most=TRIED)
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's refusals have no common type
-        return None, " ".join(str(error).split())[:300]
+        return None, one_line(error)
     if not search.probes:
         return None, search.reason
     return min(search.probes, key=_cost).feeds, ""

@@ -10,8 +10,8 @@ import onnx_ir as ir
 
 from burnish_optimizer.inspection.flops import known
 from burnish_optimizer.inspection.records import Memory
-from burnish_optimizer.inspection.walk import constants, needs, subgraphs
 from burnish_optimizer.rewrite.values import dtype, op_key
+from burnish_optimizer.rewrite.walk import constants, needs, subgraphs
 
 
 def memory(model: ir.Model, run: ir.Model | None = None) -> Memory:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import onnx
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.gates.execute import Executable, Feeds
 from burnish_optimizer.gates.probe_inputs import NAMELESS
@@ -60,7 +61,7 @@ def complete(proto: onnx.ModelProto, feeds: Feeds, base: Path, threads: int) -> 
         session = Executable(_tapped(fixed, open_names), base, threads)
         found = session.run(feeds, [name + TAP for name in open_names])
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's refusals have no common type
-        return known, f"the model did not tell its shapes: {' '.join(str(error).split())[:200]}"
+        return known, f"the model did not tell its shapes: {one_line(error, 200)}"
     for name in open_names:
         _write(known, name, found[name + TAP].tolist())
     return infer(known), ""

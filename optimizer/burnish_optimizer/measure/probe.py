@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from burnish_engine.base import Record
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, InvalidJob
 from burnish_optimizer.gates.scores import score_sample
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
@@ -49,7 +50,7 @@ def serve(task: ProbeTask) -> Record | None:
         except Declined as reason:
             reply = {"declined": str(reason)}
         except Exception as error:  # noqa: BLE001 - told to the search, which goes on
-            reply = {"error": {"type": type(error).__name__, "message": " ".join(str(error).split())[:1000]}}
+            reply = {"error": {"type": type(error).__name__, "message": one_line(error, 1000)}}
         _reply(replies, reply)
     return None
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ from typing import TypeVar
 import psutil
 
 from burnish_engine.base import Record
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.tasks import Task
 
@@ -104,14 +106,26 @@ class Watched:
             time.sleep(POLL_SECONDS)
 
 
-def run_worker(task: Task, result_type: type[R], folder: Path, *, seconds: float, memory_bytes: int) -> R:
+def run_worker(
+    task: Task,
+    result_type: type[R],
+    folder: Path,
+    *,
+    seconds: float,
+    memory_bytes: int,
+    meanwhile: Callable[[], None] | None = None,
+) -> R:
     """Run a task to its end.
 
+    Args: meanwhile: called every now and then while it runs.
     Raises: Declined (it does not apply), WorkerFailed (crash, kill, time or memory limit, exception).
     """
     child = Watched(task, folder, memory_bytes=memory_bytes)
     child.allow(seconds)
     try:
+        while meanwhile is not None and child.process.poll() is None:
+            meanwhile()
+            time.sleep(POLL_SECONDS)
         child.process.wait()
     finally:
         child.kill()
@@ -134,7 +148,7 @@ def read_answer(data: bytes, result_type: type[R], name: str) -> R:
             raise WorkerFailed(name, found=answer["error"]["message"], expected="a result")
         return result_type.model_validate(answer["ok"])
     except (ValueError, KeyError, TypeError) as error:
-        found = f"an answer that cannot be read ({' '.join(str(error).split())[:200]})"
+        found = f"an answer that cannot be read ({one_line(error, 200)})"
         raise WorkerFailed(name, found=found, expected=f"a {result_type.__name__}") from error
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_engine.report import Guarantee
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.passes.contract import Change, Condition, Scope, always
 from burnish_optimizer.rewrite.driver import graphs
 from burnish_optimizer.rewrite.values import op_key
-
-REASON_CHARACTERS = 300
 
 Apply = Callable[[ir.Model, Scope], Sequence[Change]]
 
@@ -70,7 +69,7 @@ class IrPass:
         try:
             result = self.factory()(model)
         except (ValueError, RuntimeError, ir.passes.PassError) as error:
-            message = " ".join(str(error.__cause__ or error).split())[:REASON_CHARACTERS]
+            message = one_line(error.__cause__ or error)
             raise Declined(message) from error
         if not result.modified:
             return ()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import onnx
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
@@ -105,6 +106,4 @@ def _check(path: Path) -> None:
     try:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
-        raise Declined(
-            f"the quantizer made an invalid graph: {' '.join(str(error).split())[:300]}"
-        ) from error
+        raise Declined(f"the quantizer made an invalid graph: {one_line(error)}") from error

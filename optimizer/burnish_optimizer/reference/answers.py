@@ -8,6 +8,7 @@ import numpy as np
 
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.digest import of_json
+from burnish_engine.errors import one_line
 from burnish_engine.request import Backend
 from burnish_optimizer.gates.metamorphic import deviation
 from burnish_optimizer.ingest.feeds import Feeds, is_batchable, stack, to_feeds
@@ -95,7 +96,7 @@ def _batch_error(session: Session, data: DataSpec) -> tuple[float | None, str]:
     try:
         difference, scale = batch_difference(session, singles, batch)
     except Exception as error:  # noqa: BLE001 - a model that cannot take a batch says so in many ways
-        return None, f"the source cannot take a batch ({' '.join(str(error).split())[:200]})"
+        return None, f"the source cannot take a batch ({one_line(error, 200)})"
     if difference > MAX_RELATIVE_BATCH_ERROR * max(scale, 1e-30):
         return None, "the source's own rows are not independent of each other"
     return difference, ""

@@ -28,6 +28,7 @@ from burnish_optimizer.reference.fp64_values import (
     store,
     widen,
 )
+from burnish_optimizer.rewrite.walk import subgraphs
 
 KERNELS: Mapping[str, Kernel] = {
     **fp64_elementwise.KERNELS, **fp64_reduce.KERNELS, **fp64_basic.KERNELS, **fp64_attention.KERNELS,
@@ -198,14 +199,10 @@ class Run:
 def _read(node: ir.Node) -> Iterator[ir.Value | None]:
     """What a node takes, its subgraphs included."""
     yield from node.inputs
-    for attribute in node.attributes.values():
-        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) and not attribute.is_ref():
-            for graph in (
-                attribute.as_graphs() if attribute.type == ir.AttributeType.GRAPHS else [attribute.as_graph()]
-            ):
-                yield from graph.outputs
-                for inner in graph:
-                    yield from _read(inner)
+    for graph in subgraphs(node):
+        yield from graph.outputs
+        for inner in graph:
+            yield from _read(inner)
 
 
 def _kernel(key: str) -> Kernel:

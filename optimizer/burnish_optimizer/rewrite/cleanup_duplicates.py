@@ -13,10 +13,10 @@ import numpy as np
 import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Change, Scope
-from burnish_optimizer.rewrite.cleanup_unused import bodies
 from burnish_optimizer.rewrite.driver import replace
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import STANDARD, op_key
+from burnish_optimizer.rewrite.walk import subgraphs
 
 DRAWS = frozenset(
     {"RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Multinomial", "Bernoulli"}
@@ -50,7 +50,7 @@ def _merge(model: ir.Model, graph: ir.Graph, outer: list[Seen], scope: Scope) ->
     for node in tuple(graph):
         if node.graph is not graph:
             continue
-        for body in bodies(node):
+        for body in subgraphs(node):
             yield from _merge(model, body, scopes, scope)
         key = _node_key(node)
         if key is None:
@@ -120,7 +120,7 @@ def _merge_constants(graph: ir.Graph, outer: dict[Any, ir.Value], scope: Scope) 
             del graph.initializers[value.name or ""]
             yield Change("equal-initializers", value.name or "")
     for node in graph:
-        for body in bodies(node):
+        for body in subgraphs(node):
             yield from _merge_constants(body, known, scope)
 
 
@@ -131,7 +131,7 @@ def _keyed(graph: ir.Graph, known: dict[Any, ir.Value]) -> list[tuple[ir.Value, 
     for value in graph.initializers.values():
         if value.const_value is not None and not value.is_graph_input() and not value.is_graph_output():
             groups[_shallow(value.const_value)].append(value)
-    inner = any(True for node in graph for _ in bodies(node))
+    inner = any(True for node in graph for _ in subgraphs(node))
     outside = {key[:2] for key in known}
     wanted = (v for k, group in groups.items() if len(group) > 1 or inner or k in outside for v in group)
     return [(value, _tensor_key(value.const_value)) for value in wanted if value.const_value is not None]

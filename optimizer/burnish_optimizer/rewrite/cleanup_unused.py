@@ -13,6 +13,7 @@ import onnx_ir as ir
 from burnish_optimizer.passes.contract import Change, Scope
 from burnish_optimizer.rewrite.driver import graphs
 from burnish_optimizer.rewrite.values import STANDARD, op_key
+from burnish_optimizer.rewrite.walk import subgraphs
 
 # How many outputs these have says how they compute: training or inference, before opset 14.
 ARITY_HAS_MEANING = frozenset({"BatchNormalization"})
@@ -49,7 +50,7 @@ def _dead_nodes(graph: ir.Graph, scope: Scope) -> Iterator[Change]:
             graph.remove(node, safe=True)
             yield Change("dead-node", site, removed=(op_key(node),))
             continue
-        for inner in bodies(node):
+        for inner in subgraphs(node):
             yield from _dead_nodes(inner, scope)
 
 
@@ -89,12 +90,3 @@ def _drop_trailing(node: ir.Node) -> None:
     while kept > 1 and not node.outputs[kept - 1].name:
         kept -= 1
     node.resize_outputs(kept)
-
-
-def bodies(node: ir.Node) -> Iterator[ir.Graph]:
-    """The graphs in a node's attributes: branches, loop bodies."""
-    for attribute in node.attributes.values():
-        if attribute.type == ir.AttributeType.GRAPH:
-            yield attribute.as_graph()
-        elif attribute.type == ir.AttributeType.GRAPHS:
-            yield from attribute.as_graphs()

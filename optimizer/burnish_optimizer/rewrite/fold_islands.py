@@ -8,9 +8,9 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.cleanup_duplicates import deterministic
-from burnish_optimizer.rewrite.cleanup_unused import bodies
 from burnish_optimizer.rewrite.shapes import static
 from burnish_optimizer.rewrite.values import STANDARD, tensor
+from burnish_optimizer.rewrite.walk import subgraphs
 
 RULE = "fold-constants"
 # The most that one step may hold in memory, whatever it gives in the end.
@@ -76,7 +76,7 @@ def _chosen(graph: ir.Graph, scope: Scope, banned: set[ir.Node]) -> list[ir.Node
 def _foldable(node: ir.Node, known: set[ir.Value]) -> bool:
     if node.domain not in STANDARD or node.op_type in KEPT or not deterministic(node):
         return False
-    if any(a.is_ref() for a in node.attributes.values()) or any(True for _ in bodies(node)):
+    if any(a.is_ref() for a in node.attributes.values()) or any(True for _ in subgraphs(node)):
         return False
     taken = [value for value in node.inputs if value is not None]
     if not all(value in known or tensor(value) is not None for value in taken):

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.gates.execute import BITS, Executable
 from burnish_optimizer.rewrite.values import tensor
 
@@ -28,7 +29,7 @@ def compute(model: ir.Model, works: Sequence[Work]) -> list[Results | str]:
         return list(_run(model, works))
     except Exception as error:  # noqa: BLE001 - kernels raise what they like: not folded then
         if len(works) == 1:
-            return [" ".join(str(error).split())[:REASON_CHARACTERS]]
+            return [one_line(error, REASON_CHARACTERS)]
     return [result for work in works for result in compute(model, [work])]
 
 

@@ -2,6 +2,7 @@
 
 import onnx
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
 
 # QuantizeLinear and DequantizeLinear take an axis (per-channel scales) from opset 13 on. A per-channel
@@ -28,7 +29,7 @@ def raise_opset(model: onnx.ModelProto, least: int = PER_CHANNEL_OPSET) -> onnx.
     try:
         return onnx.version_converter.convert_version(model, least)
     except Exception as error:
-        message = " ".join(str(error).split())[:200]
+        message = one_line(error, 200)
         raise Declined(f"opset {found} cannot be raised to {least}: {message}") from error
 
 

@@ -7,10 +7,11 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import _c_api_utils
 
+from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.passes.contract import Change, Scope
-from burnish_optimizer.rewrite.cleanup_unused import bodies
 from burnish_optimizer.rewrite.values import op_key
+from burnish_optimizer.rewrite.walk import subgraphs
 
 # GroupNormalization, Gelu and the axes inputs of all reductions are in opset 20 or before.
 TARGET_OPSET = 20
@@ -61,7 +62,7 @@ def upgrade(model: ir.Model, scope: Scope) -> list[Change]:
     try:
         proto = _c_api_utils.call_onnx_api(lambda m: onnx.version_converter.convert_version(m, goal), model)
     except Exception as error:
-        message = " ".join(str(error).split())[:REASON_CHARACTERS]
+        message = one_line(error, REASON_CHARACTERS)
         raise Declined(f"opset {found} cannot be raised to {goal}: {message}") from error
     _adopt(model, ir.serde.deserialize_model(proto), signature, goal)
     return [Change("raise-opset", "opset", tuple(before), tuple(op_key(node) for node in model.graph))]
@@ -72,7 +73,7 @@ def _check(model: ir.Model, found: int) -> None:
         raise Declined(f"opset {found} is below {LEAST_OPSET}, the oldest that the converter knows")
     if model.functions:
         raise Declined("functions of the model are written in its operator set")
-    if any(True for node in model.graph for _ in bodies(node)):
+    if any(True for node in model.graph for _ in subgraphs(node)):
         raise Declined("the converter leaves the bodies of If, Loop and Scan in the old operator set")
 
 

@@ -11,25 +11,19 @@ from burnish_optimizer.rewrite.values import op_key
 def subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
     """The graphs that a node holds (If, Loop, Scan)."""
     for attribute in node.attributes.values():
+        if attribute.is_ref():
+            continue
         if attribute.type == ir.AttributeType.GRAPH:
             yield attribute.as_graph()
         elif attribute.type == ir.AttributeType.GRAPHS:
             yield from attribute.as_graphs()
 
 
-def all_nodes(nodes: ir.Graph | ir.Function) -> Iterator[ir.Node]:
-    """All nodes of a graph or function, those of subgraphs after the node that holds them."""
-    for node in nodes:
-        yield node
-        for graph in subgraphs(node):
-            yield from all_nodes(graph)
-
-
 def model_nodes(model: ir.Model) -> Iterator[ir.Node]:
-    """All nodes of a model."""
-    yield from all_nodes(model.graph)
+    """All nodes of a model, those of subgraphs after the node that holds them."""
+    yield from model.graph.all_nodes()
     for function in model.functions.values():
-        yield from all_nodes(function)
+        yield from function.all_nodes()
 
 
 def op_counts(model: ir.Model) -> dict[str, int]:
@@ -52,7 +46,7 @@ def needs(node: ir.Node) -> Iterator[ir.Value]:
     """Inputs of a node, and the outer values that its subgraphs take."""
     yield from (value for value in node.inputs if value is not None)
     for graph in subgraphs(node):
-        inner = list(all_nodes(graph))
+        inner = list(graph.all_nodes())
         own = {id(v) for n in inner for v in n.outputs}
         yield from (v for n in inner for v in n.inputs if v is not None and id(v) not in own)
         yield from (v for v in graph.outputs if id(v) not in own)
