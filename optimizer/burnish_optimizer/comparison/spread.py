@@ -8,7 +8,7 @@ over the output where that is more, and `FLOOR_ULPS` of the element's own last p
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from burnish_optimizer.gates.execute import Executable, Feeds
+from burnish_optimizer.ingest.contents import graphs
 from burnish_runtime.dtypes import BFLOAT16, numbers
 from burnish_runtime.session import Array
 
@@ -90,7 +91,7 @@ def moved(proto: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto:
     """A copy whose float constants are off by at most one rounding each; external data stay as they are."""
     made = onnx.ModelProto()
     made.CopyFrom(proto)
-    for tensor in _constants(made.graph):
+    for tensor in _constants(made):
         if (
             tensor.data_type in MOVABLE
             and math.prod(tensor.dims) > 1
@@ -116,16 +117,12 @@ def nudged(array: Array, rng: np.random.Generator) -> Array:
     return np.asarray(np.where(is_rounded & (steps != 0), moved, array), dtype=array.dtype)
 
 
-def _constants(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+def _constants(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Initializers and Constant tensors, those of subgraphs too."""
-    found = list(graph.initializer)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.name == "value":
-                found.append(attribute.t)
-            for inner in (attribute.g, *attribute.graphs):
-                found += _constants(inner)
-    return found
+    for graph in graphs(model):
+        yield from graph.initializer
+        held = (a for node in graph.node if node.op_type == "Constant" for a in node.attribute)
+        yield from (attribute.t for attribute in held if attribute.name == "value")
 
 
 def _run(session: Executable, feeds: Feeds) -> Feeds:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from burnish_optimizer.gates.diff import View
 
 TENSOR_KINDS = {np.dtype(np.str_): onnx.TensorProto.STRING, np.dtype(np.object_): onnx.TensorProto.STRING}
-NEWEST_IR = 13
+LEAST_IR = 8
 
 
 def model_of(
@@ -37,7 +37,7 @@ def model_of(
 
 def wrap(model: ir.Model, graph: onnx.GraphProto) -> onnx.ModelProto:
     """A graph with the operator sets and functions of `model`."""
-    made = onnx.ModelProto(ir_version=max(model.ir_version, 8), graph=graph)
+    made = onnx.ModelProto(ir_version=max(model.ir_version, LEAST_IR), graph=graph)
     for domain, version in model.opset_imports.items():
         made.opset_import.add(domain=domain, version=version)
     made.functions.extend(ir.serde.serialize_function(f) for f in model.functions.values())
@@ -58,11 +58,6 @@ def cut_names(side: View, keys: Iterable[str]) -> set[str]:
     chosen = set(keys)
     taken = {name for key in chosen for name in side.inputs[key]}
     return {n for n in taken if n not in side.constants and side.producers.get(n) not in chosen}
-
-
-def is_plain(array: Any) -> bool:
-    """Whether a captured value can be fed again with the type that NumPy says it has."""
-    return isinstance(array, np.ndarray)
 
 
 def _input(name: str, array: Any, side: View) -> onnx.ValueInfoProto:

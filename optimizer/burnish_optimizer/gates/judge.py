@@ -26,7 +26,7 @@ from burnish_optimizer.gates.probes import region_variations, varied_floats
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.shrink import LARGE_ELEMENTS, elements, shrunk
 from burnish_optimizer.gates.structure import fault
-from burnish_optimizer.passes.weights import find_in
+from burnish_optimizer.ingest.weights import find_in
 from burnish_optimizer.reference.fp64 import evaluate
 
 MAX_GROWTH = 4
@@ -198,9 +198,9 @@ class _Trial:
             return {
                 _only(chunk): f"captured values: ONNX Runtime refuses the rewritten part: {one_line(error)}"
             }
-        feeds_of_probes = self._bounded(captured, source)
-        for name, feeds in self._trials(feeds_of_probes, protos[0]):
-            failed = self._try(chunk, (source, found), protos[0], name, feeds)
+        region = _region_model(protos[0], self._judge.base)
+        for name, feeds in self._trials(self._bounded(captured, source), region):
+            failed = self._try(chunk, (source, found), region, name, feeds)
             if failed:
                 return failed
         return {}
@@ -232,11 +232,11 @@ class _Trial:
         return told
 
     def _trials(
-        self, captured: Sequence[dict[str, Any]], region: onnx.ModelProto
+        self, captured: Sequence[dict[str, Any]], region: ir.Model
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for number, feeds in enumerate(captured):
             yield f"captured values of probe {number + 1}", feeds
-        varying = varied_floats(ir.from_proto(region))
+        varying = varied_floats(region)
         floats = {name: kind for name, kind in varying.items() if _is_float(captured[0].get(name))}
         varied = region_variations(captured[0], floats, self._judge.seed, VARIATIONS + 1)
         yield from islice(varied, 1, None)
@@ -245,7 +245,7 @@ class _Trial:
         self,
         chunk: Sequence[Cut],
         pair: tuple[Executable, Executable],
-        proto: onnx.ModelProto,
+        region: ir.Model,
         name: str,
         feeds: dict[str, Any],
     ) -> dict[Region | str, str]:
@@ -258,17 +258,17 @@ class _Trial:
             found = pair[1].run(feeds)
         except Exception as error:  # noqa: BLE001 - whatever breaks it
             return {_only(chunk): f"{name}: the rewritten part fails: {one_line(error)}"}
-        said = self._differences(found, expected, proto, feeds)
+        said = self._differences(found, expected, region, feeds)
         return {c.region: f"{name}: {said[o]}" for c in chunk for o in c.region.outputs if o in said}
 
     def _differences(
-        self, found: dict[str, Any], expected: dict[str, Any], proto: onnx.ModelProto, feeds: dict[str, Any]
+        self, found: dict[str, Any], expected: dict[str, Any], region: ir.Model, feeds: dict[str, Any]
     ) -> dict[str, str]:
         differing = {n: s for n in expected if (s := difference(found[n], expected[n]))}
         if not differing or self._guarantee is Guarantee.EXACT:
             return {n: f"{n}: {s}" for n, s in differing.items()}
         try:
-            truth = evaluate(_region_model(proto, self._judge.base), feeds, set(differing))
+            truth = evaluate(region, feeds, set(differing))
         except NoTruth as error:
             return {n: f"{n}: no FP64 truth: {error.found}" for n in differing}
         told = {n: disagreement(found[n], expected[n], truth[n]) for n in differing}

@@ -9,10 +9,10 @@ from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.model import OLDEST_OPSET, read_source
 from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.ingest.weights import WeightFolder, save
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.facts import graph_facts
 from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
-from burnish_optimizer.passes.weights import WeightFolder, save
 from burnish_optimizer.targets.kernels import TARGETS
 from burnish_optimizer.targets.toolchain import versions
 from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult

@@ -4,6 +4,7 @@ import onnx
 
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
+from burnish_optimizer.ingest.contents import graphs
 
 # QuantizeLinear and DequantizeLinear take an axis (per-channel scales) from opset 13 on. A per-channel
 # QDQ model of an older opset is an invalid graph: "Unrecognized attribute: axis".
@@ -35,17 +36,8 @@ def raise_opset(model: onnx.ModelProto, least: int = PER_CHANNEL_OPSET) -> onnx.
 
 def drop_unused_domains(model: onnx.ModelProto) -> onnx.ModelProto:
     """Without imports of operator sets that no node uses: ONNX Runtime lists all it knows when it saves."""
-    used = {node.domain for node in _nodes(model.graph)} | {""}
+    used = {node.domain for graph in graphs(model) for node in graph.node} | {""}
     kept = [o for o in model.opset_import if o.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(kept)
     return model
-
-
-def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    found = list(graph.node)
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                found += _nodes(inner)
-    return found

@@ -9,6 +9,8 @@ from typing import IO
 import onnx
 import onnx_ir as ir
 
+from burnish_optimizer.ingest.contents import graphs
+
 INLINE_BYTES = 1 << 16
 ALIGNMENT = 4096
 MAX_FILE_BYTES = (1 << 31) - (1 << 24)  # protobuf's limit, with room for the graph
@@ -51,7 +53,7 @@ class WeightFolder:
         offset = file.tell()
         data = tensor.tobytes()
         file.write(data)
-        return self._external(tensor, name, offset, len(data), value.name)
+        return linked(tensor, self.path, name, offset, len(data), name=value.name)
 
     def _adopt(self, tensor: ir.ExternalTensor) -> ir.ExternalTensor:
         place = self.path / tensor.location
@@ -62,20 +64,7 @@ class WeightFolder:
             except OSError:  # another file system
                 shutil.copyfile(tensor.path, place)
         length = tensor.length if tensor.length is not None else tensor.nbytes
-        return self._external(tensor, str(tensor.location), tensor.offset or 0, length, tensor.name)
-
-    def _external(
-        self, tensor: ir.TensorProtocol, location: str, offset: int, length: int, name: str | None
-    ) -> ir.ExternalTensor:
-        return Linked(
-            location,
-            offset,
-            length,
-            tensor.dtype,
-            shape=ir.Shape(tensor.shape.numpy()),
-            name=name or "",
-            base_dir=self.path,
-        )
+        return linked(tensor, self.path, str(tensor.location), tensor.offset or 0, length, name=tensor.name)
 
 
 class Linked(ir.ExternalTensor):
@@ -89,19 +78,34 @@ class Linked(ir.ExternalTensor):
         pass
 
 
+def linked(
+    tensor: ir.TensorProtocol,
+    folder: Path,
+    location: str,
+    offset: int | None,
+    length: int | None,
+    *,
+    name: str | None,
+) -> Linked:
+    """The type and shape of `tensor`, with its bytes at a place in a file of `folder`."""
+    return Linked(
+        location,
+        offset,
+        length,
+        tensor.dtype,
+        shape=ir.Shape(tensor.shape.numpy()),
+        name=name or "",
+        base_dir=folder,
+    )
+
+
 def find_in(model: ir.Model, folder: Path) -> ir.Model:
     """Let the external tensors of a model that was written and read again be found in a `WeightFolder`."""
     for value in _initializers(model):
         found = value.const_value
         if isinstance(found, ir.ExternalTensor):
-            value.const_value = Linked(
-                str(found.location),
-                found.offset,
-                found.length,
-                found.dtype,
-                shape=ir.Shape(found.shape.numpy()),
-                name=found.name or "",
-                base_dir=folder,
+            value.const_value = linked(
+                found, folder, str(found.location), found.offset, found.length, name=found.name
             )
     return model
 
@@ -115,7 +119,7 @@ def save(model: ir.Model, output: Path, *, external: bool) -> None:
     proto = ir.serde.serialize_model(model)
     tensors = [v.const_value for v in _initializers(model)]
     bases = {t.base_dir for t in tensors if isinstance(t, ir.ExternalTensor)}
-    for tensor in _tensors(proto.graph):
+    for tensor in (tensor for graph in graphs(proto) for tensor in graph.initializer):
         if onnx.external_data_helper.uses_external_data(tensor):
             onnx.external_data_helper.load_external_data_for_tensor(tensor, str(next(iter(bases))))
             tensor.data_location = onnx.TensorProto.DEFAULT
@@ -128,19 +132,7 @@ def _initializers(model: ir.Model) -> Iterator[ir.Value]:
         yield from graph.initializers.values()
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)
-
-
-def _is_external(tensor: ir.TensorProtocol | None) -> bool:
-    return isinstance(tensor, ir.ExternalTensor)
-
-
 def _is_large(tensor: ir.TensorProtocol | None) -> bool:
-    if tensor is None or _is_external(tensor) or tensor.dtype == ir.DataType.STRING:
+    if tensor is None or isinstance(tensor, ir.ExternalTensor) or tensor.dtype == ir.DataType.STRING:
         return False
     return tensor.nbytes > INLINE_BYTES
