@@ -5,7 +5,7 @@ compares each changed region with what it was, and excludes the sites that do no
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,9 +84,20 @@ class Pass(Protocol):
         """What is left undone of the promise after `apply`; empty where it is kept."""
 
 
-def always(_model: ir.Model, _scope: Scope) -> str:
-    """No precondition."""
-    return ""
+@dataclass(frozen=True)
+class BasePass:
+    """What passes have in common: their words, no precondition, and no promise beyond what the gate sees."""
 
+    name: str
+    guarantee: Guarantee
+    equation: str
 
-Condition = Callable[[ir.Model, Scope], str]
+    def requires(self, model: ir.Model, scope: Scope) -> str:
+        """See `Pass.requires`."""
+        del model, scope
+        return ""
+
+    def ensures(self, model: ir.Model, scope: Scope) -> str:
+        """See `Pass.ensures`."""
+        del model, scope
+        return ""

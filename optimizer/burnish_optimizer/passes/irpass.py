@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from burnish_engine.errors import one_line
-from burnish_engine.report import Guarantee
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.passes.contract import Change, Condition, Scope, always
+from burnish_optimizer.passes.contract import BasePass, Change, Scope
 from burnish_optimizer.rewrite.driver import graphs
 from burnish_optimizer.rewrite.values import op_key
 
@@ -17,50 +16,33 @@ Apply = Callable[[ir.Model, Scope], Sequence[Change]]
 
 
 @dataclass(frozen=True)
-class ModelPass:
+class ModelPass(BasePass):
     """A pass that is one function over the whole model, which tells its changes itself.
 
     run: rewrites in place, honours `scope.excluded`, returns what it changed.
     """
 
-    name: str
-    guarantee: Guarantee
-    equation: str
     run: Apply
-    condition: Condition = always
-
-    def requires(self, model: ir.Model, scope: Scope) -> str:
-        """See `Pass.requires`."""
-        return self.condition(model, scope)
 
     def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
         """See `Pass.apply`."""
         return tuple(self.run(model, scope))
 
-    def ensures(self, model: ir.Model, scope: Scope) -> str:
-        """See `Pass.ensures`: nothing beyond what the gate sees."""
-        del model, scope
-        return ""
-
 
 @dataclass(frozen=True)
-class IrPass:
+class IrPass(BasePass):
     """A pass of onnx-ir. It knows no excluded sites: where its one site is excluded, it declines.
 
     factory: makes the pass anew for every run (onnx-ir's passes keep state).
     """
 
-    name: str
-    guarantee: Guarantee
-    equation: str
     factory: Callable[[], ir.passes.PassBase]
-    condition: Condition = always
 
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """See `Pass.requires`."""
         if self.name in scope.excluded:
             return "did not hold as a whole"
-        return self.condition(model, scope)
+        return super().requires(model, scope)
 
     def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
         """See `Pass.apply`. One change: the difference in op counts. Raises: Declined: onnx-ir refuses."""
@@ -76,11 +58,6 @@ class IrPass:
         after = tally(model)
         removed, added = before - after, after - before
         return (Change(self.name, self.name, tuple(removed.elements()), tuple(added.elements())),)
-
-    def ensures(self, model: ir.Model, scope: Scope) -> str:
-        """See `Pass.ensures`: onnx-ir checks its own postconditions."""
-        del model, scope
-        return ""
 
 
 def tally(model: ir.Model) -> Counter[str]:

@@ -5,28 +5,21 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from burnish_engine.report import Guarantee
-from burnish_optimizer.passes.contract import Change, Pass, Scope
+from burnish_optimizer.passes.contract import BasePass, Change, Pass, Scope
 from burnish_optimizer.rewrite.driver import RulePass, graphs
 from burnish_optimizer.rewrite.transpose_regions import Region, closed, cost, region_of, site_of, turn_back
 from burnish_optimizer.rewrite.transposes import MOVES, ROUNDS, TransposeReshape
 from burnish_optimizer.rewrite.values import is_op, op_key
 
 MAX_ROUNDS = 4
+SUNK = "Transpose⁻¹(f(Transpose(x))) → f(x), where the transposes left move fewer bytes"
 
 
 @dataclass(frozen=True)
-class SinkTransposes:
+class SinkTransposes(BasePass):
     """f(Transpose(x)) = Transpose(f(x)) for agnostic f, over whole regions, where fewer bytes move."""
 
-    name: str
-    guarantee: Guarantee
     ops: frozenset[str]
-    equation: str = "Transpose⁻¹(f(Transpose(x))) → f(x), where the transposes left move fewer bytes"
-
-    def requires(self, model: ir.Model, scope: Scope) -> str:
-        """See `Pass.requires`."""
-        del model, scope
-        return ""
 
     def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
         """See `Pass.apply`."""
@@ -39,11 +32,6 @@ class SinkTransposes:
                 if not made:
                     break
         return tuple(changes)
-
-    def ensures(self, model: ir.Model, scope: Scope) -> str:
-        """See `Pass.ensures`: every change lowered the cost when it was made."""
-        del model, scope
-        return ""
 
     def _round(self, graph: ir.Graph, scope: Scope, number: int) -> list[Change]:
         changes: list[Change] = []
@@ -79,8 +67,8 @@ class SinkTransposes:
 
 
 LAYOUT: tuple[Pass, ...] = (
-    SinkTransposes("sink-transposes", Guarantee.EXACT, MOVES),
-    SinkTransposes("sink-transposes-through-functions", Guarantee.ROUNDING, ROUNDS),
+    SinkTransposes("sink-transposes", Guarantee.EXACT, SUNK, MOVES),
+    SinkTransposes("sink-transposes-through-functions", Guarantee.ROUNDING, SUNK, ROUNDS),
     RulePass(
         "transposes-to-reshapes",
         Guarantee.EXACT,

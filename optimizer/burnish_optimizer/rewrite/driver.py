@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from burnish_engine.report import Guarantee
-from burnish_optimizer.passes.contract import Change, Condition, Scope, always
+from burnish_optimizer.passes.contract import BasePass, Change, Scope
 from burnish_optimizer.rewrite.rule import Replacement, Rule
 from burnish_optimizer.rewrite.values import op_key
 
@@ -15,25 +14,21 @@ RULE_TAG = "burnish.rule"
 
 
 @dataclass(frozen=True)
-class RulePass:
+class RulePass(BasePass):
     """A pass that is a list of rules of one guarantee class.
 
-    targets: names of the targets that it is for; None: all.   once: do not look again at what was changed.
+    targets: names of the targets that it is for; None: all.   rounds: how often it looks at what it changed.
     """
 
-    name: str
-    guarantee: Guarantee
-    equation: str
     rules: Sequence[Rule]
     targets: frozenset[str] | None = None
-    condition: Condition = always
     rounds: int = MAX_ROUNDS
 
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """See `Pass.requires`."""
         if self.targets is not None and scope.target.name not in self.targets:
             return f"not for target {scope.target.name}"
-        return self.condition(model, scope)
+        return super().requires(model, scope)
 
     def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
         """See `Pass.apply`."""
@@ -45,11 +40,6 @@ class RulePass:
             if not made:
                 break
         return tuple(changes)
-
-    def ensures(self, model: ir.Model, scope: Scope) -> str:
-        """See `Pass.ensures`: rules run until none matches."""
-        del model, scope
-        return ""
 
 
 def graphs(model: ir.Model) -> Iterator[ir.Graph]:
