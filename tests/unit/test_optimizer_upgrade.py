@@ -7,7 +7,7 @@ import pytest
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.passes.cleanup import FOLDING, UPGRADE
 from burnish_optimizer.passes.contract import Scope
-from burnish_optimizer.rewrite.opset_upgrade import TARGET_OPSET, free_listed_initializers, upgrade
+from burnish_optimizer.rewrite.opset_upgrade import TARGET_OPSET, upgrade
 from burnish_optimizer.targets.kernels import PORTABLE
 from support.exact import check, operators, parse, rewritten
 
@@ -54,13 +54,6 @@ def test_defaults_stay_overridable_in_the_new_format():
     assert result.ir_version >= 9
     assert [v.name for v in result.graph.input] == ["x", "w"]
     assert operators(result) == {"Exp": 1, "Add": 1}
-
-
-def test_listed_initializers_can_be_freed_on_request():
-    proto = parse("(float[2] x, float[2] w) => (float[2] y) <float[2] w = {1, 2}>", "y = Add(x, w)", 9, 3)
-    model = ir.from_proto(proto)
-    assert [c.site for c in free_listed_initializers(model, Scope(PORTABLE))] == ["w"]
-    assert [v.name for v in model.graph.inputs] == ["x"]
 
 
 REFUSED = {

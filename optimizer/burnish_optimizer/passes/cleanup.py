@@ -16,7 +16,7 @@ from burnish_optimizer.rewrite.cleanup_unused import remove_unused, remove_unuse
 from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.rewrite.fold import fold_constants, fold_weights, lift_constants
 from burnish_optimizer.rewrite.fold_shapes import SHAPES
-from burnish_optimizer.rewrite.opset_upgrade import free_listed_initializers, raise_ir_version, upgrade
+from burnish_optimizer.rewrite.opset_upgrade import raise_ir_version, upgrade
 
 EXACT = Guarantee.EXACT
 
@@ -33,15 +33,6 @@ UPGRADE: tuple[Pass, ...] = (
 )
 
 # Models of IR 3 had to list every initializer as an input. Not among the defaults: it changes the signature.
-LEGACY: tuple[Pass, ...] = (
-    ModelPass(
-        "free-listed-initializers",
-        EXACT,
-        "an initializer that IR 3 wants among the inputs → a constant",
-        free_listed_initializers,
-    ),
-)
-
 CLEANUP: tuple[Pass, ...] = (
     INLINE,
     UNUSED,

@@ -21,8 +21,6 @@ BEFORE_ANOTHER_KERNEL = {"AveragePool": 18}
 LEAST_OPSET = 7
 # From IR 4 on, initializers need not be inputs; IR 9 is the first that opset 20 models are written with.
 LEAST_IR = 9
-# Below this, every initializer had to be listed as an input.
-LISTED_IR = 4
 REASON_CHARACTERS = 200
 
 
@@ -35,17 +33,6 @@ def raise_ir_version(model: ir.Model, scope: Scope) -> list[Change]:
         return []
     model.ir_version = LEAST_IR
     return [Change("raise-ir-version", "ir_version")]
-
-
-def free_listed_initializers(model: ir.Model, scope: Scope) -> list[Change]:
-    """Initializers that are inputs only since IR 3 wants it so = constants, as ONNX Runtime takes them."""
-    if model.ir_version >= LISTED_IR:
-        return []
-    listed = [v for v in model.graph.inputs if v.is_initializer() and v.name not in scope.excluded]
-    kept = [v for v in model.graph.inputs if v not in set(listed)]
-    model.graph.inputs.clear()
-    model.graph.inputs.extend(kept)
-    return [Change("free-initializers", v.name or "") for v in listed]
 
 
 def upgrade(model: ir.Model, scope: Scope) -> list[Change]:
