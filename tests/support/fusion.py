@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 
+from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, RewriteTarget
 
@@ -61,14 +61,7 @@ def fuse(model: onnx.ModelProto, passes: Sequence[Pass], target: RewriteTarget =
 
 def run(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> list[Array]:
     """Outputs in ONNX Runtime with every optimization disabled."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return list(session.run(None, dict(feeds)))
+    return list(Executable(model).run(feeds).values())
 
 
 def random_feeds(model: onnx.ModelProto, scale: float = 1.0, seed: int = 0) -> dict[str, Array]:

@@ -50,22 +50,19 @@ def onnxslim() -> Handler:
 
 def onnxscript() -> Handler:
     """onnxscript's optimizer as it ships."""
-    import onnx
-
-    tool = import_module("onnxscript.optimizer")
-
-    def run(request: Request) -> Request:
-        onnx.save(tool.optimize(onnx.load(request["source"])), request["output"])
-        return {}
-
-    return run
+    return _optimizer("onnxscript.optimizer")
 
 
 def onnxoptimizer() -> Handler:
     """onnxoptimizer's default passes."""
+    return _optimizer("onnxoptimizer")
+
+
+def _optimizer(module: str) -> Handler:
+    """A tool whose `optimize` takes a model and gives one."""
     import onnx
 
-    tool = import_module("onnxoptimizer")
+    tool = import_module(module)
 
     def run(request: Request) -> Request:
         onnx.save(tool.optimize(onnx.load(request["source"])), request["output"])

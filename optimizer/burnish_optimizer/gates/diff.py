@@ -6,6 +6,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from burnish_optimizer.rewrite.values import site_name
 from burnish_optimizer.rewrite.walk import subgraphs
 
 DIGEST_LIMIT_BYTES = 1 << 20
@@ -69,7 +70,7 @@ def regions(before: View, after: View) -> tuple[Region, ...]:
 
 def key_of(node: ir.Node) -> str:
     """A node's identity: its first named output."""
-    return next((v.name for v in node.outputs if v.name), node.name or f"node-{id(node)}") or ""
+    return site_name(node) or node.name or f"node-{id(node)}"
 
 
 def used_names(node: ir.Node) -> Iterator[str]:

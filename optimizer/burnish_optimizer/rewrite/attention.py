@@ -6,9 +6,10 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.attention_dims import Dimensions
-from burnish_optimizer.rewrite.attention_parts import Parts, opset_of
+from burnish_optimizer.rewrite.attention_parts import Parts
 from burnish_optimizer.rewrite.attention_read import HEADS_LAST, Attention, head_sizes, heads_of, read
 from burnish_optimizer.rewrite.attention_write import Writer
+from burnish_optimizer.rewrite.choose import opset
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, dtype, is_op, kernel_type, used_once
 from burnish_optimizer.targets.kernels import MICROSOFT
@@ -31,7 +32,7 @@ class AttentionRule:
 
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
-        product, writer = _end(node), Writer(Parts(), Dimensions(), node, opset_of(scope))
+        product, writer = _end(node), Writer(Parts(), Dimensions(), node, opset(scope))
         if product is None or _goes_on(node, product, writer):
             return None
         found = read(product, self.name, scope)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from burnish_optimizer.passes.contract import Scope
-from burnish_optimizer.rewrite.values import STANDARD, initializer, node_of
+from burnish_optimizer.rewrite.values import initializer, node_of
 
 SHARED_TAG = "burnish.shared"
 
@@ -70,8 +69,3 @@ def _comes_before(node: ir.Node, other: ir.Node) -> bool:
     if node.graph is not other.graph or node.graph is None:
         return False
     return next(n for n in node.graph if n is node or n is other) is node
-
-
-def opset_of(scope: Scope) -> int:
-    """The version of ONNX's operators that the model imports; 0 where it says none."""
-    return max((scope.opsets.get(domain, 0) for domain in STANDARD), default=0)

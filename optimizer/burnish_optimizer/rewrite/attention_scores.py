@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.attention_dims import Dimensions
-from burnish_optimizer.rewrite.attention_parts import opset_of
+from burnish_optimizer.rewrite.choose import opset
 from burnish_optimizer.rewrite.values import attribute, constant, is_op
 
 RANK = 4
@@ -28,7 +28,7 @@ class Scores:
 
 
 def over_last_axis(softmax: ir.Node, scope: Scope) -> bool:
-    default = -1 if opset_of(scope) >= 13 else 1
+    default = -1 if opset(scope) >= 13 else 1
     return attribute(softmax, "axis", default) in (-1, RANK - 1)
 
 

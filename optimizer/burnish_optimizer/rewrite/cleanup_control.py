@@ -7,7 +7,7 @@ from onnx_ir._cloner import Cloner
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.renamed import renamed
 from burnish_optimizer.rewrite.rule import Replacement
-from burnish_optimizer.rewrite.values import attribute, initializer, node_of, scalar
+from burnish_optimizer.rewrite.values import attribute, initializer, node_of, scalar, site_name
 
 AXES_ARE_INPUTS = 13
 
@@ -66,7 +66,7 @@ class LoopKnown:
 
 
 def _site(node: ir.Node) -> str:
-    return next((v.name for v in node.outputs if v.name), "") or "body"
+    return site_name(node) or "body"
 
 
 def unfold(

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from burnish_optimizer.passes.contract import Change, Scope
 from burnish_optimizer.rewrite.driver import replace
 from burnish_optimizer.rewrite.rule import Replacement
-from burnish_optimizer.rewrite.values import STANDARD, op_key
+from burnish_optimizer.rewrite.values import STANDARD, op_key, site_name
 from burnish_optimizer.rewrite.walk import subgraphs
 
 DRAWS = frozenset(
@@ -64,7 +64,7 @@ def _merge(model: ir.Model, graph: ir.Graph, outer: list[Seen], scope: Scope) ->
 
 
 def _reuse(model: ir.Model, graph: ir.Graph, node: ir.Node, twin: ir.Node, scope: Scope) -> Change | None:
-    site = next((v.name for v in node.outputs if v.name), "") or ""
+    site = site_name(node)
     if site in scope.excluded or twin.graph is None:
         return None
     # A multi-output node is replaced whole: an output that the graph gives away must find its name free.

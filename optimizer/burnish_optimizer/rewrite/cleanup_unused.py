@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Change, Scope
 from burnish_optimizer.rewrite.driver import graphs
-from burnish_optimizer.rewrite.values import STANDARD, op_key
+from burnish_optimizer.rewrite.values import STANDARD, op_key, site_name
 from burnish_optimizer.rewrite.walk import subgraphs
 
 # How many outputs these have says how they compute: training or inference, before opset 14.
@@ -45,7 +45,7 @@ def remove_unused_outputs(model: ir.Model, scope: Scope) -> list[Change]:
 def _dead_nodes(graph: ir.Graph, scope: Scope) -> Iterator[Change]:
     """Backwards, so that what only dead nodes need is dead when it is reached."""
     for node in reversed(tuple(graph)):
-        site = next((v.name for v in node.outputs if v.name), "") or ""
+        site = site_name(node)
         if site not in scope.excluded and not any(v.uses() or v.is_graph_output() for v in node.outputs):
             graph.remove(node, safe=True)
             yield Change("dead-node", site, removed=(op_key(node),))

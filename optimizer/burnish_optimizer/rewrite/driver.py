@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import BasePass, Change, Scope
 from burnish_optimizer.rewrite.rule import Replacement, Rule
-from burnish_optimizer.rewrite.values import op_key
+from burnish_optimizer.rewrite.values import op_key, site_name
 
 MAX_ROUNDS = 10
 RULE_TAG = "burnish.rule"
@@ -59,7 +59,7 @@ def _round(model: ir.Model, graph: ir.Graph, rules: Sequence[Rule], scope: Scope
         if node.graph is not graph:
             continue  # removed by a change before
         for rule in table.get(op_key(node), ()):
-            site = next((v.name for v in node.outputs if v.name), "") or ""
+            site = site_name(node)
             if site in scope.excluded:
                 break
             found = rule.match(node, scope)

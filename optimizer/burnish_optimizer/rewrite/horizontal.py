@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
-from burnish_optimizer.rewrite.attention_parts import opset_of
+from burnish_optimizer.rewrite.choose import opset
 from burnish_optimizer.rewrite.horizontal_cost import pays
 from burnish_optimizer.rewrite.horizontal_read import Projection, projection
 from burnish_optimizer.rewrite.rule import Replacement
@@ -62,7 +62,7 @@ class MergeAndSplit:
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
         own = projection(node.outputs[0], ends=True)
-        if own is None or own.op == "Conv" or opset_of(scope) < SPLIT_OPSET or _goes_on(own):
+        if own is None or own.op == "Conv" or opset(scope) < SPLIT_OPSET or _goes_on(own):
             return None
         group = _siblings(own)
         if len(group) == 1 or _first(group) is not node:

@@ -7,7 +7,8 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.attention_dims import Dimensions
-from burnish_optimizer.rewrite.attention_parts import Parts, find_shared, opset_of
+from burnish_optimizer.rewrite.attention_parts import Parts, find_shared
+from burnish_optimizer.rewrite.choose import opset
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import (
     attribute,
@@ -47,7 +48,7 @@ class RotaryRule:
         if kind is None or not scope.target.has_kernel(MICROSOFT, "RotaryEmbedding", kernel_type(kind), 1):
             scope.decline(self.name, f"no RotaryEmbedding on {scope.target.name} for this element type")
             return None
-        if opset_of(scope) < SHAPE_RANGE_OPSET or not all(_is_doubled(table) for table in (cos, sin)):
+        if opset(scope) < SHAPE_RANGE_OPSET or not all(_is_doubled(table) for table in (cos, sin)):
             scope.decline(self.name, "cos and sin cannot be shown to repeat themselves")
             return None
         batch = dims.of(cos, 0)

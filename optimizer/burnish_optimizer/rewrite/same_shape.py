@@ -6,6 +6,7 @@ two values that come from one value through such operators alone are of one shap
 
 import onnx_ir as ir
 
+from burnish_optimizer.rewrite.shapes import same_shape as equal_shapes
 from burnish_optimizer.rewrite.values import op_key, rank, shape, tensor
 from burnish_optimizer.targets.kernels import MICROSOFT
 
@@ -24,20 +25,11 @@ def same_shape(one: ir.Value | None, two: ir.Value | None) -> bool:
     """Equal numbers and symbols, or one origin and equal last dimensions."""
     if one is None or two is None or rank(one) is None or rank(one) != rank(two):
         return False
-    if _equal(one, two):
+    if equal_shapes(one, two):
         return True
     first, second = shape(one), shape(two)
     last = first is not None and second is not None and first[-1] is not None and first[-1] == second[-1]
     return last and bool(_origins(one) & _origins(two))
-
-
-def _equal(one: ir.Value, two: ir.Value) -> bool:
-    if one.shape is None or two.shape is None:
-        return False
-    return all(
-        a == b and (isinstance(a, int) or a.value is not None)
-        for a, b in zip(one.shape, two.shape, strict=True)
-    )
 
 
 def _origins(value: ir.Value) -> set[ir.Value]:

@@ -13,6 +13,11 @@ def op_key(node: ir.Node) -> str:
     return node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
 
 
+def site_name(node: ir.Node) -> str:
+    """The name of a node's first output that has one: what a change, an exclusion and a comparison name."""
+    return next((v.name for v in node.outputs if v.name), "") or ""
+
+
 def is_op(value: ir.Value | None, *names: str) -> ir.Node | None:
     """The node that makes `value`, where it is one of these op types."""
     node = value.producer() if value is not None else None
