@@ -86,21 +86,31 @@ def _data(job: RewriteJob) -> DataSpec | None:
 def _attempt(
     job: RewriteJob, source: SourceModel, folder: Path, skip: dict[str, str], told: Progress
 ) -> RewriteWorkerResult:
-    task = RewriteTask(
+    task = task_of(job, source, folder, skip)
+    follow = _Journal(Path(task.journal), told).follow
+    return isolated(task, RewriteWorkerResult, folder, job.limits, follow)
+
+
+def task_of(
+    job: RewriteJob, source: SourceModel, folder: Path, skip: dict[str, str] | None = None
+) -> RewriteTask:
+    """What the worker is told, which works in `folder`. Args: source: as `read_source` gave it."""
+    return RewriteTask(
         model=str(source.path.resolve()),
         name=source.path.name,
         digest=digest.of_file(source.path),
+        inputs=source.inputs,
+        opset=source.opset,
+        external=bool(source.files),
         output=str(job.output.resolve()),
         target=job.target,
         folder=str((folder / "weights").resolve()),
         journal=str((folder / "journal").resolve()),
         passes=job.passes,
-        skip=skip,
+        skip=skip or {},
         data=_data(job),
         threads=job.threads,
     )
-    follow = _Journal(Path(task.journal), told).follow
-    return isolated(task, RewriteWorkerResult, folder, job.limits, follow)
 
 
 @dataclass

@@ -46,7 +46,8 @@ class RewriteTask(Task):
     """Rewrite a model with proof.
 
     Args:
-        name, digest: of the source, for the report.   folder: scratch, on the file system of the model.
+        name, digest: of the source, for the report.   inputs, opset, external: what reading it told.
+        folder: scratch, on the file system of the model.
         journal: is told the pass in hand.   passes: by name, None: all.   skip: by name, with the reason.
         data: samples that are tried beside made-up inputs.
     """
@@ -55,6 +56,9 @@ class RewriteTask(Task):
     model: str
     name: str
     digest: str
+    inputs: tuple[TensorSpec, ...]
+    opset: int
+    external: bool
     output: str
     target: str
     folder: str

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from burnish_engine import digest
+from burnish_optimizer.ingest.model import read_source
 from burnish_optimizer.passes.worker import run_rewrite
-from burnish_optimizer.tasks import RewriteTask
+from burnish_optimizer.rewriting import RewriteJob, task_of
 
 Request = dict[str, Any]
 
@@ -28,16 +28,8 @@ def rewriter(target: str) -> Callable[[Request], Request]:
 
 
 def _rewrite(source: Path, output: Path, scratch: Path, target: str) -> Request:
-    task = RewriteTask(
-        model=str(source),
-        name=source.name,
-        digest=digest.of_file(source),
-        output=str(output),
-        target=target,
-        folder=str(scratch / "weights"),
-        journal=str(scratch / "journal"),
-    )
-    done = run_rewrite(task)
+    job = RewriteJob(source=source, output=output, work_dir=scratch, target=target)
+    done = run_rewrite(task_of(job, read_source(source, served=False), scratch))
     if not done.changed:
         shutil.copyfile(source, output)
     undone = [f"{p.name}: {r.rule}: {r.evidence}" for p in done.report.passes for r in p.rolled_back]

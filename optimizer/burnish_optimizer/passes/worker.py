@@ -1,13 +1,11 @@
 """One rewriting in a process of its own: what a pass or a kernel breaks is that process."""
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from burnish_engine.descriptor import TensorSpec
 from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
-from burnish_optimizer.ingest.model import OLDEST_OPSET, read_source
+from burnish_optimizer.ingest.model import OLDEST_OPSET
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.ingest.weights import WeightFolder, save
 from burnish_optimizer.passes.catalogue import PASSES
@@ -23,28 +21,26 @@ MAX_SAMPLES = 4
 
 def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
     """Rewrite `task.model` into `task.output`, telling each pass in `task.journal` before it begins."""
-    source = Path(task.model)
     journal = Path(task.journal)
     folder = WeightFolder(Path(task.folder))
-    spec = read_source(source, served=False)
-    model = folder.load(source)
+    model = folder.load(Path(task.model))
     before = graph_facts(model)
     options = Options(
         base=folder.path,
         store=folder.spill,
         threads=task.threads or 1,
-        samples=_samples(task, spec.inputs),
+        samples=_samples(task),
         skip=task.skip,
         on_pass=lambda position, count, name: _tell(journal, position, count, name),
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
-    if 0 < spec.opset < OLDEST_OPSET:
-        done = Rewritten(model, unproven=f"opset {spec.opset} is older than {OLDEST_OPSET}")
+    if 0 < task.opset < OLDEST_OPSET:
+        done = Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
     else:
         done = rewrite(model, TARGETS[task.target], chosen, options)
     changed = any(p.applied for p in done.passes) and not done.unproven
     if changed:
-        save(done.model, Path(task.output), external=bool(spec.files))
+        save(done.model, Path(task.output), external=task.external)
     return RewriteWorkerResult(changed=changed, report=_report(task, before, done))
 
 
@@ -66,11 +62,11 @@ def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteRe
     )
 
 
-def _samples(task: RewriteTask, inputs: Sequence[TensorSpec]) -> list[Feeds]:
+def _samples(task: RewriteTask) -> list[Feeds]:
     if task.data is None:
         return []
-    chosen = islice(open_samples(task.data, inputs), MAX_SAMPLES)
-    return [to_feeds(sample.arrays, inputs) for sample in chosen]
+    chosen = islice(open_samples(task.data, task.inputs), MAX_SAMPLES)
+    return [to_feeds(sample.arrays, task.inputs) for sample in chosen]
 
 
 def _tell(journal: Path, position: int, count: int, name: str) -> None:
