@@ -20,7 +20,7 @@ from burnish_optimizer.reference.answers import cache_name
 from burnish_optimizer.rewriting import RewriteJob, RewriteResult, rewrite_file
 from burnish_optimizer.search.candidate import Attempt, Bench, attempt, judge, measurement
 from burnish_optimizer.search.plan import Planned
-from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, PORTABLE
+from burnish_optimizer.targets.kernels import PORTABLE, target_for
 from burnish_optimizer.targets.toolchain import toolchain
 from burnish_optimizer.tasks import (
     AnswersResult,
@@ -111,7 +111,8 @@ def run_passes(context: Context, materials: Materials) -> Exact:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     exact = Exact(str(materials.model.path))
-    for target, backend in ((PORTABLE, None), (ONNXRUNTIME_CPU, Backend.ONNXRUNTIME)):
+    own = target_for(Backend.ONNXRUNTIME, context.facts)
+    for target, backend in ((PORTABLE, None), (own, Backend.ONNXRUNTIME)):
         if context.exhausted():
             context.steps.note("passes", f"{target.name}: {context.exhausted()}")
             break

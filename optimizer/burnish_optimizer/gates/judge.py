@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult, Guarantee
+from burnish_optimizer.batches import by_size
 from burnish_optimizer.errors import NoTruth
 from burnish_optimizer.gates import cut as cuts
 from burnish_optimizer.gates.capture import Captures
@@ -131,18 +132,12 @@ class _Trial:
     def _chunks(self, pending: list[Cut]) -> Iterator[list[Cut]]:
         """Regions that are tried together, so that what they take stays small in memory."""
         values = self._captured(pending)[0] if pending else {}
-        chunk: list[Cut] = []
-        size = 0
-        for one in pending:
-            cost = sum(getattr(values.get(n), "nbytes", 0) for n in cuts.boundary([one], *self._views))
-            cost += cuts.constant_bytes(one, *self._views)
-            if chunk and size + cost > CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-            chunk.append(one)
-            size += cost
-        if chunk:
-            yield chunk
+        return by_size(pending, lambda one: self._bytes(one, values), CHUNK_BYTES)
+
+    def _bytes(self, one: Cut, values: Mapping[str, Any]) -> int:
+        at_cut = cuts.boundary([one], *self._views)
+        taken = sum(getattr(values.get(name), "nbytes", 0) for name in at_cut)
+        return taken + cuts.constant_bytes(one, *self._views)
 
     def _captured(self, chunk: Sequence[Cut]) -> list[dict[str, Any]]:
         return self._judge.captures.values(self._models[0], cuts.boundary(chunk, *self._views))

@@ -13,7 +13,7 @@ import numpy as np
 
 from burnish_optimizer.errors import NoTruth
 from burnish_optimizer.reference.fp64_linear import window
-from burnish_optimizer.reference.fp64_values import Call, Kernel
+from burnish_optimizer.reference.fp64_values import Call, Kernel, LeftToReference
 from burnish_runtime.session import Array
 
 Axes = tuple[int, ...]
@@ -189,7 +189,7 @@ def pool_windows(call: Call, fill: float) -> list[Array]:
     strides, dilations = call.attr("strides", [1] * rank), call.attr("dilations", [1] * rank)
     pads = call.attr("pads", [0] * 2 * rank)
     if call.attr("auto_pad", "NOTSET") != "NOTSET" or call.attr("ceil_mode", 0):
-        raise NotImplementedError  # rare: left to the reference implementation
+        raise LeftToReference
     padding = [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)]
     x = np.pad(x, padding, constant_values=fill)
     out = [(n - (k - 1) * d - 1) // s + 1
@@ -199,7 +199,7 @@ def pool_windows(call: Call, fill: float) -> list[Array]:
 
 def _max_pool(call: Call) -> Sequence[Array]:
     if sum(bool(v.name) for v in call.node.outputs) > 1 or call.data[0].dtype.kind != "f":
-        raise NotImplementedError
+        raise LeftToReference
     return [np.maximum.reduce(pool_windows(call, -np.inf))]
 
 

@@ -20,6 +20,7 @@ from burnish_optimizer.reference.fp64_values import (
     Datum,
     DType,
     Kernel,
+    LeftToReference,
     Wide,
     element_type,
     headroom,
@@ -213,7 +214,7 @@ def _kernel(key: str) -> Kernel:
 def _own_or_reference(own: Kernel, call: Call) -> Sequence[Any]:
     try:
         return own(call)
-    except NotImplementedError:  # a rare variant
+    except LeftToReference:
         return reference_kernel(call)
 
 

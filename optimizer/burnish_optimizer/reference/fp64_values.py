@@ -32,6 +32,10 @@ Datum = Wide | None | list[Any]
 
 
 @cache
+class LeftToReference(Exception):
+    """A rare variant of an operator, which our kernel leaves to the one of `onnx.reference`."""
+
+
 def is_float(dtype: DType) -> bool:
     """Whether numbers of this type are rounded: IEEE types, bfloat16 and float8."""
     if dtype.kind == "f":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from burnish_optimizer.batches import by_size
 from burnish_optimizer.passes.contract import Change, Scope
 from burnish_optimizer.rewrite.cleanup_noops import feeds_packed, takes_scalars
 from burnish_optimizer.rewrite.driver import graphs
@@ -89,7 +90,7 @@ def become_constant(graph: ir.Graph, value: ir.Value, held: ir.TensorProtocol) -
 def _fold_graph(model: ir.Model, graph: ir.Graph, scope: Scope, *, packed: bool) -> Iterator[Change]:
     islands = [i for i in islands_of(graph, scope) if any(map(_rounds, i.frontier)) == packed]
     held = 0
-    for group in _groups(islands):
+    for group in by_size(islands, _bytes, WORKING_BYTES):
         if held > HELD_BYTES:
             scope.decline(RULE, "as much as may be held in memory is folded already")
             return
@@ -153,16 +154,6 @@ def _remove(graph: ir.Graph, node: ir.Node) -> bool:
     return True
 
 
-def _groups(islands: list[Island]) -> Iterator[list[Island]]:
-    """As many at a time as fit in memory: one session each."""
-    group: list[Island] = []
-    held = 0
-    for island in islands:
-        size = sum(t.nbytes for t in (tensor(v) for n in island.nodes for v in n.inputs) if t is not None)
-        if group and held + size > WORKING_BYTES:
-            yield group
-            group, held = [], 0
-        group.append(island)
-        held += size
-    if group:
-        yield group
+def _bytes(island: Island) -> int:
+    """What its constants take."""
+    return sum(t.nbytes for t in (tensor(v) for n in island.nodes for v in n.inputs) if t is not None)
