@@ -5,11 +5,11 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from burnish_optimizer.gates.diff import view
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.narrowing import narrowed
 from burnish_optimizer.gates.probes import model_probes, region_variations
 from burnish_optimizer.gates.rounding import disagreement
+from burnish_optimizer.gates.view import view
 from burnish_optimizer.passes.pipeline import rewrite
 from burnish_optimizer.reference.fp64 import evaluate
 from burnish_optimizer.targets.kernels import PORTABLE

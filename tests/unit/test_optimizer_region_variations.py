@@ -136,4 +136,5 @@ def test_what_sizes_a_tensor_does_not_vary():
             same = Identity(scales)
             y = Resize(x, , same)
         }""")
-    assert varied_floats(ir.from_proto(net)) == {"x": FLOAT}
+    captured = {"x": normal(16).reshape(1, 1, 4, 4), "scales": np.ones(4, np.float32)}
+    assert varied_floats(ir.from_proto(net), captured) == {"x": FLOAT}

@@ -4,20 +4,36 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.extract import with_outputs
+from burnish_optimizer.gates.miniature import without_sizes
 
 KEPT_BYTES = 192 << 20
 
 
 class Captures:
-    """Inner values by probe, computed when they are first wanted and kept while the model has them."""
+    """Inner values by probe, computed when they are first wanted and kept while the model has them.
 
-    def __init__(self, feeds: Sequence[Mapping[str, Any]], base: Path | None, threads: int) -> None:
-        self._feeds, self._base, self._threads = feeds, base, threads
+    What the source has is computed by the source: passes keep the names of what they replace.
+    """
+
+    def __init__(
+        self,
+        source: ir.Model,
+        feeds: Sequence[Mapping[str, Any]],
+        base: Path | None,
+        threads: int,
+        *,
+        declared: bool = True,
+    ) -> None:
+        """`declared`: whether the feeds have the sizes that the source declares."""
+        self._source, self._base, self._threads, self._declared = source, base, threads, declared
+        self._feeds = feeds
         self._kept: list[dict[str, Any]] = [dict(given) for given in feeds]
+        self._in_source = {v.name for node in source.graph for v in node.outputs if v.name}
+        self._proto: onnx.ModelProto | None = None
 
     def values(self, model: ir.Model, names: Iterable[str]) -> list[dict[str, Any]]:
         """For each probe, the named values of `model`.
@@ -29,13 +45,27 @@ class Captures:
         held = [kept for _, kept in self._affordable()]
         missing = [n for n in wanted if n not in given_outside and any(n not in kept for kept in held)]
         self._default(model, wanted)
-        if missing:
-            proto = with_outputs(ir.serde.serialize_model(model), missing)
-            session = Executable(proto, self._base, self._threads)
-            for given, kept in self._affordable():
-                kept.update(session.run(given, missing))
+        of_source = [n for n in missing if n in self._in_source]
+        self._run(self._source_proto() if of_source else None, of_source)
+        others = [n for n in missing if n not in self._in_source]
+        self._run(ir.serde.serialize_model(model) if others else None, others)
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
         return whole[: max(1, sum(1 for _ in self._affordable()))]
+
+    def _source_proto(self) -> onnx.ModelProto:
+        if self._proto is None:
+            self._proto = ir.serde.serialize_model(self._source)
+        return self._proto
+
+    def _run(self, proto: onnx.ModelProto | None, names: Sequence[str]) -> None:
+        """Keep these values of all probes. The outputs of `proto` are replaced by them."""
+        if proto is None:
+            return
+        del proto.graph.output[:]
+        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        session = Executable(proto if self._declared else without_sizes(proto), self._base, self._threads)
+        for given, kept in self._affordable():
+            kept.update(session.run(given, names))
 
     def _default(self, model: ir.Model, wanted: Sequence[str]) -> None:
         """Inputs with a value of their own (weights, before IR version 4) that no probe gives."""
@@ -57,6 +87,7 @@ class Captures:
     def forget(self, alive: Iterable[str]) -> None:
         """Drop what the model no longer has: its name may come back with another meaning."""
         names = set(alive)
+        self._in_source &= names
         for kept in self._kept:
             for name in [n for n in kept if n not in names]:
                 del kept[name]

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from burnish_optimizer.gates.diff import Region, View
+from burnish_optimizer.gates.diff import Region
 from burnish_optimizer.gates.extract import cut_names
+from burnish_optimizer.gates.view import View
 
 MAX_ADDED_NODES = 64
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from burnish_optimizer.gates.diff import View
+from burnish_optimizer.gates.view import View
 
 TENSOR_KINDS = {np.dtype(np.str_): onnx.TensorProto.STRING, np.dtype(np.object_): onnx.TensorProto.STRING}
 LEAST_IR = 8
@@ -63,6 +63,9 @@ def cut_names(side: View, keys: Iterable[str]) -> set[str]:
 def _input(name: str, array: Any, side: View) -> onnx.ValueInfoProto:
     known = next((v for v in side.graph.inputs if v.name == name), None)
     if known is not None:
-        return ir.serde.serialize_value(known)
+        told = ir.serde.serialize_value(known)
+        for dim in told.type.tensor_type.shape.dim:
+            dim.Clear()
+        return told
     kind = TENSOR_KINDS.get(array.dtype) or onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
     return onnx.helper.make_tensor_value_info(name, kind, [None] * array.ndim)

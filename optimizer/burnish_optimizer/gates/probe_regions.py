@@ -4,7 +4,7 @@ Only floating-point inputs vary: integers, truth values and texts are indices, s
 and keep the values that a real run gave them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -19,10 +19,10 @@ from burnish_optimizer.gates.probe_floats import (
     square_overflows,
     within,
 )
-from burnish_optimizer.gates.probe_inputs import fed
 from burnish_optimizer.gates.probe_roles import SIZING
 from burnish_optimizer.gates.probe_trace import uses
 from burnish_optimizer.ingest.feeds import Feeds
+from burnish_optimizer.rewrite.walk import needs
 from burnish_runtime.session import Array
 
 MOST = 7
@@ -32,15 +32,25 @@ MAGNITUDES = (-6.0, 6.0)
 Vary = Callable[[Array, np.random.Generator], Array]
 
 
-def varied_floats(region: ir.Model) -> dict[str, ir.DataType]:
-    """The inputs of a region that may vary: floating-point ones that size nothing (Resize scales, Range)."""
-    return {
-        value.name or "": value.dtype
-        for value in fed(region)
-        if value.dtype is not None
-        and value.dtype.is_floating_point()
-        and not any(use.role in SIZING for use in uses(region, value))
+def varied_floats(
+    model: ir.Model, captured: Feeds, nodes: Collection[ir.Node] | None = None
+) -> dict[str, ir.DataType]:
+    """The floating-point values at the cut of a region that size nothing there (Resize scales, Range).
+
+    Args: captured: what they held.   nodes: the region's nodes; None: all of the model.
+    """
+    floats = {n: ir.DataType.from_numpy(a.dtype) for n, a in captured.items() if _is_float(a)}
+    inner = frozenset(nodes) if nodes is not None else None
+    takers = model.graph if nodes is None else nodes
+    values = {v.name: v for node in takers for v in needs(node) if v.name in floats}
+    sizing = {
+        name for name, value in values.items() if any(u.role in SIZING for u in uses(model, value, inner))
     }
+    return {name: kind for name, kind in floats.items() if name not in sizing}
+
+
+def _is_float(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind == "f"
 
 
 def region_variations(

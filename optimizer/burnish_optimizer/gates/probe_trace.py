@@ -1,6 +1,6 @@
 """Where the values of an input go: what uses them, through operators that pass them on and into subgraphs."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,10 @@ class Use:
     role: Role
 
 
-def uses(model: ir.Model, value: ir.Value) -> tuple[Use, ...]:
-    """Every role that the values of an input have somewhere."""
+def uses(model: ir.Model, value: ir.Value, within: Container[ir.Node] | None = None) -> tuple[Use, ...]:
+    """Every role that the values of an input have somewhere; `within`: at these nodes of the main graph."""
     found: list[Use] = []
-    for node, position in _reached(model, value):
+    for node, position in _reached(model, value, within):
         role = ROLES.get((op_key(node), position)) or _cast_role(node, value)
         if role is not None:
             found.append(Use(node, position, role))
@@ -83,12 +83,16 @@ def _weight_size(node: ir.Node) -> tuple[int | None, int]:
     return None if wanted is None else wanted * groups, data_axis
 
 
-def _reached(model: ir.Model, value: ir.Value) -> Iterator[tuple[ir.Node, int]]:
+def _reached(
+    model: ir.Model, value: ir.Value, within: Container[ir.Node] | None
+) -> Iterator[tuple[ir.Node, int]]:
     """Breadth first: every node that takes the values, and at which input."""
     waiting, seen = [value], {id(value)}
     while waiting and len(seen) < MAX_VISITED:
         current = waiting.pop(0)
         for use in current.uses():
+            if within is not None and use.node.graph is model.graph and use.node not in within:
+                continue
             yield use.node, use.idx
             following = [v for v in _carried(model, use.node, use.idx) if id(v) not in seen]
             seen.update(map(id, following))

@@ -6,7 +6,7 @@ The search is bounded in runs and in elements, so that its cost is known before 
 deterministic: the same model, samples and seed give the same probes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -36,6 +36,8 @@ __all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probe
 Run = Callable[[Feeds], Feeds]
 
 MOST = 6
+# Probes after the first one stop where all together hold this many elements: a run on large inputs is slow.
+MAX_PROBED_ELEMENTS = 1 << 20
 # A whole search, all runs of the source together; the second bounds its time on large inputs.
 MAX_TRIES = 600
 MAX_TRIED_ELEMENTS = 1 << 26
@@ -52,11 +54,13 @@ class Probe:
     Args:
         name: what they are, for a reader: "batch 2, H 64, W 64, normal".
         axes: by input, the axis that counts the rows of a batch, as far as the free dimensions tell.
+        answers: what the source gave for them when it was tried; empty where it was not.
     """
 
     name: str
     feeds: Feeds
     axes: Mapping[str, int] = field(default_factory=dict)
+    answers: Feeds = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,21 @@ def search_probes(
     refused = ""
     for rank in ranks_to_try(model):
         hunt = _Hunt(Signature.of(model, rank), run, seed, may_be_empty=not fatal)
-        found = tuple(islice(chain(given, hunt.probes()), most))
+        found = tuple(_affordable(islice(chain(given, hunt.probes()), most)))
         if len(found) > len(given):
             return Search(found)
         refused = refused or hunt.refused
     return Search(given, "" if given else f"the source refused every probe: {refused or 'no sizes fit'}")
+
+
+def _affordable(probes: Iterable[Probe]) -> Iterator[Probe]:
+    """As many as are small enough together, the first one always."""
+    held = 0
+    for probe in probes:
+        yield probe
+        held += sum(getattr(array, "size", 0) for array in probe.feeds.values())
+        if held > MAX_PROBED_ELEMENTS:
+            return
 
 
 def _declared_axes(model: ir.Model) -> Mapping[str, int]:
@@ -110,10 +124,10 @@ def _declared_axes(model: ir.Model) -> Mapping[str, int]:
 def _accepted_samples(run: Run, samples: Sequence[Feeds], axes: Mapping[str, int]) -> Iterator[Probe]:
     for number, feeds in enumerate(samples, 1):
         try:
-            run(feeds)
+            answers = run(feeds)
         except Exception:  # noqa: BLE001, S112 - whatever the source refuses, in its many ways, is no probe
             continue
-        yield Probe(f"sample {number}", feeds, axes)
+        yield Probe(f"sample {number}", feeds, axes, answers)
 
 
 def plans(ways: int) -> Iterator[Plan]:
@@ -154,11 +168,12 @@ class _Hunt:
                 return
             branch = plan.variant % ways
             for assignment, filler in self._candidates(plan, branch):
-                feeds = self._accepted(plan, assignment, filler)
-                if feeds is not None:
+                accepted = self._accepted(plan, assignment, filler)
+                if accepted is not None:
+                    feeds, answers = accepted
                     self.good.setdefault(branch, (assignment, filler))
                     axes = row_axes(self.signature.inputs, assignment.rows)
-                    yield Probe(self._name(plan, assignment, filler, feeds), feeds, axes)
+                    yield Probe(self._name(plan, assignment, filler, feeds), feeds, axes, answers)
                     break
 
     def _candidates(self, plan: Plan, branch: int) -> Iterator[tuple[Assignment, Filler]]:
@@ -189,7 +204,8 @@ class _Hunt:
                     ladder = islice(free.ladder(batch, plan.start), FALLBACK_SIZES)
                     yield from ((a, filler) for a in ladder)
 
-    def _accepted(self, plan: Plan, at: Assignment, filler: Filler) -> Feeds | None:
+    def _accepted(self, plan: Plan, at: Assignment, filler: Filler) -> tuple[Feeds, Feeds] | None:
+        """Inputs and the source's answers; None where it refuses them, or they are too many."""
         cost = elements(self.signature.inputs, at.sizes)
         if self.tries >= MAX_TRIES or (self.tries and self.tried_elements + cost > MAX_TRIED_ELEMENTS):
             return None
@@ -198,11 +214,11 @@ class _Hunt:
         try:
             feeds = self.signature.feeds(plan, at, filler, self.seed)
             with np.errstate(all="ignore"):
-                self.run(feeds)
+                answers = self.run(feeds)
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
             self.refused = self.refused or one_line(error, 200)
             return None
-        return feeds
+        return feeds, answers
 
     def _name(self, plan: Plan, at: Assignment, filler: Filler, feeds: Feeds) -> str:
         numbers = plan.style.value if self.signature.has_floats else f"draw {plan.variant + 1}"

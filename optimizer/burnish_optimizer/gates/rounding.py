@@ -61,6 +61,24 @@ def disagreement(found: Array, source: Array, truth: Truth) -> str | None:
         return _not_finite(sides) or _beyond(sides)
 
 
+def no_worse(found: Array, source: Array, exact: Array) -> bool:
+    """Whether the largest error of `found` is about that of the original. Args: exact: in FP64.
+
+    For answers of whole models: their elements share the errors on the way (all classes of a softmax do), so
+    that the bound of single ones, estimated from a few runs, may be too small for many at once.
+    """
+    if (
+        found.dtype != source.dtype
+        or found.dtype.kind != "f"
+        or not (found.shape == source.shape == exact.shape)
+    ):
+        return False
+    error, own = (np.abs(side.astype(np.float64) - exact) for side in (found, source))
+    return bool(
+        np.isfinite(error).all() and np.max(error, initial=0.0) <= NO_WORSE * np.max(own, initial=0.0)
+    )
+
+
 def _not_finite(sides: _Sides) -> str | None:
     """NaN and Inf stay what they are, and appear nowhere else, but for where the original overflows, too."""
     found, source, exact = sides.found, sides.source, sides.truth.value

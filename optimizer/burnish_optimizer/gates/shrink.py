@@ -1,15 +1,19 @@
-"""Smaller images for large regions: FP64 on every pixel of a large one proves no more than on a part.
+"""Parts of large inputs: FP64 on every pixel or every token proves no more than on some of them.
 
 Only rounding passes are tried on parts: what they fuse holds for any size, or is cut from a region that
 does not run on another size, and then the whole is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-LARGE_ELEMENTS = 1 << 15
+import numpy as np
+
+LARGE_ELEMENTS = 1 << 14
 FACTOR = 8
 IMAGE_RANK = 4
+# Of rows and of tokens this many are enough.
+ROWS = 8
 
 
 def elements(feeds: Mapping[str, Any]) -> int:
@@ -17,16 +21,21 @@ def elements(feeds: Mapping[str, Any]) -> int:
     return sum(getattr(value, "size", 0) for value in feeds.values())
 
 
-def shrunk(feeds: Mapping[str, Any]) -> dict[str, Any]:
-    """The upper left corner of every image, an eighth of each side.
+def parts(feeds: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What may do in the place of `feeds`, the smallest first; each with fewer elements.
 
-    Rounded up, so that sizes still belong together: ⌈⌈n / 8⌉ / 2⌉ = ⌈⌈n / 2⌉ / 8⌉.
+    The upper left corner of every image, an eighth of each side, rounded up, so that sizes still belong
+    together: ⌈⌈n / 8⌉ / 2⌉ = ⌈⌈n / 2⌉ / 8⌉; or the first rows and tokens of what has three axes.
     """
-    return {name: _corner(value) for name, value in feeds.items()}
+    for tokens, sides in ((True, FACTOR), (False, FACTOR), (True, 1)):
+        part = {name: _part(value, tokens, sides) for name, value in feeds.items()}
+        if elements(part) < elements(feeds):
+            yield part
 
 
-def _corner(value: Any) -> Any:
-    if getattr(value, "ndim", 0) != IMAGE_RANK:
-        return value
-    height, width = (-(-size // FACTOR) for size in value.shape[2:])
-    return value[:, :, :height, :width].copy()
+def _part(value: Any, tokens: bool, factor: int) -> Any:
+    rank = getattr(value, "ndim", 0)
+    if rank == IMAGE_RANK:
+        height, width = (-(-size // factor) for size in value.shape[2:])
+        return np.ascontiguousarray(value[:, :, :height, :width])
+    return np.ascontiguousarray(value[:, :ROWS]) if tokens and rank == IMAGE_RANK - 1 else value

@@ -70,6 +70,19 @@ def evaluate(
     }
 
 
+def values(model: ir.Model, feeds: Mapping[str, Array], outputs: Collection[str]) -> dict[str, Array]:
+    """Outputs in FP64, without their bounds: a tenth of what `evaluate` costs.
+
+    Raises: NoTruth: an operator that cannot be evaluated, or an output that is no tensor.
+    """
+    trace = Trace(wanted=[v for v in model.graph.outputs if v.name in outputs], bounded=False)
+    found = Run(model, trace).main(feeds)
+    if not all(isinstance(value, Wide) for value in found):
+        raise NoTruth("output", "it is no tensor")
+    named = zip(trace.wanted, found, strict=True)
+    return {of.name or "": value.data for of, value in named if isinstance(value, Wide)}
+
+
 def _is_finite(array: Any) -> bool:
     return not isinstance(array, np.ndarray) or array.dtype.kind != "f" or bool(np.isfinite(array).all())
 

@@ -49,14 +49,28 @@ class Mode(Enum):
 class Trace:
     """What the exact run leaves for the others: constants, results that nothing perturbs, local errors.
 
-    wanted: outputs of the main graph that are asked for.
+    wanted: outputs of the main graph that are asked for.   bounded: whether errors are asked for, too.
     """
 
     wanted: list[ir.Value]
+    bounded: bool = True
     constants: dict[ir.Value, Wide] = field(default_factory=dict)
     results: dict[Path, list[Datum]] = field(default_factory=dict)
     errors: dict[Path, list[Any]] = field(default_factory=dict)
     signs: Signs = field(default_factory=Signs)
+    _needed: tuple[list[ir.Node], set[ir.Value]] | None = None
+
+    def needed(self, graph: ir.Graph | ir.Function) -> tuple[list[ir.Node], set[ir.Value]]:
+        """Nodes of the main graph that the wanted outputs depend on, in order, and all that these take."""
+        if self._needed is None:
+            reached: set[ir.Value] = set(self.wanted)
+            kept = []
+            for node in reversed(list(graph)):
+                if reached.intersection(node.outputs):
+                    reached.update(value for value in _read(node) if value is not None)
+                    kept.append(node)
+            self._needed = (kept[::-1], reached)
+        return self._needed
 
 
 @dataclass
@@ -88,26 +102,19 @@ class Run:
         Args: path: which of all the times that this graph runs.
         """
         self.values.update(zip(graph.inputs, given, strict=False))
+        nodes, taken = self.trace.needed(graph) if graph is self.model.graph else (list(graph), None)
         for value in graph.initializers.values() if isinstance(graph, ir.Graph) else ():
-            if value not in self.values or not value.is_graph_input():
+            if (value not in self.values or not value.is_graph_input()) and (taken is None or value in taken):
                 self.values[value] = self._constant(value)
-        for node in self._needed(graph) if graph is self.model.graph else graph:
+        for node in nodes:
             outputs = self._node(node, bound, (*path, id(node)))
             self.values.update(zip(node.outputs, outputs, strict=False))
         return [self.values.get(value) for value in graph.outputs]
 
-    def _needed(self, graph: ir.Graph) -> list[ir.Node]:
-        """Nodes that the wanted outputs depend on, in order."""
-        reached: set[ir.Value] = set(self.trace.wanted)
-        kept = []
-        for node in reversed(list(graph)):
-            if reached.intersection(node.outputs):
-                reached.update(value for value in _read(node) if value is not None)
-                kept.append(node)
-        return kept[::-1]
-
     def _input(self, value: ir.Value, feeds: Mapping[str, Any]) -> Datum:
         name = value.name or ""
+        if value not in self.trace.needed(self.model.graph)[1]:
+            return None
         if name not in feeds and value.const_value is not None:
             return self._constant(value)
         array = feeds.get(name)
@@ -168,6 +175,8 @@ class Run:
         if self.mode is Mode.TRUTH:
             floats = [t if t is not None and is_float(t) else None for t in types]
             bare = [_bare(value) for value in made]
+            if not self.trace.bounded:
+                return made
             self.trace.results[path] = made
             self.trace.errors[path] = _with_flushing(local_errors(call, bare, floats, kernel), bare, floats)
             return made

@@ -1,0 +1,187 @@
+"""Runs changed regions beside what they were: on captured values, and on variations of them."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from burnish_engine.errors import one_line
+from burnish_engine.report import Guarantee
+from burnish_optimizer.errors import NoTruth
+from burnish_optimizer.gates import cut as cuts
+from burnish_optimizer.gates.cut import Cut
+from burnish_optimizer.gates.diff import Region
+from burnish_optimizer.gates.equality import difference
+from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.extract import cut_names, model_of
+from burnish_optimizer.gates.kin import Kin, by_output
+from burnish_optimizer.gates.narrowing import narrowed
+from burnish_optimizer.gates.probes import region_variations, varied_floats
+from burnish_optimizer.gates.rounding import disagreement
+from burnish_optimizer.gates.shrink import LARGE_ELEMENTS, elements, parts
+from burnish_optimizer.gates.view import View
+from burnish_optimizer.ingest.weights import find_in
+from burnish_optimizer.reference.fp64 import evaluate
+
+VARIATIONS = 6
+Failures = dict[Region | str, str]
+
+
+@dataclass
+class Sides:
+    """A model before and after a pass, and how its regions are compared.
+
+    Args: kin: what FP64 said so far.   trials: inputs that were tried so far.
+    """
+
+    models: tuple[ir.Model, ir.Model]
+    views: tuple[View, View]
+    guarantee: Guarantee
+    base: Path | None = None
+    threads: int = 1
+    seed: int = 0
+    kin: Kin = field(default_factory=Kin)
+    trials: int = 0
+
+    def compare(self, chunk: Sequence[Cut], captured: Sequence[dict[str, Any]]) -> Failures:
+        """Regions that differ with their evidence; the key "" where it cannot be told which."""
+        at_cut = captured[0] if captured else {}
+        return self._narrowed(chunk, at_cut) or _Beside(self, chunk, at_cut).compare(captured)
+
+    def _narrowed(self, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> Failures:
+        """Regions that compute in a narrower type: numbers need not show it, see `gates/narrowing.py`."""
+        old, new = self.views
+        told: Failures = {}
+        for one in chunk:
+            fed = [at_cut[name] for name in cut_names(old, one.before) if _is_float(at_cut.get(name))]
+            kinds = {ir.DataType.from_numpy(array.dtype) for array in fed}
+            why = narrowed([old.nodes[k] for k in one.before], [new.nodes[k] for k in one.after], kinds)
+            if why:
+                told[one.region] = f"captured values: the rewritten part {why}"
+        return told
+
+
+class _Beside:
+    """Some regions as two models, one of each side."""
+
+    def __init__(self, sides: Sides, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> None:
+        self._sides, self._chunk = sides, chunk
+        names = cuts.outputs(chunk)
+        keys = ({k for c in chunk for k in c.before}, {k for c in chunk for k in c.after})
+        self._protos = [
+            model_of(m, v, chosen, names, at_cut)
+            for m, v, chosen in zip(sides.models, sides.views, keys, strict=True)
+        ]
+
+    def compare(self, captured: Sequence[dict[str, Any]]) -> Failures:
+        base, threads = self._sides.base, self._sides.threads
+        source = Executable(self._protos[0], base, threads)
+        try:
+            found = Executable(self._protos[1], base, threads)
+        except Exception as error:  # noqa: BLE001 - whatever makes it invalid
+            why = f"captured values: ONNX Runtime refuses the rewritten part: {one_line(error)}"
+            return {_only(self._chunk): why}
+        before = self._sides.trials
+        for name, feeds in self._trials(self._bounded(captured, source)):
+            failed = self._try((source, found), name, feeds)
+            if failed:
+                return failed
+        tried = self._sides.trials > before
+        return {} if tried else {_only(self._chunk): "captured values: the part itself runs on none of them"}
+
+    @cached_property
+    def _region(self) -> ir.Model:
+        """What was, as one model."""
+        return _region_model(self._protos[0], self._sides.base)
+
+    @cached_property
+    def _kinds(self) -> dict[str, Hashable]:
+        return by_output(self._chunk, self._sides.views)
+
+    def _bounded(self, captured: Sequence[dict[str, Any]], source: Executable) -> Sequence[dict[str, Any]]:
+        """For rounding passes: in part where that is much and the region runs on it."""
+        if self._sides.guarantee is Guarantee.EXACT or elements(captured[0]) <= LARGE_ELEMENTS:
+            return captured
+        return [next((part for part in parts(captured[0]) if _runs(source, part)), captured[0])]
+
+    def _trials(self, captured: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for number, feeds in enumerate(captured):
+            yield f"captured values of probe {number + 1}", feeds
+        model, side = self._sides.models[0], self._sides.views[0]
+        nodes = [side.nodes[key] for cut in self._chunk for key in cut.before]
+        floats = varied_floats(model, captured[0], nodes)
+        varied = region_variations(captured[0], floats, self._sides.seed, VARIATIONS + 1)
+        yield from islice(varied, 1, None)
+
+    def _try(self, pair: tuple[Executable, Executable], name: str, feeds: dict[str, Any]) -> Failures:
+        try:
+            expected = pair[0].run(feeds)
+        except Exception:  # noqa: BLE001 - what the source itself refuses is no legal input
+            return {}
+        self._sides.trials += 1
+        try:
+            found = pair[1].run(feeds)
+        except Exception as error:  # noqa: BLE001 - whatever breaks it
+            return {_only(self._chunk): f"{name}: the rewritten part fails: {one_line(error)}"}
+        said = self._differences(found, expected, name, feeds)
+        return {c.region: f"{name}: {said[o]}" for c in self._chunk for o in c.region.outputs if o in said}
+
+    def _differences(
+        self, found: dict[str, Any], expected: dict[str, Any], trial: str, feeds: dict[str, Any]
+    ) -> dict[str, str]:
+        differing = {n: s for n in expected if (s := difference(found[n], expected[n]))}
+        if not differing or self._sides.guarantee is Guarantee.EXACT:
+            return {n: f"{n}: {s}" for n, s in differing.items()}
+        kin = self._sides.kin
+        what = {name: (self._kinds[name], trial) for name in differing}
+        first = set(kin.to_ask(what, found))
+        said = self._disagreements(first, found, expected, what, feeds)
+        rest = {n for n in differing if n not in first and not kin.explains(what[n], found[n], expected[n])}
+        return said | self._disagreements(rest, found, expected, what, feeds)
+
+    def _disagreements(
+        self,
+        names: set[str],
+        found: dict[str, Any],
+        expected: dict[str, Any],
+        what: Mapping[str, Hashable],
+        feeds: dict[str, Any],
+    ) -> dict[str, str]:
+        """Outputs that are further from FP64 than rounding explains."""
+        if not names:
+            return {}
+        try:
+            truth = evaluate(self._region, feeds, names)
+        except NoTruth as error:
+            return {n: f"{n}: no FP64 truth: {error.found}" for n in names}
+        told = {n: disagreement(found[n], expected[n], truth[n]) for n in names}
+        for name in (n for n in names if told[n] is None):
+            self._sides.kin.learn(what[name], truth[name], found[name], expected[name])
+        return {n: f"{n}: {s}" for n, s in told.items() if s}
+
+
+def _region_model(proto: onnx.ModelProto, base: Path | None) -> ir.Model:
+    model = ir.from_proto(proto)
+    return model if base is None else find_in(model, base)
+
+
+def _runs(session: Executable, feeds: dict[str, Any]) -> bool:
+    try:
+        session.run(feeds)
+    except Exception:  # noqa: BLE001 - a region of one size alone
+        return False
+    return True
+
+
+def _is_float(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind == "f"
+
+
+def _only(chunk: Sequence[Cut]) -> Region | str:
+    return chunk[0].region if len(chunk) == 1 else ""

@@ -1,0 +1,111 @@
+"""Changes of the same kind: the same expression made into the same other one, apart from large weights.
+
+94 HardSwish in a model are one question. FP64 is asked of a few of them on each trial; from what it allows
+those, relative to the size of their answers, follows how far the others may move. One that moves further is
+asked about itself, so nothing fails by the short cut.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from burnish_optimizer.gates.cut import Cut
+from burnish_optimizer.gates.same import content, definition, plain
+from burnish_optimizer.gates.view import View
+from burnish_optimizer.reference.fp64 import Truth
+
+# Constants of more elements are weights: every region has its own.
+SMALL_ELEMENTS = 32
+ASKED = 2
+# Kin round to other figures: this many times as far as those that FP64 was asked about.
+SPREAD = 8.0
+# An answer of about this many elements is enough to see an error in, and cheap.
+WANTED_ELEMENTS = 4096
+
+
+def kind(cut: Cut, before: View, after: View) -> Hashable:
+    """Equal for cuts that hold the same nodes, wired alike, with the same small constants."""
+    names: dict[str, int] = {}
+    return tuple(
+        tuple(_node(key, side, names) for key in sorted(keys, key=side.places.__getitem__))
+        for side, keys in ((before, cut.before), (after, cut.after))
+    )
+
+
+def _node(key: str, side: View, names: dict[str, int]) -> Hashable:
+    node = side.nodes[key]
+    inputs = tuple(None if v is None else _value(v.name or "", side, names) for v in node.inputs)
+    outputs = tuple(names.setdefault(v.name or "", len(names)) for v in node.outputs)
+    return (
+        definition(node, side),
+        inputs,
+        outputs,
+        tuple((n, plain(a)) for n, a in sorted(node.attributes.items())),
+    )
+
+
+def _value(name: str, side: View, names: dict[str, int]) -> Hashable:
+    tensor = side.constants.get(name)
+    if tensor is None:
+        return names.setdefault(name, len(names))
+    if tensor.size <= SMALL_ELEMENTS:
+        return content(tensor)
+    return tensor.dtype, len(tensor.shape)
+
+
+@dataclass
+class Kin:
+    """What FP64 said of some regions, by kind and trial: the farthest that rounding may move the others.
+
+    allowed: relative to the largest number of an answer.
+    """
+
+    allowed: dict[Hashable, list[float]] = field(default_factory=dict)
+
+    def to_ask(self, outputs: Mapping[str, Hashable], found: Mapping[str, Any]) -> Iterator[str]:
+        """The outputs that FP64 must be asked about first. Args: outputs: what they are, by name."""
+        open_places: dict[Hashable, int] = {}
+        for name in sorted(outputs, key=lambda n: _distance(found[n])):
+            what = outputs[name]
+            left = open_places.setdefault(what, ASKED - len(self.allowed.get(what, ())))
+            if left > 0:
+                open_places[what] = left - 1
+                yield name
+
+    def learn(self, what: Hashable, truth: Truth, found: Any, expected: Any) -> None:
+        """An answer of this kind held: others may move as far as its bound, a few times as far as it did."""
+        known = np.isfinite(truth.value) & np.isfinite(truth.error)
+        largest = float(np.max(np.abs(truth.value[known]), initial=0.0))
+        bound = float(np.max(truth.error[known], initial=0.0))
+        limit = min(bound / largest if largest else 0.0, SPREAD * _moved(found, expected))
+        self.allowed.setdefault(what, []).append(limit)
+
+    def explains(self, what: Hashable, found: Any, expected: Any) -> bool:
+        """Whether an answer moved no further than its kin may."""
+        limits = self.allowed.get(what)
+        return limits is not None and _moved(found, expected) <= min(limits)
+
+
+def _distance(array: Any) -> float:
+    return abs(float(np.log((getattr(array, "size", 0) + 1) / WANTED_ELEMENTS)))
+
+
+def _moved(found: Any, expected: Any) -> float:
+    """Largest difference, relative to the largest number; infinite where there is no telling."""
+    if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f" or found.shape != expected.shape:
+        return np.inf
+    finite = np.isfinite(expected)
+    if found.dtype != expected.dtype or not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
+        return np.inf
+    wide = expected[finite].astype(np.float64)
+    largest = float(np.max(np.abs(wide), initial=0.0))
+    worst = float(np.max(np.abs(found[finite] - wide), initial=0.0))
+    return (worst / largest if largest else np.inf) if np.isfinite(worst) else np.inf
+
+
+def by_output(chunk: Sequence[Cut], sides: tuple[View, View]) -> dict[str, Hashable]:
+    """What each output of these cuts is: the kind of its region and its place in it."""
+    kinds = [(cut, kind(cut, *sides)) for cut in chunk]
+    return {name: (what, n) for cut, what in kinds for n, name in enumerate(cut.region.outputs)}

@@ -1,0 +1,73 @@
+"""A model as gates read it: nodes by the names of what they make, constants, who takes what."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from burnish_optimizer.rewrite.values import STANDARD, site_name
+from burnish_optimizer.rewrite.walk import subgraphs
+
+
+@dataclass
+class View:
+    """One side: top-level nodes by output name, constants by name, who uses what, nodes' places in order."""
+
+    graph: ir.Graph
+    nodes: dict[str, ir.Node] = field(default_factory=dict)
+    producers: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, ir.TensorProtocol] = field(default_factory=dict)
+    inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    opsets: dict[str, int] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the graph's outputs."""
+        return tuple(v.name or "" for v in self.graph.outputs)
+
+
+def view(model: ir.Model) -> View:
+    """Index the main graph; `Constant` nodes count as constants."""
+    made = View(model.graph, opsets=dict(model.opset_imports))
+    overridable = {v.name for v in model.graph.inputs}
+    for name, value in model.graph.initializers.items():
+        if value.const_value is not None and name not in overridable:
+            made.constants[name] = value.const_value
+    for node in model.graph:
+        tensor = constant_of(node)
+        if tensor is not None:
+            made.constants[node.outputs[0].name or ""] = tensor
+            continue
+        key = key_of(node)
+        made.places[key] = len(made.nodes)
+        made.nodes[key] = node
+        made.inputs[key] = tuple(dict.fromkeys(used_names(node)))
+        made.producers.update({v.name: key for v in node.outputs if v.name})
+    return made
+
+
+def key_of(node: ir.Node) -> str:
+    """A node's identity: its first named output."""
+    return site_name(node) or node.name or f"node-{id(node)}"
+
+
+def used_names(node: ir.Node) -> Iterator[str]:
+    """Names of the values of the outer graph that a node takes, those its subgraphs capture included."""
+    yield from (v.name for v in node.inputs if v is not None and v.name)
+    for graph in subgraphs(node):
+        inner = {v.name for v in graph.inputs} | set(graph.initializers)
+        for child in graph:
+            yield from (name for name in used_names(child) if name not in inner)
+            inner |= {v.name for v in child.outputs}
+        yield from (v.name for v in graph.outputs if v.name and v.name not in inner)
+
+
+def constant_of(node: ir.Node) -> ir.TensorProtocol | None:
+    """The tensor that a `Constant` node holds; None where it is none."""
+    if node.op_type != "Constant" or node.domain not in STANDARD:
+        return None
+    value = node.attributes.get("value")
+    if value is not None and value.type == ir.AttributeType.TENSOR and not value.is_ref():
+        return value.value  # type: ignore[no-any-return] # (checked against a protocol, `as_tensor` is slow)
+    return ir.convenience.get_const_tensor(node.outputs[0])
