@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -219,25 +220,26 @@ def test_no_request_is_lost_while_the_server_goes_away(tmp_path: Path) -> None:
     As endpoints and load balancers do: whoever connects in the very moment in which a port closes is
     reset by the kernel, whatever a server does. Until long after it said "not ready" all are answered.
     """
-    with running_server(str(write_adder(tmp_path / "engine")), drain_seconds=4) as running:
+    with running_server(str(write_adder(tmp_path / "engine")), drain_seconds=10) as running:
         running.logged("ready")
-        url, codes, warned = f"{running.url}/v2/models/tiny", [], []
+        url, codes, warned = f"{running.url}/v2/models/tiny", [], threading.Event()
 
         def ask() -> None:
-            while not warned:
+            while not warned.is_set():
                 codes.append(httpx.get(url).status_code)
+
+        def until_answered(count: int) -> None:
+            while len(codes) < count and not any(future.done() for future in asked):
+                time.sleep(0.01)
 
         with ThreadPoolExecutor(2) as threads:
             asked = [threads.submit(ask) for _ in range(2)]
-            while len(codes) < 20:
-                pass
+            until_answered(20)
             running.terminate()
             while httpx.get(f"{running.url}/v2/health/ready").status_code == 200:
-                pass
-            answered = len(codes)
-            while len(codes) < answered + 5:
-                pass
-            warned.append(True)
+                time.sleep(0.01)
+            until_answered(len(codes) + 5)
+            warned.set()
             for future in asked:
                 future.result(timeout=60)
         assert running.exit_code() == 0

@@ -1,6 +1,7 @@
 """Values inside a model, as it computes them on the probes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.miniature import without_sizes
 
 KEPT_BYTES = 192 << 20
+# Where all inner values take no more than this, one run captures them all.
+ALL_BYTES = 32 << 20
+# An element's size, as a rule.
+WIDTH_BYTES = 4
 
 
 class Captures:
@@ -32,8 +37,11 @@ class Captures:
         self._source, self._base, self._threads, self._declared = source, base, threads, declared
         self._feeds = feeds
         self._kept: list[dict[str, Any]] = [dict(given) for given in feeds]
-        self._in_source = {v.name for node in source.graph for v in node.outputs if v.name}
+        self._in_source = {
+            v.name for node in source.graph if node.op_type != "Constant" for v in node.outputs if v.name
+        }
         self._proto: onnx.ModelProto | None = None
+        self._asked = False
 
     def values(self, model: ir.Model, names: Iterable[str]) -> list[dict[str, Any]]:
         """For each probe, the named values of `model`.
@@ -41,6 +49,7 @@ class Captures:
         Raises: whatever ONNX Runtime raises: the model does not run with these values as outputs.
         """
         wanted = sorted(set(names))
+        self._all_at_once()
         given_outside = {v.name for v in model.graph.inputs}
         held = [kept for _, kept in self._affordable()]
         missing = [n for n in wanted if n not in given_outside and any(n not in kept for kept in held)]
@@ -51,6 +60,29 @@ class Captures:
         self._run(ir.serde.serialize_model(model) if others else None, others)
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
         return whole[: max(1, sum(1 for _ in self._affordable()))]
+
+    def _all_at_once(self) -> None:
+        """The first time: everything that the source computes, where that is little."""
+        if self._asked:
+            return
+        self._asked = True
+        with suppress(Exception):  # values that have no shape: they are captured one by one
+            if self._size_bytes() <= ALL_BYTES:
+                self._run(self._source_proto(), sorted(self._in_source))
+
+    def _size_bytes(self) -> int:
+        """What all values take on the first probe."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self._source_proto())
+        del proto.graph.output[:]
+        for name in self._in_source:
+            proto.graph.node.add(op_type="Size", input=[name], output=[f"{name}/burnish-size"])
+            proto.graph.output.add(name=f"{name}/burnish-size")
+        session = Executable(self._sized(proto), self._base, self._threads)
+        return WIDTH_BYTES * sum(int(size) for size in session.run(self._feeds[0]).values())
+
+    def _sized(self, proto: onnx.ModelProto) -> onnx.ModelProto:
+        return proto if self._declared else without_sizes(proto)
 
     def _source_proto(self) -> onnx.ModelProto:
         if self._proto is None:
@@ -63,7 +95,7 @@ class Captures:
             return
         del proto.graph.output[:]
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        session = Executable(proto if self._declared else without_sizes(proto), self._base, self._threads)
+        session = Executable(self._sized(proto), self._base, self._threads)
         for given, kept in self._affordable():
             kept.update(session.run(given, names))
 

@@ -19,8 +19,8 @@ from burnish_optimizer.ingest.feeds import Feeds
 # Multiples of 32, the stride of most networks for images; 3 × 3 values are left behind it at 96.
 SIDES = (96, 128, 64, 192)
 # Below this many elements the declared sizes cost little.
-SMALL_ELEMENTS = 1 << 14
-LEAST_RANK = 3
+SMALL_ELEMENTS = 1 << 10
+LEAST_RANK = 2
 
 
 def miniature(model: ir.Model, feeds: Mapping[str, Any], base: Path | None = None) -> Feeds | None:
