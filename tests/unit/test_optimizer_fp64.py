@@ -267,3 +267,11 @@ def test_what_cannot_be_evaluated_is_said(body, why):
     model = ir.from_proto(region(" ".join(reversed(body.split("  "))), X))
     with pytest.raises(NoTruth, match=why):
         evaluate(model, {"x": normal(0, 5000, 24)})
+
+
+@pytest.mark.parametrize("options", ['auto_pad = "SAME_UPPER", ', "ceil_mode = 1, "])
+def test_rare_variants_are_left_to_the_reference_implementation(options):
+    body = f"y = AveragePool<{options}kernel_shape = [2, 2], strides = [2, 2]>(x)"
+    net = region(body, "(float[1,1,5,5] x) => (float[A,B,C,D] y)")
+    x = {"x": np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)}
+    np.testing.assert_allclose(truths(net, x)["y"].value, answers(net, x)["y"])

@@ -30,6 +30,8 @@ from burnish_optimizer.ingest.weights import find_in
 from burnish_optimizer.reference.fp64 import evaluate
 
 VARIATIONS = 6
+# Regions of a kind that FP64 is asked about: on captured values, and on each variation of them.
+ASKED_CAPTURED, ASKED_VARIED = 2, 1
 Failures = dict[Region | str, str]
 
 
@@ -140,7 +142,8 @@ class _Beside:
             return {n: f"{n}: {s}" for n, s in differing.items()}
         kin = self._sides.kin
         what = {name: (self._kinds[name], trial) for name in differing}
-        first = set(kin.to_ask(what, found))
+        asked = ASKED_CAPTURED if trial.startswith("captured") else ASKED_VARIED
+        first = set(kin.to_ask(what, found, asked))
         said = self._disagreements(first, found, expected, what, feeds)
         rest = {n for n in differing if n not in first and not kin.explains(what[n], found[n], expected[n])}
         return said | self._disagreements(rest, found, expected, what, feeds)

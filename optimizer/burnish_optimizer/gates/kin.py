@@ -18,7 +18,6 @@ from burnish_optimizer.reference.fp64 import Truth
 
 # Constants of more elements are weights: every region has its own.
 SMALL_ELEMENTS = 32
-ASKED = 2
 # Kin round to other figures: this many times as far as those that FP64 was asked about.
 SPREAD = 8.0
 # An answer of about this many elements is enough to see an error in, and cheap.
@@ -64,12 +63,15 @@ class Kin:
 
     allowed: dict[Hashable, list[float]] = field(default_factory=dict)
 
-    def to_ask(self, outputs: Mapping[str, Hashable], found: Mapping[str, Any]) -> Iterator[str]:
-        """The outputs that FP64 must be asked about first. Args: outputs: what they are, by name."""
+    def to_ask(self, outputs: Mapping[str, Hashable], found: Mapping[str, Any], most: int) -> Iterator[str]:
+        """The outputs that FP64 must be asked about first.
+
+        Args: outputs: what they are, by name.   most: how many of a kind.
+        """
         open_places: dict[Hashable, int] = {}
         for name in sorted(outputs, key=lambda n: _distance(found[n])):
             what = outputs[name]
-            left = open_places.setdefault(what, ASKED - len(self.allowed.get(what, ())))
+            left = open_places.setdefault(what, most - len(self.allowed.get(what, ())))
             if left > 0:
                 open_places[what] = left - 1
                 yield name

@@ -1,6 +1,6 @@
 """One evaluation of a model in FP64: node by node, exactly, as its own types would store it, or perturbed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -58,10 +58,12 @@ class Trace:
     results: dict[Path, list[Datum]] = field(default_factory=dict)
     errors: dict[Path, list[Any]] = field(default_factory=dict)
     signs: Signs = field(default_factory=Signs)
-    _needed: tuple[list[ir.Node], set[ir.Value]] | None = None
+    types: dict[Path, list[DType | None]] = field(default_factory=dict)
+    versions: dict[ir.Node, int] = field(default_factory=dict)
+    _needed: "Needed | None" = None
 
-    def needed(self, graph: ir.Graph | ir.Function) -> tuple[list[ir.Node], set[ir.Value]]:
-        """Nodes of the main graph that the wanted outputs depend on, in order, and all that these take."""
+    def needed(self, graph: ir.Graph) -> "Needed":
+        """What the wanted outputs need of the main graph."""
         if self._needed is None:
             reached: set[ir.Value] = set(self.wanted)
             kept = []
@@ -69,8 +71,18 @@ class Trace:
                 if reached.intersection(node.outputs):
                     reached.update(value for value in _read(node) if value is not None)
                     kept.append(node)
-            self._needed = (kept[::-1], reached)
+            initializers = [value for value in graph.initializers.values() if value in reached]
+            self._needed = Needed(kept[::-1], initializers, reached)
         return self._needed
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Nodes in order, the initializers among `values`, and all values that the nodes take or make."""
+
+    nodes: list[ir.Node]
+    initializers: list[ir.Value]
+    values: set[ir.Value]
 
 
 @dataclass
@@ -102,9 +114,13 @@ class Run:
         Args: path: which of all the times that this graph runs.
         """
         self.values.update(zip(graph.inputs, given, strict=False))
-        nodes, taken = self.trace.needed(graph) if graph is self.model.graph else (list(graph), None)
-        for value in graph.initializers.values() if isinstance(graph, ir.Graph) else ():
-            if (value not in self.values or not value.is_graph_input()) and (taken is None or value in taken):
+        initializers: Iterable[ir.Value] = graph.initializers.values() if isinstance(graph, ir.Graph) else ()
+        nodes: Iterable[ir.Node] = graph
+        if graph is self.model.graph:
+            needed = self.trace.needed(self.model.graph)
+            nodes, initializers = needed.nodes, needed.initializers
+        for value in initializers:
+            if value not in self.values or not value.is_graph_input():
                 self.values[value] = self._constant(value)
         for node in nodes:
             outputs = self._node(node, bound, (*path, id(node)))
@@ -113,7 +129,7 @@ class Run:
 
     def _input(self, value: ir.Value, feeds: Mapping[str, Any]) -> Datum:
         name = value.name or ""
-        if value not in self.trace.needed(self.model.graph)[1]:
+        if value not in self.trace.needed(self.model.graph).values:
             return None
         if name not in feeds and value.const_value is not None:
             return self._constant(value)
@@ -147,7 +163,9 @@ class Run:
         return self._computed(call, _kernel(key), path)
 
     def _call(self, node: ir.Node, bound: Mapping[str, ir.Attr], path: Path) -> Call:
-        version = node.version or _version(self.model, node)
+        if node not in self.trace.versions:
+            self.trace.versions[node] = node.version or _version(self.model, node)
+        version = self.trace.versions[node]
         inputs = tuple(None if v is None else self.values.get(v) for v in node.inputs)
         data = tuple(_bare(value) for value in inputs)
         steps = iter(range(1 << 62))
@@ -167,9 +185,9 @@ class Run:
         return self.graph(function, given, attributes, path)
 
     def _computed(self, call: Call, kernel: Kernel, path: Path) -> Sequence[Datum]:
-        named = fp64_basic.target_type(call)
         found = list(kernel(call))[: len(call.node.outputs)]
-        types = _types(call, found, named)
+        types = self.trace.types.get(path) or _types(call, found, fp64_basic.target_type(call))
+        self.trace.types[path] = types
         moved = _any_perturbed(call.inputs)
         made = [_wrap(y, t, moved) for y, t in zip(found, types, strict=True)]
         if self.mode is Mode.TRUTH:

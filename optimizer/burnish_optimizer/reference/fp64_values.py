@@ -31,11 +31,11 @@ class Wide:
 Datum = Wide | None | list[Any]
 
 
-@cache
 class LeftToReference(Exception):
     """A rare variant of an operator, which our kernel leaves to the one of `onnx.reference`."""
 
 
+@cache
 def is_float(dtype: DType) -> bool:
     """Whether numbers of this type are rounded: IEEE types, bfloat16 and float8."""
     if dtype.kind == "f":
