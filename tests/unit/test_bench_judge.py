@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from burnish_bench import judge as module
 from burnish_bench.counting import Nodes, count
-from burnish_bench.judge import difference, judge
+from burnish_bench.judge import difference, judge, within_own
 from burnish_bench.worker import serve
 from support.onnx_suites import reseed
 
@@ -60,6 +61,43 @@ def test_answers_differ_in_numbers_nans_shapes_and_types(other: object) -> None:
     expected = np.array([1, 2, np.nan], np.float32)
     assert difference(expected, other)
     assert not difference(expected, expected.copy())
+
+
+# Answers of the text detector's last Sigmoid, which come in steps of 2^-24.
+SMALL = np.array([6.109476089477539e-06, 6.5267086029052734e-06, 6e-05] * 50, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("found", "moved", "right"),
+    [
+        (SMALL + np.float32(1.79e-7), SMALL - np.float32(1.79e-7), False),  # beyond RTOL of the largest
+        (SMALL + np.float32(5e-8), SMALL - np.float32(4e-8), True),
+        (SMALL + np.float32(5e-8), SMALL, False),
+        (SMALL + np.float32(5e-8), None, False),
+        (np.where(SMALL > 1e-5, np.float32(np.nan), SMALL), SMALL, False),
+        (SMALL[:9], SMALL, False),
+    ],
+)
+def test_a_tool_may_move_answers_as_far_as_onnxruntime_does(
+    found: object, moved: object, right: bool
+) -> None:
+    assert within_own(SMALL, found, moved) is right
+
+
+@pytest.mark.parametrize(("moves", "verdict"), [(1.7e-7, "ok"), (0.0, "wrong")])
+def test_the_yardstick_is_asked_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: float, verdict: str
+) -> None:
+    source = on_disk(tmp_path / "source", model([helper.make_node("Relu", ["x"], ["y"])]))
+    answers = np.array([6.1e-6] * 99 + [7.7e-3], np.float32)
+
+    def execute(path: Path, folder: str, *, optimized: bool = False) -> dict[str, object]:
+        return {"y": answers + np.float32(moves if optimized else 1.8e-7 if "output" in path.parts else 0)}
+
+    output = on_disk(tmp_path / "output", model([helper.make_node("Relu", ["x"], ["y"])]))
+    monkeypatch.setattr(module, "execute", execute)
+    request = {"source": str(source), "output": str(output), "folder": str(source.parent)}
+    assert judge(request)["verdict"] == verdict
 
 
 def test_nodes_of_subgraphs_count() -> None:

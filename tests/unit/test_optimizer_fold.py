@@ -8,7 +8,7 @@ from burnish_engine.report import Guarantee
 from burnish_optimizer.passes.cleanup import CLEANUP, FOLDING
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.fold import fold_constants
-from burnish_optimizer.rewrite.shapes import dims, infer, same_shape
+from burnish_optimizer.rewrite.shapes import dims, forget_symbols, infer, same_shape
 from burnish_optimizer.rewrite.shapes_content import Content, content
 from burnish_optimizer.targets.kernels import PORTABLE
 from support.exact import check, operators, parse, rewritten
@@ -276,3 +276,14 @@ def test_stale_shapes_are_forgotten_and_the_signature_stays():
     assert dims(y) == ("Q", 3)
     unknown = ir.Value(name="u", shape=ir.Shape([None, 3]))
     assert not same_shape(unknown, unknown)
+
+
+def test_symbols_that_inference_made_up_are_forgotten_and_those_of_the_signature_stay():
+    proto = parse("(float[N,4] x) => (int64[1,Q] y)", "r = Relu(x) n = NonZero(r) m = Neg(n) y = Abs(m)")
+    model = ir.from_proto(proto)
+    assert infer(model)
+    r, n, m, y = (node.outputs[0] for node in model.graph)
+    assert dims(n) == dims(m)
+    assert isinstance(dims(n)[1], str)
+    forget_symbols(model)
+    assert [dims(value) for value in (r, n, m, y)] == [("N", 4), (2, None), (2, None), (1, "Q")]

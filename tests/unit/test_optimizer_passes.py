@@ -149,3 +149,15 @@ class TestFiles:
         feeds = {name: np.ones((2, *nets.SHAPE), np.float32) for name in session.inputs}
         found = session.run(feeds)[session.outputs[0]]
         return np.round(found, 4).tolist()
+
+
+def test_the_file_names_no_dimension_that_inference_made_up(tmp_path):
+    body = "a = Identity(x) r = Relu(a) n = NonZero(r) m = Neg(n) y = Abs(m)"
+    text = f'<ir_version: 9, opset_import: ["" : 17]> g (float[N,4] x) => (int64[2,Q] y) {{ {body} }}'
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    (tmp_path / "work").mkdir()
+    done = rewrite_file(RewriteJob(tmp_path / "net.onnx", tmp_path / "out.onnx", tmp_path / "work"))
+    assert done.changed
+    shapes = [v.type.tensor_type.shape.dim for v in onnx.load(done.output).graph.value_info]
+    assert shapes
+    assert {dim.dim_param for dims in shapes for dim in dims} <= {"", "N"}

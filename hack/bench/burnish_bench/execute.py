@@ -16,9 +16,9 @@ FATAL_ONLY = 4
 PLAIN = frozenset(np.dtype(letter).name for letter in "?bBhHiIlLefdFD")
 
 
-def execute(path: Path, folder: str) -> dict[str, Any]:
-    """Outputs by name, with every graph optimization disabled, on one thread."""
-    session = load(path, optimized=False)
+def execute(path: Path, folder: str, *, optimized: bool = False) -> dict[str, Any]:
+    """Outputs by name, on one thread, with every graph optimization disabled or as ONNX Runtime has them."""
+    session = load(path, optimized=optimized)
     names = [each.name for each in session.get_outputs()]
     feeds = feeds_of(session, Path(folder))
     if not any(_is_narrow(value) for value in feeds.values()):

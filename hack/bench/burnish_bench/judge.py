@@ -1,5 +1,9 @@
 """Is a rewritten model still the same? Source and output run by ONNX Runtime, all optimizations disabled.
 
+No tool is held to more than ONNX Runtime's own default optimization of the source keeps. The text detector
+ends in a Sigmoid that ONNX Runtime computes in steps of 2^-24, with answers of 1e-5: its optimization moves
+two of 102,400 by three steps, more than an element's own bound grants, and FP64 finds both equally near.
+
 Runs inside a worker: what breaks ONNX Runtime breaks the judge's process, and is told as that.
 """
 
@@ -16,6 +20,9 @@ from burnish_bench.execute import execute
 RTOL, ATOL = 1e-3, 1e-7  # what ONNX's own backend tests grant
 STEPS = 2  # rounding steps of a narrow element type (float16 …), where they are more than that
 SPREAD = 64 * 2**-23  # of the largest answer: rewrites reorder sums in float32
+# The largest of 100 errors or more is more than twice that of as many others in 0.02 % of draws (normal, by
+# simulation): both are roundings of one function.
+DRAW = 2
 Request = dict[str, Any]
 
 
@@ -56,10 +63,35 @@ def _compare(source: Path, output: Path, folder: str, truth: Any, again: Any) ->
         return "wrong", f"outputs {list(found)}, expected {list(truth)}"
     for name, expected in truth.items():
         steady = not difference(expected, again[name])
-        if why := difference(expected, found[name], numbers=steady):
+        why = difference(expected, found[name], numbers=steady)
+        if why and not (steady and within_own(expected, found[name], _optimized(source, folder).get(name))):
             return "wrong", f"{name}: {why}"
     refusal = _checked(output)
     return ("malformed", refusal) if refusal and not _checked(source) else ("ok", "")
+
+
+def _optimized(source: Path, folder: str) -> dict[str, Any]:
+    """The source's answers under ONNX Runtime's defaults; nothing where those fail."""
+    try:
+        return execute(source, folder, optimized=True)
+    except Exception:  # noqa: BLE001 (see `judge`)
+        return {}
+
+
+def within_own(expected: Any, found: Any, moved: Any) -> bool:
+    """Whether ONNX Runtime's own optimization moves the source, to `moved`, as far as a tool moves it.
+
+    Never beyond RTOL of the largest answer: that is no rounding, but a fault of ONNX Runtime's.
+    """
+    sides = (expected, found, moved)
+    if not all(isinstance(each, np.ndarray) and each.dtype.kind == "f" for each in sides):
+        return False
+    if len({(each.dtype, each.shape) for each in sides}) > 1:
+        return False
+    wide, here = expected.astype(np.float64), np.isfinite(expected) & np.isfinite(moved)
+    own = np.max(np.abs(moved - wide), where=here, initial=0.0)
+    most = min(DRAW * own, RTOL * np.max(np.abs(wide), where=here, initial=0.0))
+    return bool(np.isclose(found.astype(np.float64), wide, rtol=RTOL, atol=most, equal_nan=True).all())
 
 
 def _checked(path: Path) -> str:

@@ -11,6 +11,7 @@ from burnish_optimizer.ingest.weights import WeightFolder, save
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.facts import graph_facts
 from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
+from burnish_optimizer.rewrite.shapes import forget_symbols
 from burnish_optimizer.targets.kernels import TARGETS
 from burnish_optimizer.targets.toolchain import versions
 from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult
@@ -40,6 +41,7 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
         done = rewrite(model, TARGETS[task.target], chosen, options)
     changed = any(p.applied for p in done.passes) and not done.unproven
     if changed:
+        forget_symbols(done.model)
         save(done.model, Path(task.output), external=task.external)
     return RewriteWorkerResult(changed=changed, report=_report(task, before, done))
 

@@ -49,16 +49,17 @@ class AttentionRule:
             scope.decline(self.name, "the element type is not known")
             return None
         kind, opset = kernel_type(element), writer.opset
-        if scope.target.has_kernel(MICROSOFT, "MultiHeadAttention", kind):
+        has_standard = opset >= STANDARD_OPSET and scope.target.has_kernel("", "Attention", kind, opset)
+        has_own = scope.target.has_kernel(MICROSOFT, "MultiHeadAttention", kind)
+        causal = has_standard and writer.is_causal(found)
+        if has_standard and (causal or not found.masks) and (writer.is_static(found) or not has_own):
+            return writer.standard(found, causal=causal)
+        if has_own:
             return writer.multi_head(found)
-        if opset < STANDARD_OPSET or not scope.target.has_kernel("", "Attention", kind, opset):
-            reason = f"target {scope.target.name} has no attention kernel for {kind} at opset {opset}"
-            scope.decline(self.name, reason)
-            return None
-        if found.masks:
-            scope.decline(self.name, "ONNX Attention kernels differ on rows in which every key is masked")
-            return None
-        return writer.standard(found)
+        reason = f"target {scope.target.name} has no attention kernel for {kind} at opset {opset}"
+        masked = "ONNX Attention kernels differ on rows in which every key is masked"
+        scope.decline(self.name, masked if has_standard else reason)
+        return None
 
 
 def _end(node: ir.Node) -> ir.Node | None:
