@@ -4,11 +4,9 @@ The task names a function; its result is written as JSON: `{"ok": …}`, `{"decl
 `{"error": {"type", "message"}}`. Anything else (a crash, a kill) leaves no file, which says it all.
 """
 
-import ctypes
 import importlib
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,8 +16,7 @@ from typing import Any
 from burnish_engine.base import Record
 from burnish_engine.errors import BurnishError
 from burnish_optimizer.errors import Declined
-
-PR_SET_PDEATHSIG = 1
+from burnish_optimizer.lifetime import die_with_parent
 
 
 def resolve(name: str) -> Callable[..., Any]:
@@ -46,7 +43,7 @@ def run_task(data: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Run the task file; 0 unless the process itself fails."""
     *paths, parent = arguments
-    _die_with_parent(int(parent))
+    die_with_parent(int(parent))
     task, result = map(Path, paths)
     answer = run_task(json.loads(task.read_bytes()))
     temporary = result.with_suffix(".part")
@@ -58,14 +55,6 @@ def main(arguments: list[str]) -> int:
 def _message(error: Exception) -> str:
     text = str(error) if isinstance(error, BurnishError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:1000]
-
-
-def _die_with_parent(parent: int) -> None:
-    """No orphan goes on computing when the optimizer was killed (Linux), not even before we asked for it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 if __name__ == "__main__":

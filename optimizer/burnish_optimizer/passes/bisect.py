@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
@@ -46,6 +46,32 @@ def settle(
     Raises: whatever the pass raises.
     """
     return _Search(one, model, target, judge, store=store, copies=copies).run()
+
+
+def apply_to_copy(
+    one: Pass,
+    model: ir.Model,
+    target: RewriteTarget,
+    excluded: frozenset[str] = frozenset(),
+    *,
+    store: Store,
+    copies: "Copies",
+) -> Attempt:
+    """The pass on a copy of `model`, not judged yet but for its own promise; the model itself where nothing changed.
+
+    Raises: whatever the pass raises.
+    """
+    scope = Scope(target, excluded=excluded)
+    after = copies.take(model)
+    changes = one.apply(after, scope)
+    if not changes:
+        copies.give_back(after, model)
+        return Attempt(model, (), Verdict(), scope.declined)
+    after.graph.sort()
+    store(after)
+    broken = one.ensures(after, scope)
+    fault = f"the pass did not keep its promise: {broken}" if broken else ""
+    return Attempt(after, changes, Verdict(fault=fault), scope.declined)
 
 
 class Copies:
@@ -103,22 +129,15 @@ class _Search:
 
     def _apply(self, excluded: set[str]) -> Attempt:
         self._trials += 1
-        scope = Scope(self._target, excluded=frozenset(excluded))
-        after = self._copies.take(self._model)
-        changes = self._pass.apply(after, scope)
-        if not changes:
-            self._copies.give_back(after, self._model)
-            return Attempt(self._model, (), Verdict(), scope.declined)
-        after.graph.sort()
-        self._store(after)
-        broken = self._pass.ensures(after, scope)
+        attempt = apply_to_copy(
+            self._pass, self._model, self._target, frozenset(excluded), store=self._store, copies=self._copies
+        )
+        if not attempt.changes or attempt.verdict.fault:
+            return attempt
         started = time.perf_counter()
-        if broken:
-            verdict = Verdict(fault=f"the pass did not keep its promise: {broken}")
-        else:
-            verdict = self._judge.judge(self._model, after, self._pass.guarantee)
+        verdict = self._judge.judge(self._model, attempt.model, self._pass.guarantee)
         self._seconds += time.perf_counter() - started
-        return Attempt(after, changes, verdict, scope.declined)
+        return replace(attempt, verdict=verdict)
 
     def _at_fault(self, attempt: Attempt, excluded: set[str]) -> set[str]:
         """Sites to leave alone from now on."""

@@ -53,6 +53,7 @@ class Options:
         base: folder of the model's external data.   samples: real inputs, tried first.
         store: moves large new tensors out of memory.
         skip: passes by name that are left out, with the reason.   on_pass: told (position, count, name).
+        judges: forks of this process that judge while passes run on; 0: none, judge after every pass.
     """
 
     base: Path | None = None
@@ -62,6 +63,7 @@ class Options:
     seed: int = 0
     skip: Mapping[str, str] = field(default_factory=dict)
     on_pass: OnPass = lambda _position, _count, _name: None
+    judges: int = 0
 
 
 def rewrite(
@@ -86,9 +88,10 @@ def rewrite(
         return Rewritten(model, unproven="the source ran on no input that was tried")
     if _may_vary(model) and not _repeats(source, probes[0]):
         return Rewritten(model, unproven="the source's own answers differ from run to run")
+    probing = time.perf_counter() - started
     done = _proved(_Run(model, target, passes, options, source, probes))
     done.seconds = time.perf_counter() - started
-    done.gate_seconds += done.seconds - sum(p.seconds for p in done.passes)
+    done.gate_seconds += probing
     done.probes = tuple(p.name for p in probes)
     return done
 
@@ -126,7 +129,9 @@ def _proved(run: _Run) -> Rewritten:
     skip = dict(run.options.skip)
     for _ in range(MAX_WHOLE_FAILURES):
         snapshots, done = _all_passes(run, skip)
+        started = time.perf_counter()
         done.gates = _whole(run, done)
+        done.gate_seconds += time.perf_counter() - started
         if all(gate.passed for gate in done.gates):
             return done
         culprit = _culprit(run, snapshots, done)
@@ -136,24 +141,12 @@ def _proved(run: _Run) -> Rewritten:
 
 
 def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[list[tuple[str, ir.Model]], Rewritten]:
-    judge = Judge(
-        run.model, [p.feeds for p in run.probes], run.options.base, run.options.threads, run.options.seed
-    )
-    copies = Copies()
-    current, reports, snapshots = run.model, [], []
-    for position, one in enumerate(run.passes):
-        run.options.on_pass(position, len(run.passes), one.name)
-        if one.name in skip:
-            reports.append(_declined(one, skip[one.name]))
-            continue
-        attempt, report = run_pass(one, current, run.target, judge, store=run.options.store, copies=copies)
-        reports.append(report)
-        if report.applied:
-            current = attempt.model
-            judge.accept(current)
-            snapshots.append((one.name, current))
+    feeds = [p.feeds for p in run.probes]
+    judge = Judge(run.model, feeds, run.options.base, run.options.threads, run.options.seed)
+    walk = Walk(run.model, run.target, judge, run.options.store, run.options.judges)
+    reports = walk.all(run.passes, skip, run.options.on_pass)
     gate_seconds = sum(r.gate_seconds for r in reports)
-    return snapshots, Rewritten(current, tuple(reports), gate_seconds=gate_seconds)
+    return walk.snapshots, Rewritten(walk.model, tuple(reports), gate_seconds=gate_seconds)
 
 
 def _whole(run: _Run, done: Rewritten) -> tuple[GateResult, ...]:
@@ -172,87 +165,3 @@ def _culprit(run: _Run, snapshots: list[tuple[str, ir.Model]], done: Rewritten) 
         else:
             high = middle
     return snapshots[low][0] if snapshots else ""
-
-
-def run_pass(
-    one: Pass,
-    model: ir.Model,
-    target: RewriteTarget,
-    judge: Judge,
-    *,
-    store: Callable[[ir.Model], None] = lambda _model: None,
-    copies: Copies | None = None,
-) -> tuple[Attempt, PassReport]:
-    """One pass on a copy of `model`: what is left of it when all that failed its gate is undone."""
-    started = time.perf_counter()
-    nothing = Attempt(model, (), Verdict(), Counter())
-    try:
-        reason = one.requires(model, Scope(target))
-        if reason:
-            return nothing, _declined(one, reason)
-        settled = settle(one, model, target, judge, store=store, copies=copies or Copies())
-    except Declined as error:
-        return nothing, _declined(one, str(error), time.perf_counter() - started)
-    except Exception as error:  # noqa: BLE001 - a pass may break in any way; the run goes on without it
-        reason = f"rolled back: {type(error).__name__}: {one_line(error)}"
-        return nothing, _declined(one, reason, time.perf_counter() - started)
-    attempt = settled.attempt or nothing
-    nodes = _count(model)
-    report = PassReport(
-        name=one.name,
-        guarantee=one.guarantee,
-        equation=one.equation,
-        applied=settled.attempt is not None and bool(attempt.changes),
-        reason=_reason(attempt, settled.rolled_back, settled.attempt is not None),
-        changes=_rules(attempt.changes),
-        rolled_back=settled.rolled_back,
-        declined={f"{rule}: {why}": n for (rule, why), n in attempt.declined.items()},
-        gates=(attempt.verdict if settled.attempt else settled.refused).results(one.guarantee)
-        if attempt.changes or settled.rolled_back
-        else (),
-        nodes_before=nodes,
-        nodes_after=nodes if attempt.model is model else _count(attempt.model),
-        seconds=time.perf_counter() - started,
-        gate_seconds=settled.gate_seconds,
-    )
-    return attempt, report
-
-
-def _count(model: ir.Model) -> int:
-    return sum(1 for _ in model_nodes(model))
-
-
-def _reason(attempt: Attempt, rolled_back: Sequence[RolledBack], kept: bool) -> str:
-    lost = f"; {len(rolled_back)} rolled back: {rolled_back[0].evidence}" if rolled_back else ""
-    if not kept:
-        return f"rolled back: {rolled_back[0].evidence}" if rolled_back else "rolled back"
-    if not attempt.changes:
-        return f"nothing kept{lost}" if lost else "nothing to do"
-    return f"{len(attempt.changes)} changes kept{lost}"
-
-
-def _rules(changes: Sequence[Change]) -> tuple[RuleReport, ...]:
-    by_rule: dict[str, list[Change]] = {}
-    for change in changes:
-        by_rule.setdefault(change.rule, []).append(change)
-    return tuple(
-        RuleReport(
-            rule=rule,
-            changes=len(made),
-            removed=dict(Counter(op for c in made for op in c.removed)),
-            added=dict(Counter(op for c in made for op in c.added)),
-            sites=tuple(c.site for c in made[:SHOWN_SITES]),
-        )
-        for rule, made in by_rule.items()
-    )
-
-
-def _declined(one: Pass, reason: str, seconds: float = 0.0) -> PassReport:
-    return PassReport(
-        name=one.name,
-        guarantee=one.guarantee,
-        equation=one.equation,
-        applied=False,
-        reason=reason,
-        seconds=seconds,
-    )
