@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.ingest.contents import graphs
+from burnish_optimizer.rewrite.walk import graphs_of
 
 INLINE_BYTES = 1 << 16
 ALIGNMENT = 4096
@@ -128,7 +129,7 @@ def save(model: ir.Model, output: Path, *, external: bool) -> None:
 
 
 def _initializers(model: ir.Model) -> Iterator[ir.Value]:
-    for graph in (model.graph, *model.graph.subgraphs()):
+    for graph in graphs_of(model.graph):
         yield from graph.initializers.values()
 
 
