@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.ingest.contents import graphs
+from burnish_optimizer.rewrite.renamed import at_hand
 from burnish_optimizer.rewrite.walk import graphs_of
 
 INLINE_BYTES = 1 << 16
@@ -33,6 +34,8 @@ class WeightFolder:
             if isinstance(tensor, ir.ExternalTensor):
                 value.const_value = self._adopt(tensor)
         self.spill(model)
+        for value in _initializers(model):
+            value.const_value = None if value.const_value is None else at_hand(value.const_value)
         return model
 
     def spill(self, model: ir.Model) -> None:

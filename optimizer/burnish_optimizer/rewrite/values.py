@@ -114,7 +114,7 @@ def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
 
 def initializer(name: str, array: np.ndarray[Any, Any], like: ir.DataType | None = None) -> ir.Value:
     """A new constant. The driver makes its name unique."""
-    made = ir.tensor(np.ascontiguousarray(array) if array.ndim else array, name=name, dtype=like)
+    made = ir.Tensor(np.ascontiguousarray(array) if array.ndim else array, name=name, dtype=like)
     return ir.Value(name=name, type=ir.TensorType(made.dtype), shape=ir.Shape(array.shape), const_value=made)
 
 
