@@ -10,6 +10,8 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.ingest.contents import graphs
+from burnish_optimizer.rewrite.renamed import at_hand
+from burnish_optimizer.rewrite.walk import graphs_of
 
 INLINE_BYTES = 1 << 16
 ALIGNMENT = 4096
@@ -32,6 +34,8 @@ class WeightFolder:
             if isinstance(tensor, ir.ExternalTensor):
                 value.const_value = self._adopt(tensor)
         self.spill(model)
+        for value in _initializers(model):
+            value.const_value = None if value.const_value is None else at_hand(value.const_value)
         return model
 
     def spill(self, model: ir.Model) -> None:
@@ -128,7 +132,7 @@ def save(model: ir.Model, output: Path, *, external: bool) -> None:
 
 
 def _initializers(model: ir.Model) -> Iterator[ir.Value]:
-    for graph in (model.graph, *model.graph.subgraphs()):
+    for graph in graphs_of(model.graph):
         yield from graph.initializers.values()
 
 

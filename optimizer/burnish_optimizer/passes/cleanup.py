@@ -1,5 +1,6 @@
 """What can be removed, or computed beforehand, without touching a bit of any answer."""
 
+import onnx_ir as ir
 from onnx_ir.passes import common
 
 from burnish_engine.report import Guarantee
@@ -20,8 +21,21 @@ from burnish_optimizer.rewrite.opset_upgrade import raise_ir_version, upgrade
 
 EXACT = Guarantee.EXACT
 
+
+def _has_functions(model: ir.Model) -> bool:
+    return bool(model.functions)
+
+
+def _has_domains(model: ir.Model) -> bool:
+    return bool(model.functions) or any(model.graph.opset_imports)
+
+
 INLINE = IrPass(
-    "inline-functions", EXACT, "g(x) with g a function of the model → the body of g", common.InlinePass
+    "inline-functions",
+    EXACT,
+    "g(x) with g a function of the model → the body of g",
+    common.InlinePass,
+    _has_functions,
 )
 UNUSED = ModelPass("remove-unused", EXACT, "f(x) that nothing reads → nothing", remove_unused)
 
@@ -41,12 +55,14 @@ CLEANUP: tuple[Pass, ...] = (
         EXACT,
         "a function that nothing calls → nothing",
         common.RemoveUnusedFunctionsPass,
+        _has_functions,
     ),
     IrPass(
         "remove-unused-domains",
         EXACT,
         "an operator set that no node is of → nothing",
         common.RemoveUnusedOpsetsPass,
+        _has_domains,
     ),
     ModelPass(
         "remove-unused-outputs",

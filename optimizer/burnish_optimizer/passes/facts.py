@@ -3,13 +3,13 @@
 import onnx_ir as ir
 
 from burnish_engine.report import GraphFacts
-from burnish_optimizer.rewrite.walk import constants, op_counts
+from burnish_optimizer.rewrite.walk import constants, graphs_of, op_counts
 
 
 def graph_facts(model: ir.Model) -> GraphFacts:
     """Nodes (those of subgraphs and functions too), weights (Constant nodes too) and their bytes."""
     ops = op_counts(model)
-    graphs = (model.graph, *model.graph.subgraphs())
+    graphs = tuple(graphs_of(model.graph))
     weights = list(constants(model))
     return GraphFacts(
         nodes=sum(ops.values()),

@@ -34,9 +34,11 @@ class IrPass(BasePass):
     """A pass of onnx-ir. It knows no excluded sites: where its one site is excluded, it declines.
 
     factory: makes the pass anew for every run (onnx-ir's passes keep state).
+    concerns: whether there is anything of the kind that the pass is about: it need not run to find nothing.
     """
 
     factory: Callable[[], ir.passes.PassBase]
+    concerns: Callable[[ir.Model], bool] = lambda _model: True
 
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """See `Pass.requires`."""
@@ -47,6 +49,8 @@ class IrPass(BasePass):
     def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
         """See `Pass.apply`. One change: the difference in op counts. Raises: Declined: onnx-ir refuses."""
         del scope
+        if not self.concerns(model):
+            return ()
         before = tally(model)
         try:
             result = self.factory()(model)

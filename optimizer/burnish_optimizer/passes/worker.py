@@ -9,6 +9,7 @@ from burnish_optimizer.ingest.model import OLDEST_OPSET
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.ingest.weights import WeightFolder, save
 from burnish_optimizer.passes.catalogue import PASSES
+from burnish_optimizer.passes.collector import rarely_collected
 from burnish_optimizer.passes.facts import graph_facts
 from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
 from burnish_optimizer.rewrite.shapes import forget_symbols
@@ -20,6 +21,7 @@ from burnish_runtime import memory
 MAX_SAMPLES = 4
 
 
+@rarely_collected()
 def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
     """Rewrite `task.model` into `task.output`, telling each pass in `task.journal` before it begins."""
     journal = Path(task.journal)

@@ -5,7 +5,7 @@ pad strings before they compare them, and look into one graph only.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +22,8 @@ DRAWS = frozenset(
     {"RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Multinomial", "Bernoulli"}
 )
 PURE_DOMAINS = frozenset({*STANDARD, "ai.onnx.ml"})
+# Elements, spread over a constant, that tell most constants apart.
+GLIMPSED = 16
 Seen = dict[Any, ir.Node]
 
 
@@ -133,8 +135,23 @@ def _keyed(graph: ir.Graph, known: dict[Any, ir.Value]) -> list[tuple[ir.Value, 
             groups[_shallow(value.const_value)].append(value)
     inner = any(True for node in graph for _ in subgraphs(node))
     outside = {key[:2] for key in known}
-    wanted = (v for k, group in groups.items() if len(group) > 1 or inner or k in outside for v in group)
+    chosen = [v for k, group in groups.items() if len(group) > 1 or inner or k in outside for v in group]
+    wanted = chosen if inner or outside else _alike(chosen)
     return [(value, _tensor_key(value.const_value)) for value in wanted if value.const_value is not None]
+
+
+def _alike(values: list[ir.Value]) -> list[ir.Value]:
+    """Those that share type, shape and a few elements with another: what is left to be read whole."""
+    seen = [(v, _glimpse(v.const_value)) for v in values if v.const_value is not None]
+    count = Counter(glimpse for _, glimpse in seen)
+    return [value for value, glimpse in seen if count[glimpse] > 1]
+
+
+def _glimpse(tensor: ir.TensorProtocol) -> tuple[Any, ...]:
+    if tensor.dtype == ir.DataType.STRING:
+        return _shallow(tensor)
+    flat = tensor.numpy().reshape(-1)
+    return (*_shallow(tensor), flat[:: max(1, flat.size // GLIMPSED)].tobytes())
 
 
 def _shallow(tensor: ir.TensorProtocol) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from burnish_optimizer.passes.contract import BasePass, Change, Scope
 from burnish_optimizer.rewrite.rule import Replacement, Rule
 from burnish_optimizer.rewrite.values import op_key, site_name
+from burnish_optimizer.rewrite.walk import graphs_of
 
 MAX_ROUNDS = 10
 RULE_TAG = "burnish.rule"
@@ -44,8 +45,7 @@ class RulePass(BasePass):
 
 def graphs(model: ir.Model) -> Iterator[ir.Graph]:
     """The main graph and every subgraph, outer ones first. (Functions are inlined before rules run.)"""
-    yield model.graph
-    yield from model.graph.subgraphs()
+    return graphs_of(model.graph)
 
 
 def _round(model: ir.Model, graph: ir.Graph, rules: Sequence[Rule], scope: Scope) -> Iterable[Change]:

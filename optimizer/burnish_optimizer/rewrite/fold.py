@@ -10,7 +10,7 @@ from burnish_optimizer.rewrite.cleanup_noops import feeds_packed, takes_scalars
 from burnish_optimizer.rewrite.driver import graphs
 from burnish_optimizer.rewrite.fold_islands import RULE, WORKING_BYTES, Island, freed_bytes, islands_of
 from burnish_optimizer.rewrite.fold_run import Results, compute
-from burnish_optimizer.rewrite.renamed import renamed
+from burnish_optimizer.rewrite.renamed import at_hand, renamed
 from burnish_optimizer.rewrite.shapes import ensure_shapes
 from burnish_optimizer.rewrite.values import op_key, tensor
 
@@ -80,7 +80,7 @@ def become_constant(graph: ir.Graph, value: ir.Value, held: ir.TensorProtocol) -
     name = value.name or ""
     value.name = f"{name}{REPLACED}"
     kind, dims = ir.TensorType(held.dtype), ir.Shape(held.shape.numpy())
-    named = ir.Value(name=name, type=kind, shape=dims, const_value=held)
+    named = ir.Value(name=name, type=kind, shape=dims, const_value=at_hand(held))
     if held.name != name:
         named.const_value = renamed(held, name)
     graph.register_initializer(named)

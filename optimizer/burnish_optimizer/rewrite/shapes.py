@@ -4,6 +4,8 @@ What a model file says of its intermediate values may be stale: it is forgotten 
 can find it again. What it says of its inputs and outputs is its signature: it stays.
 """
 
+from collections.abc import Iterator
+
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import _c_api_utils
@@ -14,6 +16,7 @@ from burnish_optimizer.rewrite.values import STANDARD
 INFERRED = "burnish.shapes"
 
 Dim = int | str | None
+Typed = tuple[ir.Value, ir.TypeProtocol | None, ir.Shape | None]
 
 
 def ensure_shapes(model: ir.Model) -> None:
@@ -27,15 +30,10 @@ def infer(model: ir.Model) -> bool:
     signature = [(value, value.type, value.shape) for value in model.graph.outputs]
     forgotten = _forget(model)
     try:
-        proto = _c_api_utils.call_onnx_api(_infer, model)
-        inferred = ir.serde.deserialize_model(proto)
+        inferred = _told(model, _c_api_utils.call_onnx_api(_infer, model))
     except Exception:  # noqa: BLE001 - C++ raises what it likes; fewer rules match then
         inferred = None
-    for value, kind, shape in forgotten if inferred is None else ():
-        value.type, value.shape = kind, shape
-    if inferred is not None:
-        _merge(model, inferred)
-    for value, kind, shape in signature:
+    for value, kind, shape in (*(forgotten if inferred is None else inferred), *signature):
         value.type, value.shape = kind, shape
     model.graph.meta[INFERRED] = True
     return inferred is not None
@@ -85,7 +83,7 @@ def _infer(proto: onnx.ModelProto) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
 
 
-def _forget(model: ir.Model) -> list[tuple[ir.Value, ir.TypeProtocol | None, ir.Shape | None]]:
+def _forget(model: ir.Model) -> list[Typed]:
     """Types and shapes that inference finds again: outputs of operators that ONNX knows."""
     found = [
         value
@@ -101,13 +99,29 @@ def _forget(model: ir.Model) -> list[tuple[ir.Value, ir.TypeProtocol | None, ir.
     return kept
 
 
-def _merge(model: ir.Model, inferred: ir.Model) -> None:
-    """Graphs come in the same order on both sides; values are matched by name within their graph."""
-    for graph, source in zip(graphs(model), graphs(inferred), strict=True):
-        known = {value.name or "": value for node in source for value in node.outputs if value.name}
-        for node in graph:
-            for value in node.outputs:
-                found = known.get(value.name or "")
-                if found is not None:
-                    value.type = found.type if found.type is not None else value.type
-                    value.shape = found.shape if found.shape is not None else value.shape
+def _told(model: ir.Model, inferred: onnx.ModelProto) -> list[Typed]:
+    """What was inferred of the values of `model`, which are matched by name within their graph.
+
+    Graphs come in the same order on both sides. The nodes are not read: that would be the whole model again.
+    """
+    told: list[Typed] = []
+    for graph, source in zip(graphs(model), _graphs(inferred.graph), strict=True):
+        known = {info.name: info.type for info in (*source.value_info, *source.output) if info.name}
+        for value in (value for node in graph for value in node.outputs):
+            found = known.get(value.name or "")
+            if found is not None:
+                kind = ir.serde.deserialize_type_proto_for_type(found)
+                shape = ir.serde.deserialize_type_proto_for_shape(found)
+                told.append(
+                    (value, value.type if kind is None else kind, value.shape if shape is None else shape)
+                )
+    return told
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield from _graphs(attribute.g)
+        for inner in attribute.graphs:
+            yield from _graphs(inner)

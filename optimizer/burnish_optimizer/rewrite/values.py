@@ -1,11 +1,17 @@
 """Reading values: constants, shapes, uses. What rules ask again and again."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 STANDARD = ("", "ai.onnx")
+SEQUENCES: tuple[tuple[type, Callable[[str, Any], ir.Attr]], ...] = (
+    (int, ir.AttrInt64s),
+    (float, ir.AttrFloat32s),
+    (str, ir.AttrStrings),
+)
 
 
 def op_key(node: ir.Node) -> str:
@@ -28,7 +34,23 @@ def tensor(value: ir.Value | None) -> ir.TensorProtocol | None:
     """The constant behind a value (an initializer that no input overrides, or a Constant's output)."""
     if value is None or value.is_graph_input():
         return None
-    return ir.convenience.get_const_tensor(value)
+    if value.const_value is not None:
+        return value.const_value
+    node = value.producer()
+    if node is None or node.op_type != "Constant":
+        return None
+    return _plain(node, value) or ir.convenience.get_const_tensor(value)
+
+
+def _plain(node: ir.Node, value: ir.Value) -> ir.TensorProtocol | None:
+    """The tensor of a Constant written in the usual way: onnx-ir asks it for a slow protocol each time."""
+    given = node.attributes.data.get("value")
+    if given is None or given.type != ir.AttributeType.TENSOR or node.domain or len(node.attributes) != 1:
+        return None
+    held: ir.TensorProtocol | None = given.value
+    if held is not None:
+        held.name = value.name
+    return held
 
 
 def constant(value: ir.Value | None, limit_elements: int | None = None) -> np.ndarray[Any, Any] | None:
@@ -92,7 +114,7 @@ def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
 
 def initializer(name: str, array: np.ndarray[Any, Any], like: ir.DataType | None = None) -> ir.Value:
     """A new constant. The driver makes its name unique."""
-    made = ir.tensor(np.ascontiguousarray(array) if array.ndim else array, name=name, dtype=like)
+    made = ir.Tensor(np.ascontiguousarray(array) if array.ndim else array, name=name, dtype=like)
     return ir.Value(name=name, type=ir.TensorType(made.dtype), shape=ir.Shape(array.shape), const_value=made)
 
 
@@ -115,4 +137,14 @@ def node_of(
     """A new node; trailing inputs that are None are left out."""
     while inputs and inputs[-1] is None:
         inputs.pop()
-    return ir.node(op, inputs, attributes=attributes or {}, num_outputs=outputs, domain=domain)
+    given = {name: _sequence(name, value) for name, value in (attributes or {}).items()}
+    return ir.node(op, inputs, attributes=given, num_outputs=outputs, domain=domain)
+
+
+def _sequence(name: str, value: Any) -> Any:
+    """A sequence as the attribute that it is; onnx-ir tries slow protocols on it first."""
+    if isinstance(value, tuple | list) and value:
+        for kind, made in SEQUENCES:
+            if all(isinstance(element, kind) for element in value):
+                return made(name, value)
+    return value
