@@ -42,6 +42,7 @@ class Captures:
         }
         self._proto: onnx.ModelProto | None = None
         self._asked = False
+        self._large = False
 
     def values(self, model: ir.Model, names: Iterable[str]) -> list[dict[str, Any]]:
         """For each probe, the named values of `model`.
@@ -49,7 +50,7 @@ class Captures:
         Raises: whatever ONNX Runtime raises: the model does not run with these values as outputs.
         """
         wanted = sorted(set(names))
-        self._all_at_once()
+        self.all_at_once()
         given_outside = {v.name for v in model.graph.inputs}
         held = [kept for _, kept in self._affordable()]
         missing = [n for n in wanted if n not in given_outside and any(n not in kept for kept in held)]
@@ -61,13 +62,14 @@ class Captures:
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
         return whole[: max(1, sum(1 for _ in self._affordable()))]
 
-    def _all_at_once(self) -> None:
+    def all_at_once(self) -> None:
         """The first time: everything that the source computes, where that is little."""
         if self._asked:
             return
         self._asked = True
         with suppress(Exception):  # values that have no shape: they are captured one by one
-            if self._size_bytes() <= ALL_BYTES:
+            self._large = self._declared and self._size_bytes() > ALL_BYTES
+            if not self._large:
                 self._run(self._source_proto(), sorted(self._in_source))
 
     def _size_bytes(self) -> int:
@@ -108,10 +110,10 @@ class Captures:
                     kept[name] = tensor.numpy()
 
     def _affordable(self) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-        """Probes in their order, as long as what is kept fits; the first one always."""
+        """Probes in order, as long as what is kept fits; the first one always, alone where values are large."""
         held = 0
         for given, kept in zip(self._feeds, self._kept, strict=True):
-            if held >= KEPT_BYTES:
+            if held >= KEPT_BYTES or (held and self._large):
                 return
             yield given, kept
             held += sum(getattr(v, "nbytes", 0) for v in kept.values())

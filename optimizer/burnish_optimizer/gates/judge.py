@@ -106,6 +106,10 @@ class Judge:
         sides = Sides((before, after), views, guarantee, self.base, self.threads, self.seed, self.kin)
         return _Trial(sides, self.captures).run()
 
+    def prepare(self) -> None:
+        """Capture what is captured once and for all: a fork that judges then has it, and need not repeat it."""
+        self.captures[0].all_at_once()
+
     def accept(self, model: ir.Model) -> None:
         """`model` is the current one: forget what it no longer has."""
         self.last = self.next if self.next and self.next[0] is model else (model, view(model))

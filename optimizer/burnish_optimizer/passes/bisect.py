@@ -11,6 +11,7 @@ from burnish_engine.report import RolledBack
 from burnish_optimizer.gates.diff import Region
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.passes.contract import Change, Pass, Scope
+from burnish_optimizer.rewrite.copies import copy_of, put_in_order
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 MAX_TRIALS = 48
@@ -57,7 +58,7 @@ def apply_to_copy(
     store: Store,
     copies: "Copies",
 ) -> Attempt:
-    """The pass on a copy of `model`, not judged yet but for its own promise; the model itself where nothing changed.
+    """The pass on a copy of `model`, judged by its own promise alone; `model` itself where nothing changed.
 
     Raises: whatever the pass raises.
     """
@@ -67,7 +68,7 @@ def apply_to_copy(
     if not changes:
         copies.give_back(after, model)
         return Attempt(model, (), Verdict(), scope.declined)
-    after.graph.sort()
+    put_in_order(after)
     store(after)
     broken = one.ensures(after, scope)
     fault = f"the pass did not keep its promise: {broken}" if broken else ""
@@ -87,7 +88,7 @@ class Copies:
     def take(self, model: ir.Model) -> ir.Model:
         """A copy of `model` to rewrite."""
         spare, self._spare = self._spare, None
-        return spare if spare is not None and self._of is model else model.clone()
+        return spare if spare is not None and self._of is model else copy_of(model)
 
     def give_back(self, copy: ir.Model, model: ir.Model) -> None:
         """`copy` is still `model`."""

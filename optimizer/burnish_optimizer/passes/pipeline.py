@@ -1,7 +1,6 @@
 """Rewriting with proof: each pass on a copy, judged, kept, mended by leaving sites alone, or rolled back."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +9,15 @@ from typing import Any
 import onnx_ir as ir
 
 from burnish_engine.errors import one_line
-from burnish_engine.report import GateResult, Guarantee, PassReport, RolledBack, RuleReport
-from burnish_optimizer.errors import Declined
+from burnish_engine.report import GateResult, Guarantee, PassReport
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.judge import Judge, Verdict
+from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.probes import Probe, model_probes
 from burnish_optimizer.gates.whole import judge_whole
-from burnish_optimizer.passes.bisect import Attempt, Copies, settle
 from burnish_optimizer.passes.catalogue import PASSES
-from burnish_optimizer.passes.contract import Change, Pass, Scope
+from burnish_optimizer.passes.contract import Pass
+from burnish_optimizer.passes.walk import Walk
 from burnish_optimizer.reference.fp64_reference import RANDOM
 from burnish_optimizer.rewrite.values import STANDARD
 from burnish_optimizer.rewrite.walk import model_nodes

@@ -91,6 +91,7 @@ class Walk:
             return
         seconds = time.perf_counter() - started
         if attempt.changes and not attempt.verdict.fault:
+            self.judge.prepare()
             judging = Aside(one.name, lambda: _judged(self.judge, before, attempt.model, one))
             self._open.append(_Open(position, one, before, attempt, judging, seconds))
             self._keep(one, attempt.model)

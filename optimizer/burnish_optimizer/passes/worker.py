@@ -17,8 +17,10 @@ from burnish_optimizer.targets.kernels import TARGETS
 from burnish_optimizer.targets.toolchain import versions
 from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult
 from burnish_runtime import memory
+from burnish_runtime.cpu import available_cpus
 
 MAX_SAMPLES = 4
+MAX_JUDGES = 4
 
 
 @rarely_collected()
@@ -34,6 +36,7 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
         threads=task.threads or 1,
         samples=_samples(task),
         skip=task.skip,
+        judges=_judges(),
         on_pass=lambda position, count, name: _tell(journal, position, count, name),
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
@@ -64,6 +67,12 @@ def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteRe
         gate_seconds=done.gate_seconds,
         peak_memory_bytes=memory.peak_bytes(),
     )
+
+
+def _judges() -> int:
+    """Verdicts that may be open at a time: none where there is one processor alone."""
+    cpus = int(available_cpus())
+    return min(cpus, MAX_JUDGES) if cpus > 1 else 0
 
 
 def _samples(task: RewriteTask) -> list[Feeds]:

@@ -43,7 +43,7 @@ class Parts:
         """Let later sites find `value` again among what is computed from `source`."""
         producer = value.producer()
         if producer is not None:
-            producer.metadata_props[SHARED_TAG] = f"{tag} {source.name}"
+            producer.meta[SHARED_TAG] = f"{tag} {source.name}"
         return value
 
 
@@ -51,7 +51,7 @@ def find_shared(source: ir.Value, tag: str, before: ir.Node, depth: int = 6) -> 
     """What an earlier site made from `source` under this tag, where it comes before `before`."""
     wanted = f"{tag} {source.name}"
     for node in _consumers(source, depth):
-        if node.metadata_props.get(SHARED_TAG) == wanted and _comes_before(node, before):
+        if node.meta.get(SHARED_TAG) == wanted and _comes_before(node, before):
             return node.outputs[0]
     return None
 
