@@ -110,7 +110,7 @@ class Captures:
                     kept[name] = tensor.numpy()
 
     def _affordable(self) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-        """Probes in order, as long as what is kept fits; the first one always, alone where values are large."""
+        """Probes in order, as long as what is kept fits; the first always, alone where values are large."""
         held = 0
         for given, kept in zip(self._feeds, self._kept, strict=True):
             if held >= KEPT_BYTES or (held and self._large):

@@ -31,8 +31,9 @@ def _of_numbers(found: Any, expected: Any) -> str | None:
         ) & ~both_nan
     if not wrong.any():
         return None
-    where = tuple(int(i[0]) for i in np.nonzero(wrong)) if wrong.ndim else ()
-    return f"{int(wrong.sum())} of {wrong.size} elements differ, first {found[where]} for {expected[where]}"
+    first = int(np.argmax(wrong))
+    values = f"{found.flat[first]} for {expected.flat[first]}"
+    return f"{int(wrong.sum())} of {wrong.size} elements differ, first {values}"
 
 
 def _of_lists(found: Any, expected: Any) -> str | None:

@@ -25,7 +25,7 @@ from burnish_optimizer.gates.view import View, view
 MAX_GROWTH = 4
 CHUNK_BYTES = 64 << 20
 # Probes that regions are tried on as they are captured: other sizes, other branches.
-CAPTURED_PROBES = 3
+CAPTURED_PROBES = 2
 # The proof is bounded: regions that need a closer look beyond this time are left as they were.
 PASS_SECONDS = 30.0
 LATE = "its gate was out of time"
@@ -107,7 +107,7 @@ class Judge:
         return _Trial(sides, self.captures).run()
 
     def prepare(self) -> None:
-        """Capture what is captured once and for all: a fork that judges then has it, and need not repeat it."""
+        """Capture what is captured once and for all: a fork that judges has it then."""
         self.captures[0].all_at_once()
 
     def accept(self, model: ir.Model) -> None:

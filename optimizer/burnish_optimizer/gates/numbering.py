@@ -12,17 +12,32 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from burnish_optimizer.gates.cut import Cut
+from burnish_optimizer.gates.cut import Cut, grown
 from burnish_optimizer.gates.same import content, definition, plain
 from burnish_optimizer.gates.view import View, constant_of
 from burnish_optimizer.reference.fp64_reference import RANDOM
 from burnish_optimizer.rewrite.values import STANDARD
 
+MAX_GROWTH = 1
 GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 
 
 def same_by_structure(cut: Cut, before: View, after: View) -> bool:
-    """Whether every output of the region has the same number on both sides."""
+    """Whether every output of the region has the same number on both sides.
+
+    Cut wider where it has not: of two equal nodes one may be outside.
+    """
+    for _ in range(MAX_GROWTH):
+        if _same(cut, before, after):
+            return True
+        wider = grown(cut, before, after)
+        if wider == cut:
+            return False
+        cut = wider
+    return _same(cut, before, after)
+
+
+def _same(cut: Cut, before: View, after: View) -> bool:
     numbers = Numbers()
     names = cut.region.outputs
     one, other = (

@@ -11,7 +11,8 @@ import onnx_ir as ir
 
 from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult
-from burnish_optimizer.errors import NoTruth
+from burnish_optimizer.aside import Aside
+from burnish_optimizer.errors import NoTruth, WorkerFailed
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.metamorphic import batch_laws
@@ -38,8 +39,12 @@ def judge_whole(
     *,
     exact: bool,
     base: Path | None = None,
+    beside: bool = False,
 ) -> tuple[GateResult, ...]:
-    """Structure, answers on every probe, and the laws of batches. Never raises for a wrong result."""
+    """Structure, answers on every probe, and the laws of batches. Never raises for a wrong result.
+
+    Args: beside: whether a fork of this process may try the laws while this one looks at the answers.
+    """
     try:
         proto = ir.serde.serialize_model(rewritten)
         broken = fault(model, rewritten) or _checked(proto, base)
@@ -48,8 +53,8 @@ def judge_whole(
         return (_gate("valid-model", one_line(error), "a model that ONNX Runtime takes"),)
     fused = cache(lambda: None if exact else _fused(model, base))
     truth = None if exact or _weight_bytes(model) > TRUTH_LIMIT_BYTES else model
+    laws = _laws(source, found, probes, exact=exact, beside=beside)
     said = _answers(source, found, fused, probes, truth, exact=exact)
-    laws = batch_laws(source.run, found.run, probes, exact=exact)
     return (
         _gate("valid-model", broken, "a model that ONNX's checker and ONNX Runtime take"),
         _gate(
@@ -58,8 +63,30 @@ def judge_whole(
             "byte-equal to the source" if exact else "the source's answers within rounding",
             f"{len(probes)} probes agree",
         ),
-        *((laws,) if laws else ()),
+        *laws(),
     )
+
+
+def _laws(
+    source: Executable, found: Executable, probes: Sequence[Probe], *, exact: bool, beside: bool
+) -> Callable[[], tuple[GateResult, ...]]:
+    """The laws of batches, when they are asked for; none where none binds."""
+
+    def tried() -> tuple[GateResult, ...]:
+        result = batch_laws(source.run, found.run, probes, exact=exact)
+        return (result,) if result else ()
+
+    if not beside:
+        return tried
+    trying = Aside("batch laws", lambda: {"results": [one.model_dump(mode="json") for one in tried()]})
+
+    def awaited() -> tuple[GateResult, ...]:
+        try:
+            return tuple(GateResult.model_validate(one) for one in trying.result()["results"])
+        except WorkerFailed as error:
+            return (_gate("batch-laws", error.found, "the laws of batches"),)
+
+    return awaited
 
 
 def _weight_bytes(model: ir.Model) -> int:

@@ -149,7 +149,15 @@ def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[list[tuple[str, ir.
 
 def _whole(run: _Run, done: Rewritten) -> tuple[GateResult, ...]:
     exact = all(p.guarantee is Guarantee.EXACT for p in done.passes if p.applied)
-    return judge_whole(run.model, run.source, done.model, run.probes, exact=exact, base=run.options.base)
+    return judge_whole(
+        run.model,
+        run.source,
+        done.model,
+        run.probes,
+        exact=exact,
+        base=run.options.base,
+        beside=run.options.judges > 0,
+    )
 
 
 def _culprit(run: _Run, snapshots: list[tuple[str, ir.Model]], done: Rewritten) -> str:

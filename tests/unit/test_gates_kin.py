@@ -1,0 +1,101 @@
+"""Kin: FP64 is asked of a few, and the others may move no further than those."""
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from burnish_optimizer.gates.cut import Cut
+from burnish_optimizer.gates.diff import Region, regions
+from burnish_optimizer.gates.kin import Kin, by_output, kind
+from burnish_optimizer.gates.view import view
+from burnish_optimizer.reference.fp64 import Truth
+
+FLOAT = np.dtype(np.float32)
+
+
+def sides(before, after, signature="(float[N,4] x) => (float[N,4] y, float[N,4] z)", weights=""):
+    return [
+        view(ir.from_proto(onnx.parser.parse_model(
+            f'<ir_version: 10, opset_import: ["" : 20]> g {signature} {weights} {{ {body} }}')))
+        for body in (before, after)
+    ]  # fmt: skip
+
+
+def kinds(before, after, **options):
+    views = sides(before, after, **options)
+    return [kind(Cut(region), *views) for region in regions(*views)]
+
+
+def truth(value, error):
+    array = np.asarray(value, np.float64)
+    return Truth(array, np.broadcast_to(np.asarray(error, np.float64), array.shape), FLOAT)
+
+
+def test_the_same_expression_elsewhere_is_of_the_same_kind():
+    first, second = kinds("y = Relu(x) n = Neg(x) z = Relu(n)", "y = Abs(x) n = Neg(x) z = Abs(n)")
+    assert first == second
+
+
+def test_another_attribute_or_small_constant_makes_another_kind():
+    body = "y = LeakyRelu<alpha = 0.1>(x) n = Neg(x) z = LeakyRelu<alpha = 0.2>(n)"
+    first, second = kinds(body, "y = Relu(x) n = Neg(x) z = Relu(n)")
+    assert first != second
+    weights = "<float[1] a = {1}, float[1] b = {2}>"
+    first, second = kinds("y = Mul(x, a) n = Neg(x) z = Mul(n, b)", "y = Add(x, a) n = Neg(x) z = Add(n, b)",
+                          weights=weights)  # fmt: skip
+    assert first != second
+
+
+def test_large_weights_make_no_kind():
+    row = ", ".join("1" for _ in range(40))
+    weights = f"<float[40] a = {{{row}}}, float[40] b = {{{row.replace('1', '2', 1)}}}>"
+    before, after = (f"y = {op}(x, a) n = Neg(x) z = {op}(n, b)" for op in ("Mul", "Add"))
+    wide = "(float[N,40] x) => (float[N,40] y, float[N,40] z)"
+    first, second = kinds(before, after, signature=wide, weights=weights)
+    assert first == second
+
+
+def test_outputs_are_told_apart_by_their_place():
+    views = sides("y, z = Split<num_outputs = 2>(x)", "y = Relu(x) z = Neg(x)")
+    changed = [Cut(region) for region in regions(*views)]
+    assert len(set(by_output(changed, views).values())) == 2
+
+
+def test_as_many_of_a_kind_are_asked_as_are_wanted_the_best_sizes_first():
+    kin = Kin()
+    found = {"small": np.zeros(4), "right": np.zeros(4000), "large": np.zeros(4_000_000)}
+    asked = list(kin.to_ask(dict.fromkeys(found, "kind"), found, 1))
+    assert asked == ["right"]
+    assert set(kin.to_ask({"small": "a", "right": "b", "large": "b"}, found, 1)) == {"small", "right"}
+
+
+def test_what_moved_as_far_as_its_kin_is_explained_and_no_further():
+    kin, expected = Kin(), np.ones(10, np.float32)
+    moved = expected * np.float32(1 + 1e-6)
+    kin.learn("kind", truth(expected, 1e-5), moved, expected)
+    assert kin.explains("kind", expected * np.float32(1 + 4e-6), expected)
+    assert not kin.explains("kind", expected * np.float32(1 + 2e-5), expected)
+    assert not kin.explains("another", moved, expected)
+    assert list(kin.to_ask({"o": "kind"}, {"o": expected}, 1)) == []
+
+
+def test_the_bound_of_fp64_limits_it_too():
+    kin, expected = Kin(), np.ones(10, np.float32)
+    kin.learn("kind", truth(expected, 2e-6), expected * np.float32(1 + 1e-6), expected)
+    assert not kin.explains("kind", expected * np.float32(1 + 4e-6), expected)
+
+
+def test_nan_in_another_place_and_other_types_are_never_explained():
+    kin, expected = Kin(), np.ones(10, np.float32)
+    kin.learn("kind", truth(expected, 1.0), expected * 2, expected)
+    odd = expected.copy()
+    odd[3] = np.nan
+    assert not kin.explains("kind", odd, expected)
+    assert kin.explains("kind", odd, odd)
+    assert not kin.explains("kind", expected.astype(np.float64), expected)
+    assert not kin.explains("kind", expected.astype(ml_dtypes.bfloat16), expected.astype(ml_dtypes.bfloat16))
+
+
+def test_a_region_knows_whether_it_is_a_twin():
+    assert not Region(frozenset(), frozenset(), (), frozenset()).twin

@@ -1,0 +1,72 @@
+"""Passes that run ahead of their verdicts end where passes that wait for them do."""
+
+import os
+import signal
+from dataclasses import replace
+
+import onnx_ir as ir
+import pytest
+
+from burnish_engine.report import Guarantee
+from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.passes.irpass import ModelPass
+from burnish_optimizer.passes.pipeline import Options, rewrite
+from burnish_optimizer.targets.kernels import PORTABLE
+from support.rewrite_nets import drop, parsed
+
+NET = parsed("a = Identity(x) b = Relu(a) c = Relu(b) d = Neg(c) y = Relu(d)")
+GOOD = drop("Identity", "identities")
+WRONG = drop("Relu", "relus")
+LATER = drop("Neg", "negs")
+
+
+def outcome(passes, judges):
+    done = rewrite(NET, PORTABLE, passes, Options(judges=judges))
+    reports = [
+        (p.name, p.applied, len(p.changes), sorted(r.site for r in p.rolled_back), p.nodes_after)
+        for p in done.passes
+    ]
+    return [node.op_type for node in done.model.graph], reports
+
+
+@pytest.mark.parametrize("judges", [1, 2, 4])
+@pytest.mark.parametrize(
+    "passes",
+    [[GOOD], [GOOD, WRONG], [WRONG, GOOD], [GOOD, WRONG, LATER, replace(GOOD, name="identities-2")],
+     [LATER, WRONG, GOOD], []],
+)  # fmt: skip
+def test_ahead_or_not_the_same_is_kept(passes, judges):
+    assert outcome(passes, judges) == outcome(passes, 0)
+
+
+def test_what_followed_a_pass_that_does_not_hold_is_done_again():
+    ops, reports = outcome([WRONG, GOOD], 4)
+    assert ops == ["Relu", "Neg", "Relu"]
+    assert [name for name, *_ in reports] == ["relus", "identities"]
+    assert reports[1][1], "the pass behind is applied to what is left of the one before"
+
+
+def test_a_verdict_whose_process_dies_takes_the_pass_back(monkeypatch):
+    judge, here = Judge.judge, os.getpid()
+
+    def dying(self, before, after, guarantee):
+        if os.getpid() != here and len(list(after.graph)) < len(list(before.graph)) - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return judge(self, before, after, guarantee)
+
+    monkeypatch.setattr(Judge, "judge", dying)
+    done = rewrite(NET, PORTABLE, [WRONG, GOOD], Options(judges=2))
+    assert "SIGKILL" in done.passes[0].reason
+    assert [p.applied for p in done.passes] == [False, True]
+    assert [n.op_type for n in done.model.graph] == ["Relu", "Relu", "Neg", "Relu"]
+
+
+def test_a_pass_that_raises_is_left_out():
+    def run(model: ir.Model, scope):
+        raise ValueError("broken")
+
+    done = rewrite(
+        NET, PORTABLE, [ModelPass("raise", Guarantee.EXACT, "f → !", run), GOOD], Options(judges=2)
+    )
+    assert "ValueError: broken" in done.passes[0].reason
+    assert done.passes[1].applied
