@@ -162,6 +162,7 @@ class RewriteReport(Record):
     """One model rewritten with proof.
 
     gates: of the whole result against the untouched source.   probes: the inputs that it was tried on.
+    gate_seconds: the proof, of all processes together: it runs beside the passes where processors are free.
     unproven: why nothing could be proved, and so nothing was changed; empty where all is well.
     """
 

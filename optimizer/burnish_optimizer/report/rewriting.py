@@ -86,13 +86,14 @@ def story(report: RewriteReport) -> str:
     return (
         f"{nodes}, {size(report.before.size_bytes)} became {size(report.after.size_bytes)}, "
         f"for {report.target}; {undone}; "
-        f"{seconds(report.seconds)} s, {gate_share(report)} of it proving."
+        f"{seconds(report.seconds)} s, {gate_share(report)} of the work was proof."
     )
 
 
 def gate_share(report: RewriteReport) -> str:
-    """What part of the time went into gates."""
-    return share(report.gate_seconds / report.seconds) if report.seconds else "–"
+    """What part of the work went into gates, some of which run beside the passes that follow."""
+    work = report.gate_seconds + sum(p.seconds - p.gate_seconds for p in report.passes)
+    return share(report.gate_seconds / work) if work else "–"
 
 
 def facts(report: RewriteReport) -> list[tuple[str, str, str]]:
