@@ -17,6 +17,7 @@ from burnish_optimizer.gates.probes import Probe, model_probes
 from burnish_optimizer.gates.whole import judge_whole
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Pass
+from burnish_optimizer.passes.told import Counted
 from burnish_optimizer.passes.walk import Walk
 from burnish_optimizer.reference.fp64_reference import RANDOM
 from burnish_optimizer.rewrite.values import STANDARD
@@ -126,48 +127,61 @@ def _proved(run: _Run) -> Rewritten:
     """All passes, then the whole against the source; the pass that the whole fails by is left out."""
     skip = dict(run.options.skip)
     for _ in range(MAX_WHOLE_FAILURES):
-        snapshots, done = _all_passes(run, skip)
-        started = time.perf_counter()
-        done.gates = _whole(run, done)
-        done.gate_seconds += time.perf_counter() - started
+        walk, done = _all_passes(run, skip)
         if all(gate.passed for gate in done.gates):
             return done
-        culprit = _culprit(run, snapshots, done)
+        culprit = _culprit(run, walk)
         failed = next(g for g in done.gates if not g.passed)
         skip[culprit] = f"rolled back: the whole model failed {failed.name}: {failed.found}"
     return Rewritten(run.model, done.passes, done.gates, unproven="the whole model failed its gates")
 
 
-def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[list[tuple[str, ir.Model]], Rewritten]:
+def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[Walk, Rewritten]:
+    """The whole is judged while the last verdicts are open, and anew where these change what is left."""
     feeds = [p.feeds for p in run.probes]
     judge = Judge(run.model, feeds, run.options.base, run.options.threads, run.options.seed)
-    walk = Walk(run.model, run.target, judge, run.options.store, run.options.judges)
+    walk = Walk(Counted(run.model), run.target, judge, run.options.store, run.options.judges)
+    whole = _Whole(run)
+    walk.meanwhile = lambda: whole.of(walk, len(walk.snapshots))
     reports = walk.all(run.passes, skip, run.options.on_pass)
-    gate_seconds = sum(r.gate_seconds for r in reports)
-    return walk.snapshots, Rewritten(walk.model, tuple(reports), gate_seconds=gate_seconds)
+    gates = whole.of(walk, len(walk.snapshots))
+    gate_seconds = whole.seconds + sum(r.gate_seconds for r in reports)
+    return walk, Rewritten(walk.model, tuple(reports), gates, gate_seconds=gate_seconds)
 
 
-def _whole(run: _Run, done: Rewritten) -> tuple[GateResult, ...]:
-    exact = all(p.guarantee is Guarantee.EXACT for p in done.passes if p.applied)
-    return judge_whole(
-        run.model,
-        run.source,
-        done.model,
-        run.probes,
-        exact=exact,
-        base=run.options.base,
-        beside=run.options.judges > 0,
-    )
+@dataclass
+class _Whole:
+    """Gates of whole models, the last one's kept."""
+
+    run: _Run
+    model: ir.Model | None = None
+    gates: tuple[GateResult, ...] = ()
+    seconds: float = 0.0
+
+    def of(self, walk: Walk, count: int) -> tuple[GateResult, ...]:
+        """Those of the model after `count` of the passes that changed something."""
+        model = walk.snapshots[count - 1][1] if count else self.run.model
+        if model is not self.model:
+            started = time.perf_counter()
+            exact = all(one.guarantee is Guarantee.EXACT for one, _ in walk.snapshots[:count])
+            self.gates, self.model = _judged(self.run, model, exact=exact), model
+            self.seconds += time.perf_counter() - started
+        return self.gates
 
 
-def _culprit(run: _Run, snapshots: list[tuple[str, ir.Model]], done: Rewritten) -> str:
+def _judged(run: _Run, model: ir.Model, *, exact: bool) -> tuple[GateResult, ...]:
+    base, beside = run.options.base, run.options.judges > 0
+    return judge_whole(run.model, run.source, model, run.probes, exact=exact, base=base, beside=beside)
+
+
+def _culprit(run: _Run, walk: Walk) -> str:
     """The first pass after which the whole no longer holds, by halves."""
-    low, high = 0, len(snapshots) - 1
+    low, high = 0, len(walk.snapshots) - 1
+    whole = _Whole(run)
     while low < high:
         middle = (low + high) // 2
-        trial = Rewritten(snapshots[middle][1], done.passes)
-        if all(gate.passed for gate in _whole(run, trial)):
+        if all(gate.passed for gate in whole.of(walk, middle + 1)):
             low = middle + 1
         else:
             high = middle
-    return snapshots[low][0] if snapshots else ""
+    return walk.snapshots[low][0].name if walk.snapshots else ""

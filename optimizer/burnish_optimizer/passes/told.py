@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import onnx_ir as ir
 
@@ -13,10 +15,21 @@ from burnish_optimizer.rewrite.walk import model_nodes
 SHOWN_SITES = 5
 
 
-def report_of(one: Pass, model: ir.Model, settled: Settled, nothing: Attempt, seconds: float) -> PassReport:
-    """Args: model: before the pass.   nothing: the model as it was, for a pass of which nothing is left."""
+@dataclass(frozen=True)
+class Counted:
+    """A model that changes no more, whose nodes are counted once."""
+
+    model: ir.Model
+
+    @cached_property
+    def nodes(self) -> int:
+        """Nodes, those of subgraphs too."""
+        return sum(1 for _ in model_nodes(self.model))
+
+
+def report_of(one: Pass, before: Counted, settled: Settled, nothing: Attempt, seconds: float) -> PassReport:
+    """Args: before: the pass.   nothing: the model as it was, for a pass of which nothing is left."""
     attempt = settled.attempt or nothing
-    nodes = _count(model)
     return PassReport(
         name=one.name,
         guarantee=one.guarantee,
@@ -29,15 +42,11 @@ def report_of(one: Pass, model: ir.Model, settled: Settled, nothing: Attempt, se
         gates=(attempt.verdict if settled.attempt else settled.refused).results(one.guarantee)
         if attempt.changes or settled.rolled_back
         else (),
-        nodes_before=nodes,
-        nodes_after=nodes if attempt.model is model else _count(attempt.model),
+        nodes_before=before.nodes,
+        nodes_after=before.nodes if attempt.model is before.model else Counted(attempt.model).nodes,
         seconds=seconds,
         gate_seconds=settled.gate_seconds,
     )
-
-
-def _count(model: ir.Model) -> int:
-    return sum(1 for _ in model_nodes(model))
 
 
 def _reason(attempt: Attempt, rolled_back: Sequence[RolledBack], kept: bool) -> str:

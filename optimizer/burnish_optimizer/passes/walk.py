@@ -18,7 +18,7 @@ from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, apply_to_copy, settle
 from burnish_optimizer.passes.contract import Pass, Scope
-from burnish_optimizer.passes.told import declined, report_of
+from burnish_optimizer.passes.told import Counted, declined, report_of
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 OnPass = Callable[[int, int, str], None]
@@ -30,7 +30,7 @@ class _Open:
 
     position: int
     one: Pass
-    before: ir.Model
+    before: Counted
     attempt: Attempt
     judging: Aside
     seconds: float
@@ -41,25 +41,34 @@ class Walk:
     """Takes a model through passes.
 
     Args:
-        model: the current one.   judges: how many verdicts may be open at a time; 0: none.
-        snapshots: by name, the models that passes left behind.
+        counted: the current model.   judges: how many verdicts may be open at a time; 0: none.
+        snapshots: passes that changed something, and the models that they left behind.
+        meanwhile: what may be done with the last model while its verdicts are open.
     """
 
-    model: ir.Model
+    counted: Counted
     target: RewriteTarget
     judge: Judge
     store: Store
     judges: int = 0
-    snapshots: list[tuple[str, ir.Model]] = field(default_factory=list)
+    snapshots: list[tuple[Pass, ir.Model]] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
     copies: Copies = field(default_factory=Copies)
     _open: list[_Open] = field(default_factory=list)
     _reports: dict[int, PassReport] = field(default_factory=dict)
+
+    @property
+    def model(self) -> ir.Model:
+        """The current one."""
+        return self.counted.model
 
     def all(self, passes: Sequence[Pass], skip: Mapping[str, str], on_pass: OnPass) -> list[PassReport]:
         """Every pass, in order. Args: skip: those to leave out, with the reason."""
         position = 0
         while position < len(passes) or self._open:
             if position == len(passes) or len(self._open) > self.judges:
+                if position == len(passes):
+                    self.meanwhile()
                 position = self._close(position)
                 continue
             one = passes[position]
@@ -79,7 +88,7 @@ class Walk:
 
     def _ahead(self, position: int, one: Pass) -> None:
         """Apply the pass; its verdict is worked out beside what follows."""
-        started, before = time.perf_counter(), self.model
+        started, before = time.perf_counter(), self.counted.model
         try:
             reason = one.requires(before, Scope(self.target))
             if reason:
@@ -93,12 +102,12 @@ class Walk:
         if attempt.changes and not attempt.verdict.fault:
             self.judge.prepare()
             judging = Aside(one.name, lambda: _judged(self.judge, before, attempt.model, one))
-            self._open.append(_Open(position, one, before, attempt, judging, seconds))
+            self._open.append(_Open(position, one, self.counted, attempt, judging, seconds))
             self._keep(one, attempt.model)
         elif attempt.verdict.fault:
             self._settled(position, one)
         else:
-            self._reports[position] = report_of(one, before, Settled(attempt), attempt, seconds)
+            self._reports[position] = report_of(one, self.counted, Settled(attempt), attempt, seconds)
 
     def _close(self, position: int) -> int:
         """Wait for the oldest verdict; the position to go on at, which is behind the pass that failed."""
@@ -128,22 +137,22 @@ class Walk:
         taken_back = 1 + len(self._open)
         self._open.clear()
         del self.snapshots[-taken_back:]
-        self.model = failed.before
+        self.counted = failed.before
         self.judge.accept(self.model)
 
     def _settled(self, position: int, one: Pass) -> None:
         """The pass on a copy, judged, and what is left of it when all that failed its gate is undone."""
         attempt, report = run_pass(
-            one, self.model, self.target, self.judge, store=self.store, copies=self.copies
+            one, self.counted, self.target, self.judge, store=self.store, copies=self.copies
         )
         self._reports[position] = report
         if report.applied:
             self._keep(one, attempt.model)
 
     def _keep(self, one: Pass, model: ir.Model) -> None:
-        self.model = model
+        self.counted = Counted(model)
         self.judge.accept(model)
-        self.snapshots.append((one.name, model))
+        self.snapshots.append((one, model))
 
 
 def _judged(judge: Judge, before: ir.Model, after: ir.Model, one: Pass) -> Json:
@@ -158,15 +167,15 @@ def _judged(judge: Judge, before: ir.Model, after: ir.Model, one: Pass) -> Json:
 
 def run_pass(
     one: Pass,
-    model: ir.Model,
+    counted: Counted,
     target: RewriteTarget,
     judge: Judge,
     *,
     store: Store = lambda _model: None,
     copies: Copies | None = None,
 ) -> tuple[Attempt, PassReport]:
-    """One pass on a copy of `model`: what is left of it when all that failed its gate is undone."""
-    started = time.perf_counter()
+    """One pass on a copy of a model: what is left of it when all that failed its gate is undone."""
+    started, model = time.perf_counter(), counted.model
     nothing = Attempt(model, (), Verdict(), Counter())
     try:
         reason = one.requires(model, Scope(target))
@@ -179,4 +188,4 @@ def run_pass(
         reason = f"rolled back: {type(error).__name__}: {one_line(error)}"
         return nothing, declined(one, reason, time.perf_counter() - started)
     seconds = time.perf_counter() - started
-    return settled.attempt or nothing, report_of(one, model, settled, nothing, seconds)
+    return settled.attempt or nothing, report_of(one, counted, settled, nothing, seconds)
