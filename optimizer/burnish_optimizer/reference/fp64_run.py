@@ -14,7 +14,8 @@ from burnish_optimizer.reference import fp64_attention, fp64_basic, fp64_element
 from burnish_optimizer.reference.fp64_control import CONTROL
 from burnish_optimizer.reference.fp64_reference import STANDARD, output_types, reference_kernel
 from burnish_optimizer.reference.fp64_rounding import local_errors
-from burnish_optimizer.reference.fp64_signs import Signs
+from burnish_optimizer.reference.fp64_rows import rowwise
+from burnish_optimizer.reference.fp64_signs import RUNS, Signs
 from burnish_optimizer.reference.fp64_values import (
     Call,
     Datum,
@@ -38,11 +39,15 @@ Path = tuple[int, ...]
 
 
 class Mode(Enum):
-    """TRUTH: exact.   STORED: rounded to their types.   PERTURBED: nodes off by their local errors."""
+    """TRUTH: exact.   STORED: rounded to their types.   PERTURBED: nodes off by their local errors.
+
+    STACKED: all perturbed runs as one, on as many batches (see `fp64_rows`).
+    """
 
     TRUTH = "truth"
     STORED = "stored"
     PERTURBED = "perturbed"
+    STACKED = "stacked"
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Trace:
     """What the exact run leaves for the others: constants, results that nothing perturbs, local errors.
 
     wanted: outputs of the main graph that are asked for.   bounded: whether errors are asked for, too.
+    rows: how many everything has on its first axis, where all nodes answer row by row; else None.
     """
 
     wanted: list[ir.Value]
@@ -58,6 +64,7 @@ class Trace:
     results: dict[Path, list[Datum]] = field(default_factory=dict)
     errors: dict[Path, list[Any]] = field(default_factory=dict)
     signs: Signs = field(default_factory=Signs)
+    rows: int | None = None
     types: dict[Path, list[DType | None]] = field(default_factory=dict)
     versions: dict[ir.Node, int] = field(default_factory=dict)
     _needed: "Needed | None" = None
@@ -139,7 +146,7 @@ class Run:
         if isinstance(array, list):
             return [Wide(widen(x, x.dtype), x.dtype) for x in array]
         dtype = element_type(value.dtype) if value.dtype is not None else array.dtype
-        wide = Wide(widen(array, dtype), dtype)
+        wide = Wide(widen(array, dtype), dtype, fed=True)
         return self._stored(wide, None, ()) if self.mode is Mode.STORED and is_float(dtype) else wide
 
     def _constant(self, value: ir.Value) -> Wide:
@@ -153,14 +160,15 @@ class Run:
     def _node(self, node: ir.Node, bound: Mapping[str, ir.Attr], path: Path) -> Sequence[Datum]:
         call = self._call(node, bound, path)
         if self.mode is not Mode.TRUTH and path in self.trace.results and not _any_perturbed(call.inputs):
-            return self._finish(path, self.trace.results[path])
+            return self._finish(path, [self._stacked(value) for value in self.trace.results[path]])
         key = node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
         function = self.model.functions.get((node.domain, node.op_type, node.overload))
         if function is None and key in CONTROL:
+            self.trace.rows = None
             return CONTROL[key](call)
         if function is not None:
             return self._function(function, call, path)
-        return self._computed(call, _kernel(key), path)
+        return self._computed(call, key, path)
 
     def _call(self, node: ir.Node, bound: Mapping[str, ir.Attr], path: Path) -> Call:
         if node not in self.trace.versions:
@@ -184,21 +192,37 @@ class Run:
         given = [*call.inputs, *[None] * (len(function.inputs) - len(call.inputs))]
         return self.graph(function, given, attributes, path)
 
-    def _computed(self, call: Call, kernel: Kernel, path: Path) -> Sequence[Datum]:
+    def _computed(self, call: Call, key: str, path: Path) -> Sequence[Datum]:
+        kernel = _kernel(key)
         found = list(kernel(call))[: len(call.node.outputs)]
         types = self.trace.types.get(path) or _types(call, found, fp64_basic.target_type(call))
         self.trace.types[path] = types
-        moved = _any_perturbed(call.inputs)
-        made = [_wrap(y, t, moved) for y, t in zip(found, types, strict=True)]
-        if self.mode is Mode.TRUTH:
-            floats = [t if t is not None and is_float(t) else None for t in types]
-            bare = [_bare(value) for value in made]
-            if not self.trace.bounded:
-                return made
-            self.trace.results[path] = made
-            self.trace.errors[path] = _with_flushing(local_errors(call, bare, floats, kernel), bare, floats)
-            return made
-        return self._finish(path, made)
+        moved, fed = _any_perturbed(call.inputs), any(isinstance(v, Wide) and v.fed for v in call.inputs)
+        made = [_wrap(y, t, moved, fed) for y, t in zip(found, types, strict=True)]
+        if self.mode is not Mode.TRUTH:
+            return self._finish(path, made)
+        if self.trace.bounded:
+            self._learn(call, key, path, made)
+        return made
+
+    def _learn(self, call: Call, key: str, path: Path, made: list[Datum]) -> None:
+        """What the other runs need to know of a node: its results, their errors, whether it has rows."""
+        floats = [t if t is not None and is_float(t) else None for t in self.trace.types[path]]
+        bare = [_bare(value) for value in made]
+        errors = _with_flushing(local_errors(call, bare, floats, _kernel(key)), bare, floats)
+        self.trace.results[path], self.trace.errors[path] = made, errors
+        if self.trace.rows is None:
+            return
+        fed = any(isinstance(value, Wide) and value.fed for value in made)
+        constant = not fed and all(error is None for error in errors)
+        if not (constant or (fed and rowwise(key, call, made, self.trace.rows))):
+            self.trace.rows = None
+
+    def _stacked(self, value: Datum) -> Datum:
+        """A result of the exact run as this run has it."""
+        if self.mode is not Mode.STACKED or not isinstance(value, Wide) or not value.fed:
+            return value
+        return replace(value, data=np.concatenate([value.data] * RUNS))
 
     def _finish(self, path: Path, values: Sequence[Datum]) -> list[Datum]:
         """Values as this run leaves them: stored in their types, or off by their local errors."""
@@ -215,10 +239,16 @@ class Run:
         beyond = np.abs(value.data) > headroom(value.dtype)
         stored = np.where(beyond, np.copysign(np.inf, value.data), store(value.data, value.dtype))
         self.overflown |= bool(np.any(np.isinf(stored) & np.isfinite(value.data)))
-        return Wide(stored, value.dtype, True)
+        return replace(value, data=stored, perturbed=True)
 
     def _perturbed(self, value: Wide, error: Any, path: Path) -> Wide:
-        if error is None or np.shape(error) != value.data.shape:
+        if error is None:
+            return value
+        if self.mode is Mode.STACKED:
+            signs = self.trace.signs.stacked(path, np.shape(error))
+            runs = value.data.reshape(RUNS, *np.shape(error))
+            return replace(value, data=(runs + signs * error).reshape(value.data.shape), perturbed=True)
+        if np.shape(error) != value.data.shape:
             return value
         moved = value.data + self.trace.signs.of(path, value.data.shape, self.number) * error
         return replace(value, data=moved, perturbed=True)
@@ -278,18 +308,18 @@ def _types(call: Call, found: Sequence[Any], named: DType | None) -> list[DType 
     return types
 
 
-def _wrap(y: Any, dtype: DType | None, perturbed: bool) -> Datum:
+def _wrap(y: Any, dtype: DType | None, perturbed: bool, fed: bool) -> Datum:
     if y is None:
         return None
     if isinstance(y, list):
-        return [_wrap(item, getattr(item, "dtype", None), perturbed) for item in y]
+        return [_wrap(item, getattr(item, "dtype", None), perturbed, fed) for item in y]
     array = np.asarray(y)
     dtype = array.dtype if dtype is None else dtype
     if is_float(dtype):
         array = array.astype(np.float64, copy=False)
     elif dtype.kind in "iub" and array.dtype != dtype:
         array = array.astype(dtype)
-    return Wide(array, dtype, perturbed)
+    return Wide(array, dtype, perturbed, fed)
 
 
 def _with_flushing(errors: list[Any], data: Sequence[Any], types: Sequence[DType | None]) -> list[Any]:

@@ -38,6 +38,12 @@ class Signs:
         signs: Array = SIGNS[run][codes]
         return signs.reshape(shape)
 
+    def stacked(self, path: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+        """The same of all runs, one after the other: [RUNS, …]."""
+        self.of(path, shape, 0)
+        signs: Array = SIGNS[:, self.codes[path]]
+        return signs.reshape(RUNS, *shape)
+
     def _codes(self, node: int, count: int) -> Array:
         if count not in self.rows:
             self.rows[count] = np.random.default_rng([SEED, count]).integers(0, RUNS, count, dtype=np.uint8)

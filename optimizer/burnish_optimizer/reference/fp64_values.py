@@ -20,11 +20,13 @@ class Wide:
     """An array in FP64 that stands for one of `dtype`; integers, bools and strings are themselves.
 
     perturbed: whether this run changed it (or anything that it was computed from) on purpose.
+    fed: whether it was computed from what is fed, and not from constants alone.
     """
 
     data: Array
     dtype: DType
     perturbed: bool = False
+    fed: bool = False
 
 
 # What a value can hold: a tensor, nothing (an input that was left out), or a sequence of them.
