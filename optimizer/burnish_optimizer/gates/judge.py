@@ -24,8 +24,8 @@ from burnish_optimizer.gates.view import View, view
 
 MAX_GROWTH = 4
 CHUNK_BYTES = 64 << 20
-# Probes that regions are tried on as they are captured: other sizes, other branches.
-CAPTURED_PROBES = 2
+# Probes that regions are tried on as they are captured: other sizes, other branches, large integers.
+CAPTURED_PROBES = 3
 # The proof is bounded: regions that need a closer look beyond this time are left as they were.
 PASS_SECONDS = 30.0
 LATE = "its gate was out of time"
