@@ -7,7 +7,8 @@ from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.model import OLDEST_OPSET
 from burnish_optimizer.ingest.samples import open_samples
-from burnish_optimizer.ingest.weights import WeightFolder, save
+from burnish_optimizer.ingest.saving import save
+from burnish_optimizer.ingest.weights import WeightFolder
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.facts import graph_facts
 from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
