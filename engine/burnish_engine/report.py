@@ -163,6 +163,7 @@ class RewriteReport(Record):
 
     gates: of the whole result against the untouched source.   probes: the inputs that it was tried on.
     unproven: why nothing could be proved, and so nothing was changed; empty where all is well.
+    peak_memory_bytes: of the process that rewrote, without pages of mapped weights.
     """
 
     source: str

@@ -2,9 +2,12 @@
 
 import resource
 import sys
+import threading
 from pathlib import Path
+from typing import Self
 
 STATUS = Path("/proc/self/status")
+SAMPLE_SECONDS = 0.02
 
 
 def parse_status(text: str, field: str) -> int | None:
@@ -29,6 +32,41 @@ def peak_bytes() -> int:
     """
     found = _from_status("VmHWM")
     return _rusage_bytes() if found is None else found
+
+
+def private_bytes() -> int:
+    """Resident bytes now that are no file's; where the system does not tell, all of them.
+
+    Pages of a mapped file count once for every mapping, and go by themselves when memory is short.
+    """
+    found = _from_status("RssAnon")
+    return current_bytes() if found is None else found
+
+
+class PrivatePeak:
+    """The most private bytes of this process while the context lasts, sampled: the kernel keeps no peak."""
+
+    def __init__(self) -> None:
+        self._most, self._over = private_bytes(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def bytes(self) -> int:
+        """The most so far."""
+        self._most = max(self._most, private_bytes())
+        return self._most
+
+    def _watch(self) -> None:
+        while not self._over.wait(SAMPLE_SECONDS):
+            self._most = max(self._most, private_bytes())
 
 
 def _from_status(field: str) -> int | None:

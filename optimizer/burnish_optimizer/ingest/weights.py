@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import numpy as np
 import onnx_ir as ir
 from onnx import TensorProto
 
@@ -85,7 +86,21 @@ class Linked(ir.ExternalTensor):
 
     onnx-ir refuses files with several links, for they could lead out of the folder of a model that was
     fetched. Where the source's files lie is checked when it is read (`ingest/external_data.py`).
+    It also maps the whole file for every tensor, and for good: here a mapping ends with the last array of it.
     """
+
+    def __array__(self, dtype: Any = None) -> np.ndarray[Any, Any]:
+        return self.numpy().__array__(dtype)
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        array: np.ndarray[Any, Any] = super().numpy()
+        self._array = self.raw = None
+        return array
+
+    def tobytes(self) -> bytes:
+        found: bytes = super().tobytes()
+        self._array = self.raw = None
+        return found
 
     def _check_path_containment(self) -> None:
         pass

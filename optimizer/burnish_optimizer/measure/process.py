@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
@@ -28,8 +28,8 @@ GRACE_SECONDS = 5.0
 class Watched:
     """A child in a process group of its own, killed when it takes more memory or time than allowed.
 
-    Resident memory is polled: an address-space limit would stop ONNX Runtime, which reserves far more
-    than it uses.
+    Private memory is polled: an address-space limit would stop ONNX Runtime, which reserves far more
+    than it uses, and pages of mapped weights count once for every session, and are no memory that is taken.
     """
 
     def __init__(self, task: Task, folder: Path, *, memory_bytes: int, piped: bool = False) -> None:
@@ -98,7 +98,7 @@ class Watched:
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
                 self.kill("out of time: killed at its time limit")
-            used = _resident_bytes(self.process.pid)
+            used = _private_bytes(self.process.pid)
             if used > self._memory_bytes:
                 self.kill(
                     f"out of memory: killed at {used >> 20} MiB, the limit is {self._memory_bytes >> 20} MiB"
@@ -152,12 +152,17 @@ def read_answer(data: bytes, result_type: type[R], name: str) -> R:
         raise WorkerFailed(name, found=found, expected=f"a {result_type.__name__}") from error
 
 
-def _resident_bytes(pid: int) -> int:
+def _private_bytes(pid: int) -> int:
     try:
         parent = psutil.Process(pid)
-        return sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True)))
+        return sum(_not_shared(p.memory_info()) for p in (parent, *parent.children(recursive=True)))
     except psutil.Error:
         return 0
+
+
+def _not_shared(info: Any) -> int:
+    """All of it where the system does not tell (macOS)."""
+    return int(info.rss) - int(getattr(info, "shared", 0))
 
 
 def _signal_name(number: int) -> str:

@@ -3,6 +3,8 @@
 from itertools import islice
 from pathlib import Path
 
+import onnx_ir as ir
+
 from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.model import OLDEST_OPSET
@@ -23,10 +25,22 @@ MAX_SAMPLES = 4
 
 def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
     """Rewrite `task.model` into `task.output`, telling each pass in `task.journal` before it begins."""
+    with memory.PrivatePeak() as peak:
+        folder = WeightFolder(Path(task.folder))
+        model = folder.load(Path(task.model))
+        before = graph_facts(model)
+        done = _rewritten(task, model, folder)
+        changed = any(p.applied for p in done.passes) and not done.unproven
+        if changed:
+            forget_symbols(done.model)
+            save(done.model, Path(task.output), external=task.external)
+    return RewriteWorkerResult(changed=changed, report=_report(task, before, done, peak.bytes))
+
+
+def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewritten:
+    if 0 < task.opset < OLDEST_OPSET:
+        return Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
     journal = Path(task.journal)
-    folder = WeightFolder(Path(task.folder))
-    model = folder.load(Path(task.model))
-    before = graph_facts(model)
     options = Options(
         base=folder.path,
         store=folder.spill,
@@ -36,18 +50,10 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
         on_pass=lambda position, count, name: _tell(journal, position, count, name),
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
-    if 0 < task.opset < OLDEST_OPSET:
-        done = Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
-    else:
-        done = rewrite(model, TARGETS[task.target], chosen, options)
-    changed = any(p.applied for p in done.passes) and not done.unproven
-    if changed:
-        forget_symbols(done.model)
-        save(done.model, Path(task.output), external=task.external)
-    return RewriteWorkerResult(changed=changed, report=_report(task, before, done))
+    return rewrite(model, TARGETS[task.target], chosen, options)
 
 
-def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteReport:
+def _report(task: RewriteTask, before: GraphFacts, done: Rewritten, peak: int) -> RewriteReport:
     return RewriteReport(
         source=task.name,
         source_digest=task.digest,
@@ -61,7 +67,7 @@ def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteRe
         environment=versions(),
         seconds=done.seconds,
         gate_seconds=done.gate_seconds,
-        peak_memory_bytes=memory.peak_bytes(),
+        peak_memory_bytes=peak,
     )
 
 
