@@ -44,7 +44,10 @@ def private_bytes() -> int:
 
 
 class PrivatePeak:
-    """The most private bytes of this process while the context lasts, sampled: the kernel keeps no peak."""
+    """The most private bytes of this process while the context lasts, sampled: the kernel keeps no peak.
+
+    What a library takes and gives back within one call that holds Python's lock is not seen.
+    """
 
     def __init__(self) -> None:
         self._most, self._over = private_bytes(), threading.Event()

@@ -78,6 +78,20 @@ def test_a_graph_in_two_parts_is_one(tmp_path):
     assert [t.name for t in found.graph.initializer] == ["b", "w", "v"]
 
 
+def test_constants_in_nodes_stay_and_are_merged_piece_by_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(light, "PIECE_BYTES", 100)
+    constants = [helper.make_node("Constant", [], [name], value=matrix(name)) for name in ("w", "v")]
+    nodes = [
+        *constants,
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Add", ["a", "b"], ["y"]),
+    ]
+    proto = model(matrix("u"), nodes=nodes)
+    found, kept = taken(written(tmp_path, proto))
+    assert [name for name, _ in kept] == ["u"]
+    assert list(found.graph.node) == list(proto.graph.node)
+
+
 def floats(name):
     return helper.make_tensor(name, TensorProto.FLOAT, [SIDE, SIDE], np.ones(SIDE * SIDE, np.float32))
 

@@ -20,6 +20,7 @@ from burnish_optimizer.ingest.wire import BYTES, GRAPH_INITIALIZER, MODEL_GRAPH,
 # Smaller ones are read whole: the walk is for memory, not for speed.
 LIGHT_BYTES = 32 << 20
 INLINE_BYTES = 1 << 16
+PIECE_BYTES = 1 << 20
 OTHER_NUMBERS = {
     f"{kind}_data" for kind in ("float", "int32", "string", "int64", "double", "uint64", "external")
 }
@@ -62,7 +63,8 @@ class _Walk:
         graphs = [f for f in parts if f.number == MODEL_GRAPH and f.wire == BYTES]
         model: ModelProto = ModelProto.FromString(b"".join(self._bytes(f) for f in parts if f not in graphs))
         for graph in graphs:
-            model.graph.MergeFromString(b"".join(self._graph(graph)))
+            for part in _joined(self._graph(graph)):
+                model.graph.MergeFromString(part)
         return model
 
     def _graph(self, graph: Field) -> Iterator[bytes]:
@@ -86,6 +88,17 @@ class _Walk:
 
     def _bytes(self, field: Field) -> bytes:
         return self._data[field.start : field.end]
+
+
+def _joined(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """In pieces that are quick to merge: constants that are no initializers would be in memory twice."""
+    held = bytearray()
+    for part in parts:
+        held += part
+        if len(held) > PIECE_BYTES:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
 
 
 def _may_be_large(field: Field) -> bool:
