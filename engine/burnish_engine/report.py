@@ -164,6 +164,7 @@ class RewriteReport(Record):
     gates: of the whole result against the untouched source.   probes: the inputs that it was tried on.
     gate_seconds: the proof, of all processes together: it runs beside the passes where processors are free.
     unproven: why nothing could be proved, and so nothing was changed; empty where all is well.
+    peak_memory_bytes: of the process that rewrote, without pages of mapped weights.
     """
 
     source: str

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from burnish_engine.errors import NotFound, StalledError
+from burnish_optimizer.ingest import light
 from burnish_optimizer.ingest.external_data import external_files
 
 SUFFIX = ".onnx"
@@ -153,7 +153,7 @@ def _publish(data: Path, place: Path, source: Path, *, force: bool) -> None:
 
 def _files_of(source: Path) -> frozenset[Path]:
     try:
-        model = onnx.load(str(source), load_external_data=False)
+        model = light.load(source, light.forget)
     except (OSError, DecodeError):
         return frozenset()
     return frozenset(file.resolve() for file in external_files(source, model))

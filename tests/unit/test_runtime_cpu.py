@@ -105,3 +105,12 @@ def test_peak_memory_follows_what_is_allocated() -> None:
     block = bytearray(b"x") * (64 << 20)
     assert memory.current_bytes() >= len(block)
     assert memory.peak_bytes() >= max(before, len(block))
+
+
+def test_private_peak_is_of_its_block_alone() -> None:
+    before = memory.private_bytes()
+    with memory.PrivatePeak() as peak:
+        block = bytearray(b"x") * (64 << 20)
+        assert memory.private_bytes() >= len(block)
+    del block
+    assert before + (60 << 20) <= peak.bytes <= before + (160 << 20)

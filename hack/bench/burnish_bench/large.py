@@ -1,4 +1,4 @@
-"""Models that are large in one way: 5 GB of weights, or 100,000 nodes. Made on disk, never held in memory."""
+"""Models that are large in one way: 5 GB of weights beside the model, 500 MB inside of it, 100,000 nodes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +10,16 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 WIDTH = 8192
 LAYERS = 19
 BLOCK_ROWS = 512
+INNER_WIDTH, INNER_LAYERS = 2048, 30
 DATA = "weights.bin"
 OPSET = 17
 
 
 def heavy(folder: Path, layers: int = LAYERS, width: int = WIDTH) -> Path:
-    """`layers` × Relu(Identity(x·W + b)), W [width, width] float32 in a file of its own: 5.1 GB."""
+    """`layers` × Relu(Identity(x·W + b)), W [width, width] float32 in a file of its own: 5.1 GB.
+
+    Made on disk, and never held in memory.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     block = np.random.default_rng(0).standard_normal((BLOCK_ROWS, width), dtype=np.float32) * width**-0.5
     with (folder / DATA).open("wb") as file:
@@ -24,6 +28,14 @@ def heavy(folder: Path, layers: int = LAYERS, width: int = WIDTH) -> Path:
     nodes = [node for number in range(layers) for node in _layer(number, layers)]
     weights = [each for number in range(layers) for each in _weights(number, width)]
     return _save(folder, nodes, weights, width)
+
+
+def embedded(folder: Path, layers: int = INNER_LAYERS, width: int = INNER_WIDTH) -> Path:
+    """The same with its weights inside: 503 MB."""
+    path = heavy(folder, layers, width)
+    onnx.save(onnx.load(path), path)
+    (folder / DATA).unlink()
+    return path
 
 
 def _layer(number: int, layers: int) -> Iterator[NodeProto]:

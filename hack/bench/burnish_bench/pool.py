@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from burnish_bench.places import ROOT, python_of
+from burnish_runtime.memory import private_bytes_of
 
 WORKER = Path(__file__).with_name("worker.py")
 START_SECONDS = 120.0
@@ -102,16 +103,16 @@ def _receive(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes | 
     """One line (a part of it where the process ended, None where time ran out), and extra private memory."""
     assert process.stdout
     deadline = time.monotonic() + seconds
-    idle, most = _private_bytes(process.pid), 0
+    idle, most = private_bytes_of([process.pid]), 0
     while time.monotonic() < deadline:
         ready, _, _ = select.select([process.stdout], [], [], POLL_SECONDS)
         if ready:
             return process.stdout.readline(), max(0, most - idle)
-        busy = [(_private_bytes(child.pid), child.pid) for child in _descendants(process.pid)]
-        most = max(most, sum(size for size, _ in busy))
-        if most > MEMORY_LIMIT_BYTES:
+        busy = [child.pid for child in _descendants(process.pid)]
+        most = max(most, private_bytes_of([process.pid, *busy], at_least=most))
+        if most > MEMORY_LIMIT_BYTES and busy:
             with suppress(ProcessLookupError):  # it ended meanwhile
-                os.kill(max(busy)[1], signal.SIGKILL)
+                os.kill(max(busy, key=lambda pid: private_bytes_of([pid])), signal.SIGKILL)
     return None, max(0, most - idle)
 
 
@@ -120,16 +121,6 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
-
-
-def _private_bytes(pid: int) -> int:
-    """Resident memory that is no file's; 0 where the process has gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    line = next((each for each in status.splitlines() if each.startswith("RssAnon")), "RssAnon: 0 kB")
-    return int(line.split()[1]) * 1024
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

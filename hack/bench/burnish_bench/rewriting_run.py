@@ -21,7 +21,7 @@ from burnish_bench.rewriting import OURS, RIVALS, Compared, compare
 from support.onnx_suites import Case
 
 MIB = 1 << 20
-HEAVY, LONG = "5-gigabytes", "100000-nodes"
+HEAVY, EMBEDDED, LONG = "5-gigabytes", "500-megabytes", "100000-nodes"
 COST = (
     "model",
     "MiB",
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     found: list[Compared] = []
     with console.status("") as status:
         for name, make, tools in _wanted(options.models):
-            large_one = name in {HEAVY, LONG}
+            large_one = name in {HEAVY, EMBEDDED, LONG}
             with _scratch() as folder:
                 status.update(f"{name}: making it")
                 found.append(
@@ -81,6 +81,8 @@ def _wanted(pattern: str) -> Iterator[tuple[str, Callable[[Path], Case], Sequenc
             )
     if re.search(pattern, LONG):
         yield LONG, lambda folder: Case("large", LONG, large.long(folder).parent), (OURS, *RIVALS)
+    if re.search(pattern, EMBEDDED):
+        yield EMBEDDED, lambda folder: Case("large", EMBEDDED, large.embedded(folder).parent), (OURS, *RIVALS)
     if re.search(pattern, HEAVY):
         yield HEAVY, lambda folder: Case("large", HEAVY, large.heavy(folder).parent), (OURS,)
 

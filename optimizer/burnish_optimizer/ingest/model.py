@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from burnish_engine.descriptor import TensorSpec
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOpset
+from burnish_optimizer.ingest import light
 from burnish_optimizer.ingest.contents import check_contents
 from burnish_optimizer.ingest.external_data import external_files
 from burnish_optimizer.ingest.material import size_bytes
@@ -50,7 +51,7 @@ def read_source(path: Path, *, served: bool = True) -> SourceModel:
     opset = _opset(file, model, oldest=OLDEST_OPSET if served else 0)
     check_contents(file, model)
     files = external_files(file, model)
-    _check_graph(file)
+    _check_graph(file, model, files)
     constants = {tensor.name for tensor in model.graph.initializer}
     return SourceModel(
         path=file,
@@ -85,7 +86,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         if kind:
             error = UnsafeSource if kind.unsafe else InvalidSource
             raise error(str(path), found=kind.found, expected="an ONNX model", remedy=kind.remedy)
-        model = onnx.load(str(path), load_external_data=False)
+        model = light.load(path, light.forget)
     except OSError as error:
         raise InvalidSource(str(path), found=str(error), expected="a file that can be read") from error
     except DecodeError as error:
@@ -128,10 +129,10 @@ def _opset(path: Path, model: onnx.ModelProto, oldest: int) -> int:
     return found
 
 
-def _check_graph(path: Path) -> None:
+def _check_graph(path: Path, model: onnx.ModelProto, files: Sequence[Path]) -> None:
     try:
-        # By path: the checker then takes models above protobuf's 2 GiB, and checks external data.
-        onnx.checker.check_model(str(path))
+        # By path: the checker then checks external data. It reads the file once more, and holds it twice.
+        onnx.checker.check_model(model if light.is_light(path) and not files else str(path))
     except onnx.checker.ValidationError as error:
         raise InvalidSource(
             str(path),

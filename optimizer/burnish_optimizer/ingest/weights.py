@@ -3,19 +3,20 @@
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-import onnx
+import numpy as np
 import onnx_ir as ir
+from onnx import TensorProto
 
-from burnish_optimizer.ingest.contents import graphs
+from burnish_optimizer.ingest import light, wire
+from burnish_optimizer.ingest.light import INLINE_BYTES
 from burnish_optimizer.rewrite.renamed import at_hand
 from burnish_optimizer.rewrite.walk import graphs_of
 
-INLINE_BYTES = 1 << 16
 ALIGNMENT = 4096
-MAX_FILE_BYTES = (1 << 31) - (1 << 24)  # protobuf's limit, with room for the graph
 
 
 class WeightFolder:
@@ -28,11 +29,14 @@ class WeightFolder:
 
     def load(self, source: Path) -> ir.Model:
         """The model with its large tensors in this folder: linked where they are external, else written."""
-        model = ir.load(source)
+        name = self._new_name(source.parent)
+        with (self.path / name).open("xb") as file:
+            model = ir.from_proto(light.load(source, partial(_move, file, name)))
+        ir.external_data.set_base_dir(model.graph, source.parent)
         for value in _initializers(model):
             tensor = value.const_value
             if isinstance(tensor, ir.ExternalTensor):
-                value.const_value = self._adopt(tensor)
+                value.const_value = self._own(tensor) if tensor.location == name else self._adopt(tensor)
         self.spill(model)
         for value in _initializers(model):
             value.const_value = None if value.const_value is None else at_hand(value.const_value)
@@ -43,21 +47,31 @@ class WeightFolder:
         large = [v for v in _initializers(model) if _is_large(v.const_value)]
         if not large:
             return
-        name = f"burnish-{self._written}.bin"
-        self._written += 1
-        with (self.path / name).open("wb") as file:
+        name = self._new_name(self.path)
+        with (self.path / name).open("xb") as file:
             for value in large:
                 value.const_value = self._write(value, file, name)
+
+    def _new_name(self, beside: Path) -> str:
+        """One that is neither here nor `beside`: what is adopted is the source's own, and never written."""
+        while True:
+            name = f"burnish-{self._written}.bin"
+            self._written += 1
+            if not (self.path / name).exists() and not (beside / name).exists():
+                return name
 
     def _write(self, value: ir.Value, file: IO[bytes], name: str) -> ir.ExternalTensor:
         tensor = value.const_value
         if tensor is None:
             raise ValueError(f"{value.name!r} is no constant")
-        file.write(b"\0" * (-file.tell() % ALIGNMENT))
-        offset = file.tell()
+        offset = _aligned(file)
         data = tensor.tobytes()
         file.write(data)
         return linked(tensor, self.path, name, offset, len(data), name=value.name)
+
+    def _own(self, tensor: ir.ExternalTensor) -> ir.ExternalTensor:
+        place = (str(tensor.location), tensor.offset, tensor.length)
+        return linked(tensor, self.path, *place, name=tensor.name)
 
     def _adopt(self, tensor: ir.ExternalTensor) -> ir.ExternalTensor:
         place = self.path / tensor.location
@@ -76,7 +90,21 @@ class Linked(ir.ExternalTensor):
 
     onnx-ir refuses files with several links, for they could lead out of the folder of a model that was
     fetched. Where the source's files lie is checked when it is read (`ingest/external_data.py`).
+    It also maps the whole file for every tensor, and for good: here a mapping ends with the last array of it.
     """
+
+    def __array__(self, dtype: Any = None) -> np.ndarray[Any, Any]:
+        return self.numpy().__array__(dtype)
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        array: np.ndarray[Any, Any] = super().numpy()
+        self._array = self.raw = None
+        return array
+
+    def tobytes(self) -> bytes:
+        found: bytes = super().tobytes()
+        self._array = self.raw = None
+        return found
 
     def _check_path_containment(self) -> None:
         pass
@@ -114,21 +142,18 @@ def find_in(model: ir.Model, folder: Path) -> ir.Model:
     return model
 
 
-def save(model: ir.Model, output: Path, *, external: bool) -> None:
-    """Write `output`, with its weights in `output.data` beside it where they are external or too large."""
-    size = sum(v.const_value.nbytes for v in _initializers(model) if v.const_value is not None)
-    if external or size > MAX_FILE_BYTES:
-        ir.save(model, output, external_data=f"{output.name}.data", size_threshold_bytes=1024)
-        return
-    proto = ir.serde.serialize_model(model)
-    tensors = [v.const_value for v in _initializers(model)]
-    bases = {t.base_dir for t in tensors if isinstance(t, ir.ExternalTensor)}
-    for tensor in (tensor for graph in graphs(proto) for tensor in graph.initializer):
-        if onnx.external_data_helper.uses_external_data(tensor):
-            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(next(iter(bases))))
-            tensor.data_location = onnx.TensorProto.DEFAULT
-            del tensor.external_data[:]
-    output.write_bytes(proto.SerializeToString())
+def _move(file: IO[bytes], name: str, tensor: TensorProto, source: IO[bytes], size: int) -> None:
+    """Numbers of a tensor to the end of `file`, where the tensor then says they are."""
+    offset = _aligned(file)
+    wire.copy(source, file, size)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", name), ("offset", offset), ("length", size)):
+        tensor.external_data.add(key=key, value=str(value))
+
+
+def _aligned(file: IO[bytes]) -> int:
+    file.write(b"\0" * (-file.tell() % ALIGNMENT))
+    return file.tell()
 
 
 def _initializers(model: ir.Model) -> Iterator[ir.Value]:

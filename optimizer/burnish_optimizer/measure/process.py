@@ -18,6 +18,7 @@ from burnish_engine.base import Record
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.tasks import Task
+from burnish_runtime.memory import private_bytes_of
 
 R = TypeVar("R", bound=Record)
 POLL_SECONDS = 0.05
@@ -28,8 +29,8 @@ GRACE_SECONDS = 5.0
 class Watched:
     """A child in a process group of its own, killed when it takes more memory or time than allowed.
 
-    Resident memory is polled: an address-space limit would stop ONNX Runtime, which reserves far more
-    than it uses.
+    Private memory is polled: an address-space limit would stop ONNX Runtime, which reserves far more
+    than it uses, and pages of mapped weights count once for every session, and are no memory that is taken.
     """
 
     def __init__(self, task: Task, folder: Path, *, memory_bytes: int, piped: bool = False) -> None:
@@ -98,7 +99,7 @@ class Watched:
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
                 self.kill("out of time: killed at its time limit")
-            used = _resident_bytes(self.process.pid)
+            used = _private_bytes(self.process.pid, self._memory_bytes)
             if used > self._memory_bytes:
                 self.kill(
                     f"out of memory: killed at {used >> 20} MiB, the limit is {self._memory_bytes >> 20} MiB"
@@ -152,12 +153,16 @@ def read_answer(data: bytes, result_type: type[R], name: str) -> R:
         raise WorkerFailed(name, found=found, expected=f"a {result_type.__name__}") from error
 
 
-def _resident_bytes(pid: int) -> int:
+def _private_bytes(pid: int, limit: int) -> int:
+    """What the process and its descendants take; where the system does not tell, all that is resident."""
     try:
         parent = psutil.Process(pid)
-        return sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True)))
+        processes = (parent, *parent.children(recursive=True))
+        if not psutil.LINUX:
+            return sum(int(process.memory_info().rss) for process in processes)
     except psutil.Error:
         return 0
+    return private_bytes_of([process.pid for process in processes], at_least=limit)
 
 
 def _signal_name(number: int) -> str:

@@ -3,11 +3,14 @@
 from itertools import islice
 from pathlib import Path
 
+import onnx_ir as ir
+
 from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.model import OLDEST_OPSET
 from burnish_optimizer.ingest.samples import open_samples
-from burnish_optimizer.ingest.weights import WeightFolder, save
+from burnish_optimizer.ingest.saving import save
+from burnish_optimizer.ingest.weights import WeightFolder
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.collector import rarely_collected
 from burnish_optimizer.passes.facts import graph_facts
@@ -26,10 +29,22 @@ MAX_JUDGES = 4
 @rarely_collected()
 def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
     """Rewrite `task.model` into `task.output`, telling each pass in `task.journal` before it begins."""
+    with memory.PrivatePeak() as peak:
+        folder = WeightFolder(Path(task.folder))
+        model = folder.load(Path(task.model))
+        before = graph_facts(model)
+        done = _rewritten(task, model, folder)
+        changed = any(p.applied for p in done.passes) and not done.unproven
+        if changed:
+            forget_symbols(done.model)
+            save(done.model, Path(task.output), external=task.external)
+    return RewriteWorkerResult(changed=changed, report=_report(task, before, done, peak.bytes))
+
+
+def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewritten:
+    if 0 < task.opset < OLDEST_OPSET:
+        return Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
     journal = Path(task.journal)
-    folder = WeightFolder(Path(task.folder))
-    model = folder.load(Path(task.model))
-    before = graph_facts(model)
     options = Options(
         base=folder.path,
         store=folder.spill,
@@ -40,18 +55,10 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
         on_pass=lambda position, count, name: _tell(journal, position, count, name),
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
-    if 0 < task.opset < OLDEST_OPSET:
-        done = Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
-    else:
-        done = rewrite(model, TARGETS[task.target], chosen, options)
-    changed = any(p.applied for p in done.passes) and not done.unproven
-    if changed:
-        forget_symbols(done.model)
-        save(done.model, Path(task.output), external=task.external)
-    return RewriteWorkerResult(changed=changed, report=_report(task, before, done))
+    return rewrite(model, TARGETS[task.target], chosen, options)
 
 
-def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteReport:
+def _report(task: RewriteTask, before: GraphFacts, done: Rewritten, peak: int) -> RewriteReport:
     return RewriteReport(
         source=task.name,
         source_digest=task.digest,
@@ -65,7 +72,7 @@ def _report(task: RewriteTask, before: GraphFacts, done: Rewritten) -> RewriteRe
         environment=versions(),
         seconds=done.seconds,
         gate_seconds=done.gate_seconds,
-        peak_memory_bytes=memory.peak_bytes(),
+        peak_memory_bytes=peak,
     )
 
 
