@@ -23,7 +23,9 @@ from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.view import View, view
 
 MAX_GROWTH = 4
+# Regions that are tried together: what they take in memory, and how many (sessions of thousands are slow).
 CHUNK_BYTES = 64 << 20
+CHUNK_REGIONS = 2000
 # Probes that regions are tried on as they are captured: other sizes, other branches, large integers.
 CAPTURED_PROBES = 3
 # The proof is bounded: regions that need a closer look beyond this time are left as they were.
@@ -159,7 +161,8 @@ class _Trial:
             with suppress(Exception):  # where it does not run on small inputs, the declared ones come next
                 values = self._captured(each, pending)[0]
                 break
-        return by_size(pending, lambda one: self._bytes(one, values), CHUNK_BYTES)
+        least = CHUNK_BYTES // CHUNK_REGIONS
+        return by_size(pending, lambda one: max(self._bytes(one, values), least), CHUNK_BYTES)
 
     def _bytes(self, one: Cut, values: Mapping[str, Any]) -> int:
         at_cut = cuts.boundary([one], *self._sides.views)

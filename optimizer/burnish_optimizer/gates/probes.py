@@ -36,8 +36,8 @@ __all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probe
 Run = Callable[[Feeds], Feeds]
 
 MOST = 6
-# Probes after the first one stop where all together hold this many elements: a run on large inputs is slow.
-MAX_PROBED_ELEMENTS = 1 << 20
+# All probes together hold no more than this many elements, but for the first: a run on large inputs is slow.
+MAX_PROBED_ELEMENTS = 1 << 19
 # A whole search, all runs of the source together; the second bounds its time on large inputs.
 MAX_TRIES = 600
 MAX_TRIED_ELEMENTS = 1 << 26
@@ -110,10 +110,11 @@ def _affordable(probes: Iterable[Probe]) -> Iterator[Probe]:
     """As many as are small enough together, the first one always."""
     held = 0
     for probe in probes:
-        yield probe
-        held += sum(getattr(array, "size", 0) for array in probe.feeds.values())
-        if held > MAX_PROBED_ELEMENTS:
+        size = sum(getattr(array, "size", 0) for array in probe.feeds.values())
+        if held and held + size > MAX_PROBED_ELEMENTS:
             return
+        held += size
+        yield probe
 
 
 def _declared_axes(model: ir.Model) -> Mapping[str, int]:
