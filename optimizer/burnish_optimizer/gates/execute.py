@@ -13,6 +13,7 @@ FATAL_ONLY = 4
 NO_PREPACKING = "session.disable_prepacking"
 # Kernels keep packed copies of weights; above this the mapped files themselves must do.
 MAPPED_BYTES = 128 << 20
+MANY_INPUTS = 1000
 # Element types that NumPy has no type for travel as their bits.
 BITS = {16: np.uint16, 17: np.uint8, 18: np.uint8, 19: np.uint8, 20: np.uint8}
 Feeds = dict[str, Any]
@@ -37,6 +38,8 @@ class Executable:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = FATAL_ONLY
+        # Planned on the first run, in time that grows with the square of the values: few runs pay it back.
+        options.enable_mem_pattern = False
         if base is not None:
             options.add_session_config_entry(BASE_FOLDER, str(base))
         if _external_bytes(model) > MAPPED_BYTES:
@@ -54,13 +57,19 @@ class Executable:
         given = {name: feeds[name] for name in self.inputs if name in feeds}
         if not any(self._types.get(name) in BITS for name in given):
             try:
-                return dict(zip(names, self._session.run(names, given), strict=True))
+                return dict(zip(names, self._call(names, given), strict=True))
             except Exception as error:
                 if "bfloat16" not in str(error).lower() and "numpy" not in str(error).lower():
                     raise
         values = {name: self._value(name, array) for name, array in given.items()}
         found = self._session.run_with_ort_values(names, values)
         return {name: _array(value) for name, value in zip(names, found, strict=True)}
+
+    def _call(self, names: Sequence[str], given: Mapping[str, Any]) -> Any:
+        """`InferenceSession.run` looks each input up in a list of all: the square of many."""
+        if len(given) < MANY_INPUTS or len(given) < len(self.inputs):
+            return self._session.run(names, given)
+        return self._session._sess.run(names, given, None)  # what it calls itself then
 
     def _value(self, name: str, array: Any) -> Any:
         kind = self._types.get(name, 0)

@@ -1,0 +1,36 @@
+"""Regions of large models: as many values in and out as a model has nodes."""
+
+import time
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from burnish_optimizer.gates.execute import MANY_INPUTS, Executable
+
+COUNT = 4 * MANY_INPUTS
+
+
+def wide():
+    infos = [helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, [None]) for i in range(COUNT)]
+    nodes = [helper.make_node("Neg", [f"x{i}"], [f"y{i}"]) for i in range(COUNT)]
+    sizes = [helper.make_node("Size", [f"y{i}"], [f"s{i}"]) for i in range(COUNT)]
+    outputs = [helper.make_empty_tensor_value_info(f"{letter}{i}") for letter in "ys" for i in range(COUNT)]
+    graph = helper.make_graph(nodes + sizes, "g", infos, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_thousands_of_inputs_and_outputs_are_run_in_no_time():
+    session = Executable(wide())
+    feeds = {f"x{i}": np.array([i], np.float32) for i in range(COUNT)}
+    started = time.process_time()
+    found = session.run(feeds)
+    assert time.process_time() - started < 1
+    assert [found["y7"], found["s7"]] == [np.float32([-7]), 1]
+
+
+def test_an_input_that_is_missing_is_told_by_name():
+    session = Executable(wide())
+    feeds = {f"x{i}": np.zeros(1, np.float32) for i in range(COUNT - 1)}
+    with pytest.raises(ValueError, match=f"'x{COUNT - 1}'"):
+        session.run(feeds)
