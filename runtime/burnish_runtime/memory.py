@@ -4,6 +4,7 @@ import resource
 import sys
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -54,6 +55,18 @@ def private_bytes_of(pids: Collection[int], at_least: int = 0) -> int:
     if quick < at_least or len(pids) == 1:
         return quick
     return sum(_of_process(pid, "smaps_rollup", "Pss_Anon") for pid in pids)
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that a process started, and those that they started (Linux); none where it has gone.
+
+    Asked of the kernel for this process alone: a look through all processes takes milliseconds.
+    """
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(child) for child in task.read_text(encoding="utf-8").split()]
+    return [*found, *(below for child in found for below in descendants(child))]
 
 
 def _of_process(pid: int, file: str, field: str) -> int:

@@ -1,5 +1,10 @@
 """How many processors a process may use, read from what the kernel writes."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import PurePosixPath
 
 import pytest
@@ -114,3 +119,24 @@ def test_private_peak_is_of_its_block_alone() -> None:
         assert memory.private_bytes() >= len(block)
     del block
     assert before + (60 << 20) <= peak.bytes <= before + (160 << 20)
+
+
+def test_memory_of_forks_counts_what_they_share_once() -> None:
+    """A fork of a fork, asleep: found from the top, and no heavier than the first."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", "import os, time; held = bytearray(64 << 20); os.fork(); time.sleep(60)"]
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not memory.descendants(started.pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        found = memory.descendants(started.pid)
+        assert len(found) == 1
+        assert set(found) < set(memory.descendants(os.getpid()))
+        once = memory.private_bytes_of([started.pid, *found])
+        assert 0.9 < once / memory.private_bytes_of([started.pid]) < 1.2
+    finally:
+        for pid in memory.descendants(started.pid):
+            os.kill(pid, signal.SIGKILL)
+        started.kill()
+        started.wait()

@@ -10,10 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from burnish_bench.places import ROOT, python_of
-from burnish_runtime.memory import private_bytes_of
+from burnish_runtime.memory import descendants, private_bytes_of
 
 WORKER = Path(__file__).with_name("worker.py")
 START_SECONDS = 120.0
@@ -108,19 +106,12 @@ def _receive(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes | 
         ready, _, _ = select.select([process.stdout], [], [], POLL_SECONDS)
         if ready:
             return process.stdout.readline(), max(0, most - idle)
-        busy = [child.pid for child in _descendants(process.pid)]
+        busy = descendants(process.pid)
         most = max(most, private_bytes_of([process.pid, *busy], at_least=most))
         if most > MEMORY_LIMIT_BYTES and busy:
             with suppress(ProcessLookupError):  # it ended meanwhile
                 os.kill(max(busy, key=lambda pid: private_bytes_of([pid])), signal.SIGKILL)
     return None, max(0, most - idle)
-
-
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ The search is bounded in runs and in elements, so that its cost is known before 
 deterministic: the same model, samples and seed give the same probes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -37,7 +37,7 @@ Run = Callable[[Feeds], Feeds]
 
 MOST = 6
 # All probes together hold no more than this many elements, but for the first: a run on large inputs is slow.
-MAX_PROBED_ELEMENTS = 1 << 19
+MAX_FOUND_ELEMENTS = 1 << 19
 # A whole search, all runs of the source together; the second bounds its time on large inputs.
 MAX_TRIES = 600
 MAX_TRIED_ELEMENTS = 1 << 26
@@ -99,22 +99,11 @@ def search_probes(
     refused = ""
     for rank in ranks_to_try(model):
         hunt = _Hunt(Signature.of(model, rank), run, seed, may_be_empty=not fatal)
-        found = tuple(_affordable(islice(chain(given, hunt.probes()), most)))
+        found = tuple(islice(chain(given, hunt.probes()), most))
         if len(found) > len(given):
             return Search(found)
         refused = refused or hunt.refused
     return Search(given, "" if given else f"the source refused every probe: {refused or 'no sizes fit'}")
-
-
-def _affordable(probes: Iterable[Probe]) -> Iterator[Probe]:
-    """As many as are small enough together, the first one always."""
-    held = 0
-    for probe in probes:
-        size = sum(getattr(array, "size", 0) for array in probe.feeds.values())
-        if held and held + size > MAX_PROBED_ELEMENTS:
-            return
-        held += size
-        yield probe
 
 
 def _declared_axes(model: ir.Model) -> Mapping[str, int]:
@@ -158,6 +147,7 @@ class _Hunt:
     hopeless: set[int] = field(default_factory=set)
     tries: int = 0
     tried_elements: int = 0
+    found_elements: int = 0
     refused: str = ""
 
     def probes(self) -> Iterator[Probe]:
@@ -210,6 +200,8 @@ class _Hunt:
         cost = elements(self.signature.inputs, at.sizes)
         if self.tries >= MAX_TRIES or (self.tries and self.tried_elements + cost > MAX_TRIED_ELEMENTS):
             return None
+        if self.found_elements and self.found_elements + cost > MAX_FOUND_ELEMENTS:
+            return None
         self.tries += 1
         self.tried_elements += cost
         try:
@@ -219,6 +211,7 @@ class _Hunt:
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
             self.refused = self.refused or one_line(error, 200)
             return None
+        self.found_elements += cost
         return feeds, answers
 
     def _name(self, plan: Plan, at: Assignment, filler: Filler, feeds: Feeds) -> str:

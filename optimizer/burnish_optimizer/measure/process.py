@@ -18,7 +18,7 @@ from burnish_engine.base import Record
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.tasks import Task
-from burnish_runtime.memory import private_bytes_of
+from burnish_runtime.memory import descendants, private_bytes_of
 
 R = TypeVar("R", bound=Record)
 POLL_SECONDS = 0.05
@@ -155,14 +155,13 @@ def read_answer(data: bytes, result_type: type[R], name: str) -> R:
 
 def _private_bytes(pid: int, limit: int) -> int:
     """What the process and its descendants take; where the system does not tell, all that is resident."""
+    if psutil.LINUX:
+        return private_bytes_of([pid, *descendants(pid)], at_least=limit)
     try:
         parent = psutil.Process(pid)
-        processes = (parent, *parent.children(recursive=True))
-        if not psutil.LINUX:
-            return sum(int(process.memory_info().rss) for process in processes)
+        return sum(int(p.memory_info().rss) for p in (parent, *parent.children(recursive=True)))
     except psutil.Error:
         return 0
-    return private_bytes_of([process.pid for process in processes], at_least=limit)
 
 
 def _signal_name(number: int) -> str:
