@@ -37,13 +37,14 @@ LATE = "its gate was out of time"
 class Verdict:
     """What the gate saw.
 
-    Args: proved: regions that are the same by their structure.   failed: regions with the figures that they
-        failed by.   fault: structural.
+    Args: proved: regions that are the same by their structure.   together: passes judged as one change.
+        failed: regions with the figures that they failed by.   fault: structural.
     """
 
     regions: int = 0
     proved: int = 0
     trials: int = 0
+    together: tuple[str, ...] = ()
     fault: str = ""
     failed: dict[Region, str] = field(default_factory=dict)
 
@@ -61,6 +62,7 @@ class Verdict:
         }
         found = f"{len(self.failed)} of {self.regions} regions differ, {self.trials} inputs tried"
         found += f", {self.proved} the same by structure" if self.proved else ""
+        found += f" ({', '.join(self.together)} together)" if len(self.together) > 1 else ""
         structure = self.fault or "signature, names, types and order hold"
         return (
             GateResult(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +126,13 @@ class _Run:
 def _proved(run: _Run) -> Rewritten:
     """All passes, then the whole against the source; the pass that the whole fails by is left out."""
     skip = dict(run.options.skip)
-    for _ in range(MAX_WHOLE_FAILURES):
+    for _ in range(MAX_WHOLE_FAILURES + 1):
         walk, done = _all_passes(run, skip)
         if all(gate.passed for gate in done.gates):
             return done
+        if run.options.judges:  # once more, pass by pass
+            run = replace(run, options=replace(run.options, judges=0))
+            continue
         culprit = _culprit(run, walk)
         failed = next(g for g in done.gates if not g.passed)
         skip[culprit] = f"rolled back: the whole model failed {failed.name}: {failed.found}"

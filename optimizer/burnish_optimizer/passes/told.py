@@ -27,8 +27,10 @@ class Counted:
         return sum(1 for _ in model_nodes(self.model))
 
 
-def report_of(one: Pass, before: Counted, settled: Settled, nothing: Attempt, seconds: float) -> PassReport:
-    """Args: before: the pass.   nothing: the model as it was, for a pass of which nothing is left."""
+def report_of(
+    one: Pass, nodes: tuple[int, int], settled: Settled, nothing: Attempt, seconds: float
+) -> PassReport:
+    """Args: nodes: before and after.   nothing: the model as it was, for a pass of which nothing is left."""
     attempt = settled.attempt or nothing
     return PassReport(
         name=one.name,
@@ -42,8 +44,8 @@ def report_of(one: Pass, before: Counted, settled: Settled, nothing: Attempt, se
         gates=(attempt.verdict if settled.attempt else settled.refused).results(one.guarantee)
         if attempt.changes or settled.rolled_back
         else (),
-        nodes_before=before.nodes,
-        nodes_after=before.nodes if attempt.model is before.model else Counted(attempt.model).nodes,
+        nodes_before=nodes[0],
+        nodes_after=nodes[1],
         seconds=seconds,
         gate_seconds=settled.gate_seconds,
     )

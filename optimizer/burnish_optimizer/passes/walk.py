@@ -1,39 +1,29 @@
 """All passes in their order, each one judged: after it ran, or beside the passes that follow.
 
-Most passes hold. So where processors are free the next passes run while a fork of the process judges the
-last one; a pass that does not hold takes those that followed it back with it, and is settled by itself.
+Most passes hold. So where processors are free passes run on while a fork of the process judges what they
+did, and exact passes in a row are judged as the one change that they are together. What does not hold takes
+what followed it back with it; several passes are then judged each alone, and one is settled by itself.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from burnish_engine.errors import one_line
-from burnish_engine.report import PassReport
-from burnish_optimizer.aside import Aside, Json
+from burnish_engine.report import Guarantee, PassReport
+from burnish_optimizer.aside import Json
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.judge import Judge, Verdict
-from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, apply_to_copy, settle
+from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, settle
 from burnish_optimizer.passes.contract import Pass, Scope
+from burnish_optimizer.passes.row import Broken, Row
 from burnish_optimizer.passes.told import Counted, declined, report_of
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 OnPass = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class _Open:
-    """A pass that ran and is being judged. Args: before: the model that it was given."""
-
-    position: int
-    one: Pass
-    before: Counted
-    attempt: Attempt
-    judging: Aside
-    seconds: float
 
 
 @dataclass
@@ -42,7 +32,7 @@ class Walk:
 
     Args:
         counted: the current model.   judges: how many verdicts may be open at a time; 0: none.
-        snapshots: passes that changed something, and the models that they left behind.
+        snapshots: passes that changed something (of a row the last one), and the models that they left.
         meanwhile: what may be done with the last model while its verdicts are open.
     """
 
@@ -54,8 +44,11 @@ class Walk:
     snapshots: list[tuple[Pass, ir.Model]] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None
     copies: Copies = field(default_factory=Copies)
-    _open: list[_Open] = field(default_factory=list)
+    _row: Row | None = None
+    _open: list[Row] = field(default_factory=list)
     _reports: dict[int, PassReport] = field(default_factory=dict)
+    # Passes before this place have been judged with others, which did not hold: each is taken alone.
+    _alone_until: int = 0
 
     @property
     def model(self) -> ir.Model:
@@ -65,78 +58,87 @@ class Walk:
     def all(self, passes: Sequence[Pass], skip: Mapping[str, str], on_pass: OnPass) -> list[PassReport]:
         """Every pass, in order. Args: skip: those to leave out, with the reason."""
         position = 0
-        while position < len(passes) or self._open:
-            if position == len(passes) or len(self._open) > self.judges:
+        while position < len(passes) or self._row or self._open:
+            if position < len(passes) and len(self._open) <= self.judges:
+                one = passes[position]
+                on_pass(position, len(passes), one.name)
+                if one.name in skip:
+                    self._reports[position] = declined(one, skip[one.name])
+                    position += 1
+                else:
+                    position = self._take(position, one)
+            elif position == len(passes) and self._row:
+                self._launch()
+            else:
                 if position == len(passes):
                     self.meanwhile()
                 position = self._close(position)
-                continue
-            one = passes[position]
-            on_pass(position, len(passes), one.name)
-            if one.name in skip:
-                self._reports[position] = declined(one, skip[one.name])
-            else:
-                self._take(position, one)
-            position += 1
         return [self._reports[place] for place in range(len(passes))]
 
-    def _take(self, position: int, one: Pass) -> None:
-        if self.judges:
-            self._ahead(position, one)
-        else:
+    def _take(self, position: int, one: Pass) -> int:
+        """The position to go on at: the next one, unless what ran ahead broke."""
+        if not self.judges:
             self._settled(position, one)
-
-    def _ahead(self, position: int, one: Pass) -> None:
-        """Apply the pass; its verdict is worked out beside what follows."""
-        started, before = time.perf_counter(), self.counted.model
+            return position + 1
+        if self._row and not self._row.takes(one, position, self._alone_until):
+            self._launch()
+        row = self._row or Row(position, self.counted, self.target, self.store, self.copies)
         try:
-            reason = one.requires(before, Scope(self.target))
-            if reason:
-                self._reports[position] = declined(one, reason)
-                return
-            attempt = apply_to_copy(one, before, self.target, store=self.store, copies=self.copies)
-        except Exception:  # noqa: BLE001 - told where it is settled, which meets it again
-            self._settled(position, one)
+            report = row.apply(position, one)
+        except Broken:
+            return self._broken(row, position, one)
+        if report is not None:
+            self._reports[position] = report
+        self._row = row if row.steps else None
+        return position + 1
+
+    def _broken(self, row: Row, position: int, one: Pass) -> int:
+        """A pass raised, or did not keep its promise, on a model that others of the row have changed."""
+        self._row = None
+        if row.steps:
+            self._alone_until = position + 1
+            return row.start
+        self._settled(position, one)
+        return position + 1
+
+    def _launch(self) -> None:
+        """Let a fork judge the row; what it made is the current model."""
+        row, self._row = self._row, None
+        if row is None:
             return
-        seconds = time.perf_counter() - started
-        if attempt.changes and not attempt.verdict.fault:
-            self.judge.prepare()
-            judging = Aside(one.name, lambda: _judged(self.judge, before, attempt.model, one))
-            self._open.append(_Open(position, one, self.counted, attempt, judging, seconds))
-            self._keep(one, attempt.model)
-        elif attempt.verdict.fault:
-            self._settled(position, one)
-        else:
-            self._reports[position] = report_of(one, self.counted, Settled(attempt), attempt, seconds)
+        self.judge.prepare()
+        row.launch(lambda: _judged(self.judge, row))
+        self._open.append(row)
+        self._keep(row.steps[-1].one, row.model)
 
     def _close(self, position: int) -> int:
-        """Wait for the oldest verdict; the position to go on at, which is behind the pass that failed."""
+        """Wait for the oldest verdict; the position to go on at, which is where what failed began."""
         oldest = self._open.pop(0)
         try:
-            found = oldest.judging.result()
+            found = oldest.verdict()
         except WorkerFailed as error:
             found = {"passed": False, "died": error.found}
         if found["passed"]:
-            verdict = Verdict(found["regions"], found["proved"], found["trials"])
-            settled = Settled(replace(oldest.attempt, verdict=verdict), gate_seconds=found["seconds"])
-            seconds = oldest.seconds + found["seconds"]
-            nothing = oldest.attempt
-            self._reports[oldest.position] = report_of(oldest.one, oldest.before, settled, nothing, seconds)
+            self._reports.update(oldest.reports(found))
             return position
         self._take_back(oldest)
+        last = oldest.steps[-1]
+        if len(oldest.steps) > 1:
+            self._alone_until = last.position + 1
+            return oldest.start
         if "died" in found:
-            self._reports[oldest.position] = declined(oldest.one, f"rolled back: {found['died']}")
+            self._reports[last.position] = declined(last.one, f"rolled back: {found['died']}")
         else:
-            self._settled(oldest.position, oldest.one)
-        return oldest.position + 1
+            self._settled(last.position, last.one)
+        return last.position + 1
 
-    def _take_back(self, failed: _Open) -> None:
-        """The model as it was before a pass, and no verdict open."""
+    def _take_back(self, failed: Row) -> None:
+        """The model as it was before a row, and no verdict open."""
         for each in self._open:
-            each.judging.cancel()
-        taken_back = 1 + len(self._open)
+            each.cancel()
+        del self.snapshots[len(self.snapshots) - len(self._open) - 1 :]
         self._open.clear()
-        del self.snapshots[-taken_back:]
+        self._row = None
         self.counted = failed.before
         self.judge.accept(self.model)
 
@@ -155,8 +157,9 @@ class Walk:
         self.snapshots.append((one, model))
 
 
-def _judged(judge: Judge, before: ir.Model, after: ir.Model, one: Pass) -> Json:
-    verdict = judge.judge(before, after, one.guarantee)
+def _judged(judge: Judge, row: Row) -> Json:
+    exact = all(step.one.guarantee is Guarantee.EXACT for step in row.steps)
+    verdict = judge.judge(row.before.model, row.model, Guarantee.EXACT if exact else Guarantee.ROUNDING)
     return {
         "passed": verdict.passed,
         "regions": verdict.regions,
@@ -181,11 +184,13 @@ def run_pass(
         reason = one.requires(model, Scope(target))
         if reason:
             return nothing, declined(one, reason)
-        settled = settle(one, model, target, judge, store=store, copies=copies or Copies())
+        settled: Settled = settle(one, model, target, judge, store=store, copies=copies or Copies())
     except Declined as error:
         return nothing, declined(one, str(error), time.perf_counter() - started)
     except Exception as error:  # noqa: BLE001 - a pass may break in any way; the run goes on without it
         reason = f"rolled back: {type(error).__name__}: {one_line(error)}"
         return nothing, declined(one, reason, time.perf_counter() - started)
     seconds = time.perf_counter() - started
-    return settled.attempt or nothing, report_of(one, counted, settled, nothing, seconds)
+    attempt = settled.attempt or nothing
+    nodes = (counted.nodes, counted.nodes if attempt.model is model else Counted(attempt.model).nodes)
+    return attempt, report_of(one, nodes, settled, nothing, seconds)

@@ -1,0 +1,129 @@
+"""Passes in a row on one copy, judged as one change: exact ones together, a rounding one alone."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx_ir as ir
+
+from burnish_engine.report import Guarantee, PassReport
+from burnish_optimizer.aside import Aside, Json
+from burnish_optimizer.errors import Declined
+from burnish_optimizer.gates.judge import Verdict
+from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store
+from burnish_optimizer.passes.contract import Change, Pass, Scope
+from burnish_optimizer.passes.told import Counted, declined, report_of
+from burnish_optimizer.rewrite.copies import put_in_order
+from burnish_optimizer.targets.kernels import RewriteTarget
+
+
+class Broken(Exception):
+    """A pass raised, or did not keep its promise: nothing of the copy can be used."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pass that changed something. `nodes`: before and after it."""
+
+    position: int
+    one: Pass
+    changes: tuple[Change, ...]
+    declined: Counter[tuple[str, str]]
+    nodes: tuple[int, int]
+    seconds: float
+
+
+@dataclass
+class Row:
+    """Args: start: position of the first pass.   before: the model that it was given; it stays as it is."""
+
+    start: int
+    before: Counted
+    target: RewriteTarget
+    store: Store
+    copies: Copies
+    steps: list[Step] = field(default_factory=list)
+    _model: ir.Model | None = None
+    _judging: Aside | None = None
+
+    @property
+    def model(self) -> ir.Model:
+        """The copy with all changes so far."""
+        return self._model or self.before.model
+
+    def takes(self, one: Pass, position: int, alone_until: int) -> bool:
+        """Whether a pass may be judged together with those of the row.
+
+        A raised operator set changes every node a little: with more changes on top each would be a large one.
+        """
+        raised = self.model.opset_imports != self.before.model.opset_imports
+        alone = self.start < alone_until or position < alone_until
+        members = (one, *(step.one for step in self.steps))
+        return not (alone or raised) and all(member.guarantee is Guarantee.EXACT for member in members)
+
+    def apply(self, position: int, one: Pass) -> PassReport | None:
+        """Apply one more pass; a report where it changes nothing.
+
+        Raises: Broken.
+        """
+        started = time.perf_counter()
+        nodes = self.steps[-1].nodes[1] if self.steps else self.before.nodes
+        try:
+            reason = one.requires(self.model, Scope(self.target))
+            if reason:
+                return declined(one, reason)
+            changes, scope = self._changed(one)
+        except Declined as error:
+            if self.steps:
+                raise Broken from error
+            return declined(one, str(error), time.perf_counter() - started)
+        except Exception as error:
+            raise Broken from error
+        seconds = time.perf_counter() - started
+        if not changes:
+            nothing = Attempt(self.model, (), Verdict(), scope.declined)
+            return report_of(one, (nodes, nodes), Settled(nothing), nothing, seconds)
+        step = Step(position, one, changes, scope.declined, (nodes, Counted(self.model).nodes), seconds)
+        self.steps.append(step)
+        return None
+
+    def _changed(self, one: Pass) -> tuple[tuple[Change, ...], Scope]:
+        """Apply to the copy. Raises: Broken, and whatever the pass raises."""
+        scope = Scope(self.target)
+        model = self._model or self.copies.take(self.before.model)
+        changes = one.apply(model, scope)
+        if not changes:
+            if self._model is None:
+                self.copies.give_back(model, self.before.model)
+            return changes, scope
+        put_in_order(model)
+        self.store(model)
+        if one.ensures(model, scope):
+            raise Broken(one.name)
+        self._model = model
+        return changes, scope
+
+    def launch(self, judge: Callable[[], Json]) -> None:
+        """Let a fork judge the row."""
+        self._judging = Aside(", ".join(step.one.name for step in self.steps), judge)
+
+    def verdict(self) -> dict[str, Any]:
+        """What the fork found. Raises: WorkerFailed."""
+        return self._judging.result() if self._judging else {}
+
+    def cancel(self) -> None:
+        """Nobody waits for the verdict any more."""
+        if self._judging:
+            self._judging.cancel()
+
+    def reports(self, found: dict[str, Any]) -> Iterator[tuple[int, PassReport]]:
+        """What is told of every pass, by position. The last one carries the seconds of the proof."""
+        names = tuple(step.one.name for step in self.steps)
+        verdict = Verdict(found["regions"], found["proved"], found["trials"], together=names)
+        for step in self.steps:
+            gate = found["seconds"] if step is self.steps[-1] else 0.0
+            attempt = Attempt(self.model, step.changes, verdict, step.declined)
+            settled = Settled(attempt, gate_seconds=gate)
+            yield step.position, report_of(step.one, step.nodes, settled, attempt, step.seconds + gate)
