@@ -33,7 +33,7 @@ from support.wrong_rules import (
     pass_of,
 )
 
-for family in ("values", "axes", "layers", "sequences", "graph"):
+for family in ("values", "axes", "layers", "sequences", "graph", "sizes"):
     importlib.import_module(f"support.wrong_rules_{family}")
 SIZES = {"N": 3, "M": 4, "S": 5, "D": 1}
 RULES = sorted(name for name, fault in FAULTS.items() if not fault.broken)
