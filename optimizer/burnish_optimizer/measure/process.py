@@ -98,7 +98,7 @@ class Watched:
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
                 self.kill("out of time: killed at its time limit")
-            used = _resident_bytes(self.process.pid)
+            used = _used_bytes(self.process.pid, self._memory_bytes)
             if used > self._memory_bytes:
                 self.kill(
                     f"out of memory: killed at {used >> 20} MiB, the limit is {self._memory_bytes >> 20} MiB"
@@ -152,12 +152,27 @@ def read_answer(data: bytes, result_type: type[R], name: str) -> R:
         raise WorkerFailed(name, found=found, expected=f"a {result_type.__name__}") from error
 
 
-def _resident_bytes(pid: int) -> int:
-    try:
+def _used_bytes(pid: int, limit: int) -> int:
+    """What a process and its children hold. Pages that forks share count once; telling takes a while, so
+    that is asked only where it matters."""
+    used = _held_bytes(pid, lambda one: one.memory_info().rss)
+    return used if used <= limit else _held_bytes(pid, _share_bytes)
+
+
+def _held_bytes(pid: int, held: Callable[[psutil.Process], int]) -> int:
+    total = 0
+    with suppress(psutil.Error):  # it ended, and its children with it
         parent = psutil.Process(pid)
-        return sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True)))
-    except psutil.Error:
-        return 0
+        for one in (parent, *parent.children(recursive=True)):
+            with suppress(psutil.Error):  # a fork that ended meanwhile
+                total += held(one)
+    return total
+
+
+def _share_bytes(one: psutil.Process) -> int:
+    """Its own pages, and its part of those that it shares; all of them where the system does not tell."""
+    told = one.memory_full_info()
+    return int(getattr(told, "pss", told.rss))
 
 
 def _signal_name(number: int) -> str:

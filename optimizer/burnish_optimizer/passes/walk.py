@@ -26,7 +26,10 @@ OnPass = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class _Open:
-    """A pass that ran and is being judged. Args: before: the model that it was given."""
+    """A pass that ran and is being judged.
+
+    Args: before: the model that it was given.   kept: how many snapshots there were then.
+    """
 
     position: int
     one: Pass
@@ -34,6 +37,7 @@ class _Open:
     attempt: Attempt
     judging: Aside
     seconds: float
+    kept: int
 
 
 @dataclass
@@ -90,15 +94,24 @@ class Walk:
             self._settled(position, one)
             return
         seconds = time.perf_counter() - started
-        if attempt.changes and not attempt.verdict.fault:
-            self.judge.prepare()
-            judging = Aside(one.name, lambda: _judged(self.judge, before, attempt.model, one))
-            self._open.append(_Open(position, one, before, attempt, judging, seconds))
-            self._keep(one, attempt.model)
-        elif attempt.verdict.fault:
+        if attempt.verdict.fault:
             self._settled(position, one)
+        elif attempt.changes:
+            self._beside(position, one, attempt, seconds)
         else:
             self._reports[position] = report_of(one, before, Settled(attempt), attempt, seconds)
+
+    def _beside(self, position: int, one: Pass, attempt: Attempt, seconds: float) -> None:
+        """Go on with what the pass made, for as long as nothing speaks against it."""
+        before, kept = self.model, len(self.snapshots)
+        self.judge.prepare()
+        try:
+            judging = Aside(one.name, lambda: _judged(self.judge, before, attempt.model, one))
+        except OSError:  # no process is to be had
+            self._settled(position, one)
+            return
+        self._open.append(_Open(position, one, before, attempt, judging, seconds, kept))
+        self._keep(one, attempt.model)
 
     def _close(self, position: int) -> int:
         """Wait for the oldest verdict; the position to go on at, which is behind the pass that failed."""
@@ -125,9 +138,8 @@ class Walk:
         """The model as it was before a pass, and no verdict open."""
         for each in self._open:
             each.judging.cancel()
-        taken_back = 1 + len(self._open)
         self._open.clear()
-        del self.snapshots[-taken_back:]
+        del self.snapshots[failed.kept :]
         self.model = failed.before
         self.judge.accept(self.model)
 
