@@ -23,10 +23,18 @@ class Aside:
     """One function in one fork. End it with `result` or `cancel`."""
 
     def __init__(self, name: str, function: Callable[[], Json]) -> None:
-        """Start it. Args: name: what it is, for its failure."""
+        """Start it. Args: name: what it is, for its failure.
+
+        Raises: OSError: no process is to be had.
+        """
         self.name, parent = name, os.getpid()
         reader, writer = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            os.close(reader)
+            os.close(writer)
+            raise
         if self._pid == 0:
             os.close(reader)
             _child(parent, writer, function)

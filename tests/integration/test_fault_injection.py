@@ -19,6 +19,7 @@ from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.passes.pipeline import rewrite
+from burnish_optimizer.rewrite.values import constant
 from burnish_optimizer.targets.kernels import ONNXRUNTIME_CPU, PORTABLE
 from support.random_graphs import numbers
 from support.wrong_rules import (
@@ -31,9 +32,11 @@ from support.wrong_rules import (
     WrongRule,
     host,
     pass_of,
+    spread,
+    weights,
 )
 
-for family in ("values", "axes", "layers", "sequences", "graph"):
+for family in ("values", "axes", "layers", "sequences", "graph", "sizes"):
     importlib.import_module(f"support.wrong_rules_{family}")
 SIZES = {"N": 3, "M": 4, "S": 5, "D": 1}
 RULES = sorted(name for name, fault in FAULTS.items() if not fault.broken)
@@ -150,6 +153,36 @@ def test_right_and_wrong_applications_of_one_rule_are_told_apart(rounds):
     assert {back.site for back in report.rolled_back} == {"r2", "r4"}
     left = [node.outputs[0].name for node in done.model.graph if node.op_type == "Relu"]
     assert left == ["r2", "r4"]
+
+
+def _equal_steps(count: int) -> Host:
+    """x s + b again and again, with weights of its own; two of 40 channels hold next to nothing."""
+    arrays, body, last = {}, "", "x"
+    for step in range(count):
+        scale, shift = spread(1, 40, 1, 1, seed=step), weights(1, 40, 1, 1, seed=step)
+        arrays |= {f"s{step}": scale * FAINT, f"b{step}": shift * FAINT}
+        body += f"m{step} = Mul({last}, s{step}) a{step} = Add(m{step}, b{step}) t{step} = Tanh(a{step}) "
+        last = f"t{step}"
+    return Host("float[1,40,6,6] x", "float[1,40,6,6] y", f"{body} y = Abs({last})", arrays)
+
+
+FAINT = np.where((np.arange(40) == 5) | (np.arange(40) == 6), 1e-7, 1).reshape(1, 40, 1, 1).astype(np.float32)
+
+
+def _factored(node: ir.Node, draft: Draft) -> object:
+    """x s + b = s (x + b / s); at one of many places the faint channels lose their b."""
+    x, s = node.inputs[0].producer().inputs
+    quotient = constant(node.inputs[1]) / constant(s)
+    lost = node.outputs[0].name == "a4"
+    return draft("Mul", draft("Add", x, draft.constant(quotient * (FAINT == 1) if lost else quotient)), s)
+
+
+def test_a_mistake_in_faint_channels_at_one_of_many_equal_places_is_caught():
+    rule = WrongRule("factored", frozenset({"Add"}), _factored)
+    source = ir.from_proto(_equal_steps(9).build())
+    done = rewrite(source, PORTABLE, [pass_of(rule, claims=ROUNDING)])
+    assert {back.site for back in done.passes[0].rolled_back} == {"a4"}
+    assert done.passes[0].changes[0].changes == 8
 
 
 def test_a_rule_that_is_right_is_not_rolled_back():

@@ -9,7 +9,7 @@ from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import capture
 from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.judge import Judge
-from burnish_optimizer.gates.miniature import miniature, without_sizes
+from burnish_optimizer.gates.miniature import alike, miniature, without_sizes
 from support.rewrite_nets import counted_runs
 
 
@@ -29,6 +29,14 @@ def image(*shape):
 def test_a_network_for_large_images_runs_on_small_ones():
     small = miniature(parsed(FIXED, POOLED), {"x": image(1, 3, 224, 160)})
     assert small["x"].shape == (1, 3, 96, 96)
+
+
+@pytest.mark.parametrize(
+    ("declared", "small"), [(800, 96), (608, 96), (224, 96), (640, 128), (300, 108), (299, 107), (80, 80)]
+)
+def test_a_small_side_is_odd_wherever_the_declared_one_is(declared, small):
+    assert alike(declared) == small
+    assert [-(-declared // 2**n) % 2 for n in range(6)] == [-(-small // 2**n) % 2 for n in range(6)]
 
 
 def test_no_miniature_where_inputs_are_small_or_sizes_are_part_of_the_model():

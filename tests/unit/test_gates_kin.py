@@ -99,3 +99,27 @@ def test_nan_in_another_place_and_other_types_are_never_explained():
 
 def test_a_region_knows_whether_it_is_a_twin():
     assert not Region(frozenset(), frozenset(), (), frozenset()).twin
+
+
+def test_a_channel_of_small_numbers_is_measured_by_itself():
+    kin, expected = Kin(), np.ones((2, 3, 4), np.float32)
+    expected[:, 1] = 1e-7
+    kin.learn("kind", truth(expected, 1e-5 * expected), expected * np.float32(1 + 1e-6), expected)
+    other = expected.copy()
+    other[:, 1] *= 1.5
+    assert not kin.explains("kind", other, expected)
+    assert kin.explains("kind", expected * np.float32(1 + 4e-6), expected)
+
+
+def test_where_one_of_a_kind_is_ill_conditioned_the_others_are_asked_about_themselves():
+    kin, expected = Kin(), np.ones(10, np.float32)
+    kin.learn("kind", truth(expected, 10.0), expected * 2, expected)
+    assert not kin.explains("kind", expected * np.float32(1.001), expected)
+    assert kin.explains("kind", expected * np.float32(1 + 1e-6), expected)
+
+
+def test_rounding_of_nothing_explains_nothing():
+    kin, expected = Kin(), np.zeros((2, 3), np.float32)
+    kin.learn("kind", truth(expected, 1.0), expected + 1, expected)
+    assert not kin.explains("kind", expected + np.float32(1e-9), expected)
+    assert kin.explains("kind", expected, expected)

@@ -75,6 +75,31 @@ def test_two_nodes_that_draw_are_not_one():
     assert not proved(before, "a = RandomNormalLike(x) y = Sub(a, a)", signature)
 
 
+def test_what_may_draw_is_told_apart_by_its_name_in_bodies_too():
+    signature = "(float[N,4] x, bool t) => (float[N,4] y)"
+    rate = "r = Constant<value = float {0.5}>()"
+    both = f"{rate} a = Dropout(x, r, t) b = Dropout(x, r, t) y = Sub(a, b)"
+    assert not proved(both, f"{rate} a = Dropout(x, r, t) y = Sub(a, a)", signature)
+    assert proved(f"{rate} i = Identity(x) y = Dropout(i, r, t)", f"{rate} y = Dropout(x, r, t)", signature)
+    drawn = "%s = If(t) <then_branch = q () => (float[N,4] u) { u = RandomNormalLike(x) }, "
+    drawn += "else_branch = w () => (float[N,4] v) { v = Neg(x) }>"
+    assert not proved(f"{drawn % 'a'} {drawn % 'b'} y = Sub(a, b)", f"{drawn % 'a'} y = Sub(a, a)", signature)
+
+
+def called(inner):
+    """A model that calls a function, which calls another."""
+    text = f'<ir_version: 9, opset_import: ["" : 20, "own" : 1]> g {XY} {{ a = Relu(x) y = own.f(a) }}'
+    text += '<domain: "own", opset_import: ["" : 20, "own" : 1]> f (x) => (y) { z = own.h(x) y = Neg(z) }'
+    text += f'<domain: "own", opset_import: ["" : 20]> h (x) => (y) {{ y = {inner}(x) }}'
+    return view(ir.from_proto(onnx.parser.parse_model(text)))
+
+
+def test_a_call_of_a_function_that_does_something_else_has_changed():
+    assert regions(called("Exp"), called("Exp")) == ()
+    (region,) = regions(called("Exp"), called("Neg"))
+    assert region.outputs == ("y",)
+
+
 def test_arguments_of_bodies_are_told_apart_by_place():
     loop = (
         "n = Constant<value = int64 {3}>() t = Constant<value = bool {1}>() p, y = Loop(n, t, x, x) "

@@ -2,15 +2,19 @@
 
 import os
 import signal
+import time
 
+import numpy as np
+import psutil
 import pytest
 
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.request import Backend
+from burnish_optimizer.aside import Aside
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.ingest.samples import DataSpec
 from burnish_optimizer.measure.client import ProbeProcess
-from burnish_optimizer.measure.process import read_answer, run_worker
+from burnish_optimizer.measure.process import _used_bytes, read_answer, run_worker
 from burnish_optimizer.tasks import BuildResult, BuildTask, ProbeTask
 from support import optimizer_nets as nets
 
@@ -94,3 +98,15 @@ def test_a_probe_that_was_killed_between_two_questions_is_a_failure_not_a_crash(
 def test_an_answer_that_cannot_be_read_is_a_failure_not_a_crash(data):
     with pytest.raises(WorkerFailed, match="cannot be read"):
         read_answer(data, BuildResult, "a builder")
+
+
+def test_what_forks_share_counts_once():
+    weights = np.ones(1 << 28, np.uint8)
+    held = psutil.Process().memory_info().rss
+    forks = [Aside("sleep", lambda: time.sleep(60)) for _ in range(3)]
+    try:
+        assert _used_bytes(os.getpid(), held) < held + weights.nbytes // 2
+        assert _used_bytes(os.getpid(), 1 << 50) > held + weights.nbytes, "resident pages, told at once"
+    finally:
+        for fork in forks:
+            fork.cancel()

@@ -2,8 +2,10 @@
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 
@@ -11,9 +13,13 @@ from burnish_engine.report import Guarantee
 from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.passes.irpass import ModelPass
 from burnish_optimizer.passes.pipeline import Options, rewrite
+from burnish_optimizer.passes.told import Counted
+from burnish_optimizer.passes.walk import Walk
+from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.targets.kernels import PORTABLE
 from support.rewrite_nets import drop, parsed
 
+OPEN_FILES = Path("/proc/self/fd")
 NET = parsed("a = Identity(x) b = Relu(a) c = Relu(b) d = Neg(c) y = Relu(d)")
 GOOD = drop("Identity", "identities")
 WRONG = drop("Relu", "relus")
@@ -59,6 +65,49 @@ def test_a_verdict_whose_process_dies_takes_the_pass_back(monkeypatch):
     assert "SIGKILL" in done.passes[0].reason
     assert [p.applied for p in done.passes] == [False, True]
     assert [n.op_type for n in done.model.graph] == ["Relu", "Relu", "Neg", "Relu"]
+
+
+@dataclass(frozen=True)
+class OnSecondTry(RulePass):
+    """Raises the first time that it is applied."""
+
+    tries: list[int] = field(default_factory=list)
+
+    def apply(self, model, scope):
+        self.tries.append(1)
+        if len(self.tries) == 1:
+            raise ValueError("not yet")
+        return super().apply(model, scope)
+
+
+def test_what_is_taken_back_leaves_no_snapshot():
+    """Whose snapshot is whose tells at which pass the whole model went wrong."""
+    second = OnSecondTry(LATER.name, LATER.guarantee, LATER.equation, GOOD.rules)
+    feeds = [{"x": np.ones((2, 4), np.float32)}, {"x": -np.ones((2, 4), np.float32)}]
+    walk = Walk(Counted(NET), PORTABLE, Judge(NET, feeds), lambda _model: None, judges=2)
+    reports = walk.all([WRONG, second], {}, lambda *_told: None)
+    assert [r.applied for r in reports] == [True, True]
+    assert [one.name for one, _ in walk.snapshots] == ["relus", "negs"]
+    assert [len(model.graph) for _, model in walk.snapshots] == [r.nodes_after for r in reports]
+
+
+def test_where_no_process_is_to_be_had_passes_are_judged_here(monkeypatch):
+    def refused():
+        raise BlockingIOError("no more processes")
+
+    open_files = len(list(OPEN_FILES.iterdir()))
+    expected = outcome([GOOD, WRONG], 0)
+    monkeypatch.setattr(os, "fork", refused)
+    assert outcome([GOOD, WRONG], 2) == expected
+    assert len(list(OPEN_FILES.iterdir())) == open_files
+
+
+def test_exact_passes_in_a_row_are_judged_together_and_say_so():
+    net = parsed("a = Identity(x) b = Floor(a) c = Ceil(b) y = Neg(c)")
+    done = rewrite(net, PORTABLE, [GOOD, drop("Ceil", "ceilings")], Options(judges=2))
+    assert [p.applied for p in done.passes] == [True, True]
+    assert [(p.nodes_before, p.nodes_after) for p in done.passes] == [(4, 3), (3, 2)]
+    assert all("(identities, ceilings together)" in p.gates[1].found for p in done.passes)
 
 
 def test_a_pass_that_raises_is_left_out():

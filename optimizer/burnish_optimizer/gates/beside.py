@@ -32,6 +32,8 @@ from burnish_optimizer.reference.fp64 import evaluate
 VARIATIONS = 6
 # Regions of a kind that FP64 is asked about: on captured values, and on each variation of them.
 ASKED_CAPTURED, ASKED_VARIED = 2, 1
+# Of values that were tried in part before.
+WHOLE = ", all of them"
 Failures = dict[Region | str, str]
 
 
@@ -90,12 +92,30 @@ class _Beside:
             why = f"captured values: ONNX Runtime refuses the rewritten part: {one_line(error)}"
             return {_only(self._chunk): why}
         before = self._sides.trials
-        for name, feeds in self._trials(self._bounded(captured, source)):
-            failed = self._try((source, found), name, feeds)
+        part = self._part(captured, source)
+        failed = self._on((source, found), [part] if part else captured)
+        if part:
+            # The whole is its own part's kin: it may move as far. What fails on the part has another chance.
+            failed = self._on((source, found), captured[:1], WHOLE, varied=bool(failed))
+        tried = self._sides.trials > before
+        untried: Failures = {_only(self._chunk): "captured values: the part itself runs on none of them"}
+        return failed if tried else untried
+
+    def _on(
+        self,
+        pair: tuple[Executable, Executable],
+        captured: Sequence[dict[str, Any]],
+        what: str = "",
+        *,
+        varied: bool = True,
+    ) -> Failures:
+        """What fails first, on these values and (`varied`) on variations of the first of them."""
+        trials = self._trials(captured)
+        for name, feeds in trials if varied else islice(trials, len(captured)):
+            failed = self._try(pair, name + what, feeds)
             if failed:
                 return failed
-        tried = self._sides.trials > before
-        return {} if tried else {_only(self._chunk): "captured values: the part itself runs on none of them"}
+        return {}
 
     @cached_property
     def _region(self) -> ir.Model:
@@ -106,11 +126,11 @@ class _Beside:
     def _kinds(self) -> dict[str, Hashable]:
         return by_output(self._chunk, self._sides.views)
 
-    def _bounded(self, captured: Sequence[dict[str, Any]], source: Executable) -> Sequence[dict[str, Any]]:
-        """For rounding passes: in part where that is much and the region runs on it."""
+    def _part(self, captured: Sequence[dict[str, Any]], source: Executable) -> dict[str, Any] | None:
+        """For rounding passes: less to ask FP64 about, where that is much and the region runs on less."""
         if self._sides.guarantee is Guarantee.EXACT or elements(captured[0]) <= LARGE_ELEMENTS:
-            return captured
-        return [next((part for part in parts(captured[0]) if _runs(source, part)), captured[0])]
+            return None
+        return next((part for part in parts(captured[0]) if _runs(source, part)), None)
 
     def _trials(self, captured: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for number, feeds in enumerate(captured):
@@ -141,8 +161,9 @@ class _Beside:
         if not differing or self._sides.guarantee is Guarantee.EXACT:
             return {n: f"{n}: {s}" for n, s in differing.items()}
         kin = self._sides.kin
-        what = {name: (self._kinds[name], trial) for name in differing}
-        asked = ASKED_CAPTURED if trial.startswith("captured") else ASKED_VARIED
+        what = {name: (self._kinds[name], trial.removesuffix(WHOLE)) for name in differing}
+        few = trial.endswith(WHOLE) or not trial.startswith("captured")
+        asked = ASKED_VARIED if few else ASKED_CAPTURED
         first = set(kin.to_ask(what, found, asked))
         said = self._disagreements(first, found, expected, what, feeds)
         rest = {n for n in differing if n not in first and not kin.explains(what[n], found[n], expected[n])}

@@ -1,6 +1,6 @@
 """Values inside a model, as it computes them on the probes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,15 @@ import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.miniature import without_sizes
+from burnish_optimizer.gates.twins import few_sides, look
 
 KEPT_BYTES = 192 << 20
 # Where all inner values take no more than this, one run captures them all.
 ALL_BYTES = 32 << 20
 # An element's size, as a rule.
 WIDTH_BYTES = 4
+# Ends the names of what is asked about values.
+ASKED = "/burnish-asked"
 
 
 class Captures:
@@ -62,6 +65,18 @@ class Captures:
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
         return whole[: max(1, sum(1 for _ in self._affordable()))]
 
+    def looks(self, model: ir.Model, names: Iterable[str]) -> dict[str, Hashable]:
+        """What values of `model` look like on the first probe. Large ones are not held for that.
+
+        Raises: whatever ONNX Runtime raises: the model does not run with their shapes as outputs.
+        """
+        self.all_at_once()
+        kept = self._kept[0]
+        missing = [name for name in names if name not in kept]
+        shapes = self._each("Shape", ir.serde.serialize_model(model), missing) if missing else {}
+        unheld = {name: ("unheld", few_sides(shape)) for name, shape in shapes.items()}
+        return unheld | {name: look(kept[name]) for name in names if name in kept}
+
     def all_at_once(self) -> None:
         """The first time: everything that the source computes, where that is little."""
         if self._asked:
@@ -74,14 +89,19 @@ class Captures:
 
     def _size_bytes(self) -> int:
         """What all values take on the first probe."""
+        sizes = self._each("Size", self._source_proto(), self._in_source)
+        return WIDTH_BYTES * sum(int(size) for size in sizes.values())
+
+    def _each(self, op: str, model: onnx.ModelProto, names: Iterable[str]) -> dict[str, Any]:
+        """What an operator says of each value on the first probe."""
         proto = onnx.ModelProto()
-        proto.CopyFrom(self._source_proto())
+        proto.CopyFrom(model)
         del proto.graph.output[:]
-        for name in self._in_source:
-            proto.graph.node.add(op_type="Size", input=[name], output=[f"{name}/burnish-size"])
-            proto.graph.output.add(name=f"{name}/burnish-size")
+        for name in names:
+            proto.graph.node.add(op_type=op, input=[name], output=[f"{name}{ASKED}"])
+            proto.graph.output.add(name=f"{name}{ASKED}")
         session = Executable(self._sized(proto), self._base, self._threads)
-        return WIDTH_BYTES * sum(int(size) for size in session.run(self._feeds[0]).values())
+        return {name.removesuffix(ASKED): found for name, found in session.run(self._feeds[0]).items()}
 
     def _sized(self, proto: onnx.ModelProto) -> onnx.ModelProto:
         return proto if self._declared else without_sizes(proto)

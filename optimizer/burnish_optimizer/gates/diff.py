@@ -82,8 +82,10 @@ def _groups(
             for name in (*names, *(v.name for v in side.nodes[key].outputs if v.name)):
                 parents[find(name)] = find(key)
     groups: dict[str, tuple[set[str], set[str]]] = {}
-    for index, keys in enumerate(changed):
-        for key in keys:
+    for index, (side, keys) in enumerate(zip((before, after), changed, strict=True)):
+        for key in sorted(
+            keys, key=side.places.__getitem__
+        ):  # which are asked first must not be left to chance
             groups.setdefault(find(key), (set(), set()))[index].add(key)
     return groups.values()
 

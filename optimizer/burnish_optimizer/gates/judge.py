@@ -16,10 +16,11 @@ from burnish_optimizer.gates.beside import Failures, Sides
 from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
-from burnish_optimizer.gates.kin import Kin, kind
+from burnish_optimizer.gates.kin import Kin
 from burnish_optimizer.gates.miniature import miniature
 from burnish_optimizer.gates.numbering import same_by_structure
 from burnish_optimizer.gates.structure import fault
+from burnish_optimizer.gates.twins import few_of_a_kind
 from burnish_optimizer.gates.view import View, view
 
 MAX_GROWTH = 4
@@ -142,19 +143,17 @@ class _Trial:
         pending = [cuts.balanced(Cut(r), *self._sides.views) for r in self._changed if r.outputs]
         left = [cut for cut in pending if cut.region.twin or not same_by_structure(cut, *self._sides.views)]
         self._verdict.proved = len(pending) - len(left)
-        pending = self._one_of_a_kind(left)
+        pending = few_of_a_kind(left, self._sides.views, self._looks)
         for chunk in self._chunks(pending):
             self._settle(chunk)
         self._verdict.trials = self._sides.trials
         return self._verdict
 
-    def _one_of_a_kind(self, pending: list[Cut]) -> list[Cut]:
-        """Of twins of one kind the first, middle and last: a new definition is one question."""
-        kinds: dict[Hashable, list[Cut]] = {}
-        for cut in (cut for cut in pending if cut.region.twin):
-            kinds.setdefault(kind(cut, *self._sides.views), []).append(cut)
-        few = {c.region for same in kinds.values() for c in (same[0], same[len(same) // 2], same[-1])}
-        return [cut for cut in pending if not cut.region.twin or cut.region in few]
+    def _looks(self, names: list[str]) -> Mapping[str, Hashable]:
+        for each in self._captures if names else ():
+            with suppress(Exception):  # where it does not run on small inputs, the declared ones come next
+                return each.looks(self._sides.models[0], names)
+        return {}
 
     def _chunks(self, pending: list[Cut]) -> Iterator[list[Cut]]:
         """Regions that are tried together, so that what they take stays small in memory."""

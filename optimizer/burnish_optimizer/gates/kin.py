@@ -15,11 +15,15 @@ from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.same import content, definition, plain
 from burnish_optimizer.gates.view import View
 from burnish_optimizer.reference.fp64 import Truth
+from burnish_optimizer.reference.fp64_values import unit_roundoff
 
 # Constants of more elements are weights: every region has its own.
 SMALL_ELEMENTS = 32
 # Kin round to other figures: this many times as far as those that FP64 was asked about.
 SPREAD = 8.0
+# No others may move further than this, however far those were from the truth that FP64 was asked about: where
+# one of a kind is ill-conditioned, another need not be.
+MOST_ULPS = 64.0
 # An answer of about this many elements is enough to see an error in, and cheap.
 WANTED_ELEMENTS = 4096
 
@@ -58,7 +62,7 @@ def _value(name: str, side: View, names: dict[str, int]) -> Hashable:
 class Kin:
     """What FP64 said of some regions, by kind and trial: the farthest that rounding may move the others.
 
-    allowed: relative to the largest number of an answer.
+    allowed: relative to the size of an answer, see `_sizes`.
     """
 
     allowed: dict[Hashable, list[float]] = field(default_factory=dict)
@@ -79,9 +83,8 @@ class Kin:
     def learn(self, what: Hashable, truth: Truth, found: Any, expected: Any) -> None:
         """An answer of this kind held: others may move as far as its bound, a few times as far as it did."""
         known = np.isfinite(truth.value) & np.isfinite(truth.error)
-        largest = float(np.max(np.abs(truth.value[known]), initial=0.0))
-        bound = float(np.max(truth.error[known], initial=0.0))
-        limit = min(bound / largest if largest else 0.0, SPREAD * _moved(found, expected))
+        bound = _relative(np.where(known, truth.error, 0.0), np.where(known, truth.value, 0.0))
+        limit = min(bound, SPREAD * _moved(found, expected), MOST_ULPS * _ulp(truth.dtype))
         self.allowed.setdefault(what, []).append(limit)
 
     def explains(self, what: Hashable, found: Any, expected: Any) -> bool:
@@ -95,16 +98,37 @@ def _distance(array: Any) -> float:
 
 
 def _moved(found: Any, expected: Any) -> float:
-    """Largest difference, relative to the largest number; infinite where there is no telling."""
+    """Largest difference, relative to the numbers around it; infinite where there is no telling."""
     if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f" or found.shape != expected.shape:
         return np.inf
     finite = np.isfinite(expected)
     if found.dtype != expected.dtype or not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
         return np.inf
-    wide = expected[finite].astype(np.float64)
-    largest = float(np.max(np.abs(wide), initial=0.0))
-    worst = float(np.max(np.abs(found[finite] - wide), initial=0.0))
-    return (worst / largest if largest else np.inf) if np.isfinite(worst) else np.inf
+    if not np.isfinite(found[finite]).all():
+        return np.inf
+    wide = np.where(finite, expected, 0).astype(np.float64)
+    return _relative(np.where(finite, found, 0) - wide, wide)
+
+
+def _relative(error: Any, values: Any) -> float:
+    error = np.abs(error)
+    with np.errstate(all="ignore"):
+        quotients = np.where(error > 0, error / _sizes(np.abs(values)), 0.0)
+    return float(np.max(quotients, initial=0.0))
+
+
+def _sizes(values: Any) -> Any:
+    """What an element is to be measured by: the largest number of each row, channel and plane that it is in,
+    the least of these. A channel of small numbers could go wrong unseen beside the largest of all."""
+    sizes = np.full(values.shape, np.max(values, initial=0.0))
+    for axis in range(values.ndim if values.size else 0):
+        others = tuple(a for a in range(values.ndim) if a != axis)
+        sizes = np.minimum(sizes, np.max(values, axis=others, keepdims=True))
+    return sizes
+
+
+def _ulp(dtype: Any) -> float:
+    return 2.0 * unit_roundoff(dtype)
 
 
 def by_output(chunk: Sequence[Cut], sides: tuple[View, View]) -> dict[str, Hashable]:

@@ -5,7 +5,7 @@ Such values serve to try regions on, and nothing else: a region that fails on th
 at the declared sizes, which have the last word, and whole answers are compared at declared sizes alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ import onnx_ir as ir
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.ingest.feeds import Feeds
 
-# Multiples of 32, the stride of most networks for images; 3 × 3 values are left behind it at 96.
+# A side that leaves what the declared one leaves when it is halved again and again, down to the stride
+# of most networks for images: odd and even decide about padding and ceilings. 3 × 3 values are left of 96.
+LEAST_SIDE, PERIOD = 96, 64
+# Where those do not serve: multiples of that stride.
 SIDES = (96, 128, 64, 192)
 # Below this many elements the declared sizes cost little.
 SMALL_ELEMENTS = 1 << 10
@@ -50,14 +53,19 @@ def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _parts(feeds: Mapping[str, Any]) -> Iterator[Feeds]:
-    for side in SIDES:
-        yield {name: _corner(array, side) for name, array in feeds.items()}
+    for of in (alike, *(lambda _declared, side=side: side for side in SIDES)):
+        yield {name: _corner(array, of) for name, array in feeds.items()}
 
 
-def _corner(array: Any, side: int) -> Any:
+def alike(declared: int) -> int:
+    """A side that is halved as the declared one is."""
+    return min(declared, LEAST_SIDE + (declared - LEAST_SIDE) % PERIOD)
+
+
+def _corner(array: Any, side: Callable[[int], int]) -> Any:
     if getattr(array, "ndim", 0) < LEAST_RANK:
         return array
-    return np.ascontiguousarray(array[(slice(None), *[slice(side)] * (array.ndim - 1))])
+    return np.ascontiguousarray(array[(slice(None), *(slice(side(size)) for size in array.shape[1:]))])
 
 
 def _size(feeds: Mapping[str, Any]) -> int:

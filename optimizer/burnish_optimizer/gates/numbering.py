@@ -15,7 +15,7 @@ import onnx_ir as ir
 from burnish_optimizer.gates.cut import Cut, grown
 from burnish_optimizer.gates.same import content, definition, plain
 from burnish_optimizer.gates.view import View, constant_of
-from burnish_optimizer.reference.fp64_reference import RANDOM
+from burnish_optimizer.reference.fp64_reference import DRAWING
 from burnish_optimizer.rewrite.values import STANDARD
 
 MAX_GROWTH = 1
@@ -96,25 +96,26 @@ class Numbers:
             (
                 definition(node, scope.side),
                 tuple(self._value(value, scope) for value in node.inputs),
-                tuple(self._attribute(a, scope) for _, a in sorted(node.attributes.items())),
+                tuple(self._attribute(a, first, scope) for _, a in sorted(node.attributes.items())),
                 _named_outputs(node),
                 # A node that draws gives other numbers than the next one; bodies of functions may differ.
-                first if node.op_type in RANDOM else id(node) if node.domain not in STANDARD else 0,
+                (*scope.path, first) if node.op_type in DRAWING else 0,
+                id(node) if node.domain not in STANDARD else 0,
             )
         )
         for index, value in enumerate(node.outputs):
             scope.known[value.name or ""] = self._of(("output", number, index))
 
-    def _attribute(self, one: ir.Attr, scope: "_Scope") -> Hashable:
+    def _attribute(self, one: ir.Attr, of: str, scope: "_Scope") -> Hashable:
         if one.type not in GRAPHS or one.is_ref():
             return one.name, plain(one)
         graphs = [one.as_graph()] if one.type == ir.AttributeType.GRAPH else list(one.as_graphs())
-        return one.name, *(self._graph(graph, scope.inner()) for graph in graphs)
+        return one.name, *(self._graph(graph, scope.inner(of)) for graph in graphs)
 
     def _graph(self, graph: ir.Graph, scope: "_Scope") -> Hashable:
         """A subgraph: its arguments by depth and place, its outputs by number."""
         for place, value in enumerate(graph.inputs):
-            scope.known[value.name or ""] = self._of(("argument", scope.depth, place))
+            scope.known[value.name or ""] = self._of(("argument", len(scope.path), place))
         for name, value in graph.initializers.items():
             if value.const_value is not None and not value.is_graph_input():
                 scope.known[name] = self._tensor(value.const_value)
@@ -125,15 +126,18 @@ class Numbers:
 
 @dataclass(frozen=True)
 class _Scope:
-    """Numbers by name, of what was made so far in a graph and in those around it."""
+    """Numbers by name, of what was made so far in a graph and in those around it.
+
+    path: the nodes that hold the graph, outer ones first: bodies of different nodes may use the same names.
+    """
 
     side: View
-    depth: int = 0
+    path: tuple[str, ...] = ()
     known: dict[str, int] = field(default_factory=dict)
 
-    def inner(self) -> "_Scope":
-        """That of a subgraph."""
-        return _Scope(self.side, self.depth + 1, dict(self.known))
+    def inner(self, of: str) -> "_Scope":
+        """That of a subgraph of a node."""
+        return _Scope(self.side, (*self.path, of), dict(self.known))
 
 
 def _named_outputs(node: ir.Node) -> int:

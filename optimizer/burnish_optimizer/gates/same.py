@@ -12,8 +12,11 @@ from burnish_optimizer.rewrite.values import STANDARD
 DIGEST_LIMIT_BYTES = 1 << 20
 
 
-def definition(node: ir.Node, side: View) -> tuple[str, str, str, int | None]:
-    """Which operator a node is: operator sets that define it alike are one."""
+def definition(node: ir.Node, side: View) -> tuple[str, str, str, Hashable]:
+    """Which operator a node is: operator sets that define it alike are one, functions are what they do."""
+    body = side.bodies.get((node.domain, node.op_type, node.overload)) if side.bodies else None
+    if body is not None:
+        return node.domain, node.op_type, node.overload, body
     version = side.opsets.get(node.domain)
     if node.domain in STANDARD and version is not None:
         version = _since(node.op_type, version)

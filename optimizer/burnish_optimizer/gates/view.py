@@ -1,17 +1,22 @@
 """A model as gates read it: nodes by the names of what they make, constants, who takes what."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from burnish_optimizer.rewrite.values import STANDARD, site_name
-from burnish_optimizer.rewrite.walk import subgraphs
+from burnish_optimizer.rewrite.walk import nodes_of, subgraphs
+
+Identifier = tuple[str, str, str]
 
 
 @dataclass
 class View:
-    """One side: top-level nodes by output name, constants by name, who uses what, nodes' places in order."""
+    """One side: top-level nodes by output name, constants by name, who uses what, nodes' places in order.
+
+    bodies: what the model's own functions do.
+    """
 
     graph: ir.Graph
     nodes: dict[str, ir.Node] = field(default_factory=dict)
@@ -20,6 +25,7 @@ class View:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     opsets: dict[str, int] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
+    bodies: dict[Identifier, Hashable] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -29,7 +35,7 @@ class View:
 
 def view(model: ir.Model) -> View:
     """Index the main graph; `Constant` nodes count as constants."""
-    made = View(model.graph, opsets=dict(model.opset_imports))
+    made = View(model.graph, opsets=dict(model.opset_imports), bodies=_bodies(model))
     overridable = {v.name for v in model.graph.inputs}
     for name, value in model.graph.initializers.items():
         if value.const_value is not None and name not in overridable:
@@ -45,6 +51,24 @@ def view(model: ir.Model) -> View:
         made.inputs[key] = tuple(dict.fromkeys(used_names(node)))
         made.producers.update({v.name: key for v in node.outputs if v.name})
     return made
+
+
+def _bodies(model: ir.Model) -> dict[Identifier, Hashable]:
+    """Functions as they are written, and those that they call."""
+    written = {key: ir.serde.serialize_function(f) for key, f in model.functions.items()}
+    own = {key: proto.SerializeToString(deterministic=True) for key, proto in written.items()}
+    return {key: tuple(own[k] for k in sorted(_called(key, model))) for key in own}
+
+
+def _called(key: Identifier, model: ir.Model) -> set[Identifier]:
+    """A function and those that it cannot do without."""
+    found, waiting = set[Identifier](), [key]
+    while waiting:
+        one = waiting.pop()
+        if one in model.functions and one not in found:
+            found.add(one)
+            waiting += [node.op_identifier() for node in nodes_of(model.functions[one])]
+    return found
 
 
 def key_of(node: ir.Node) -> str:

@@ -78,7 +78,10 @@ def _laws(
 
     if not beside:
         return tried
-    trying = Aside("batch laws", lambda: {"results": [one.model_dump(mode="json") for one in tried()]})
+    try:
+        trying = Aside("batch laws", lambda: {"results": [one.model_dump(mode="json") for one in tried()]})
+    except OSError:  # no process is to be had
+        return tried
 
     def awaited() -> tuple[GateResult, ...]:
         try:

@@ -19,13 +19,12 @@ from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Pass
 from burnish_optimizer.passes.told import Counted
 from burnish_optimizer.passes.walk import Walk
-from burnish_optimizer.reference.fp64_reference import RANDOM
+from burnish_optimizer.reference.fp64_reference import DRAWING
 from burnish_optimizer.rewrite.values import STANDARD
 from burnish_optimizer.rewrite.walk import model_nodes
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 SHOWN_SITES = 5
-DRAWING = RANDOM | {"Dropout"}
 MAX_WHOLE_FAILURES = 3
 
 OnPass = Callable[[int, int, str], None]

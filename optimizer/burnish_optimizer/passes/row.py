@@ -45,6 +45,7 @@ class Row:
     store: Store
     copies: Copies
     steps: list[Step] = field(default_factory=list)
+    kept: int = 0
     _model: ir.Model | None = None
     _judging: Aside | None = None
 
@@ -105,8 +106,12 @@ class Row:
         self._model = model
         return changes, scope
 
-    def launch(self, judge: Callable[[], Json]) -> None:
-        """Let a fork judge the row."""
+    def launch(self, judge: Callable[[], Json], kept: int) -> None:
+        """Let a fork judge the row. Args: kept: how many snapshots there are before it.
+
+        Raises: OSError: no process is to be had.
+        """
+        self.kept = kept
         self._judging = Aside(", ".join(step.one.name for step in self.steps), judge)
 
     def verdict(self) -> dict[str, Any]:

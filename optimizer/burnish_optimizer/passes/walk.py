@@ -68,7 +68,7 @@ class Walk:
                 else:
                     position = self._take(position, one)
             elif position == len(passes) and self._row:
-                self._launch()
+                position = self._launch(position)
             else:
                 if position == len(passes):
                     self.meanwhile()
@@ -81,7 +81,9 @@ class Walk:
             self._settled(position, one)
             return position + 1
         if self._row and not self._row.takes(one, position, self._alone_until):
-            self._launch()
+            back = self._launch(position)
+            if back < position:
+                return back
         row = self._row or Row(position, self.counted, self.target, self.store, self.copies)
         try:
             report = row.apply(position, one)
@@ -101,15 +103,20 @@ class Walk:
         self._settled(position, one)
         return position + 1
 
-    def _launch(self) -> None:
-        """Let a fork judge the row; what it made is the current model."""
+    def _launch(self, position: int) -> int:
+        """Let a fork judge the row, and go on with what it made; without a fork its passes come once more."""
         row, self._row = self._row, None
         if row is None:
-            return
+            return position
         self.judge.prepare()
-        row.launch(lambda: _judged(self.judge, row))
+        try:
+            row.launch(lambda: _judged(self.judge, row), len(self.snapshots))
+        except OSError:  # no process is to be had
+            self.judges = 0
+            return row.start
         self._open.append(row)
         self._keep(row.steps[-1].one, row.model)
+        return position
 
     def _close(self, position: int) -> int:
         """Wait for the oldest verdict; the position to go on at, which is where what failed began."""
@@ -136,8 +143,8 @@ class Walk:
         """The model as it was before a row, and no verdict open."""
         for each in self._open:
             each.cancel()
-        del self.snapshots[len(self.snapshots) - len(self._open) - 1 :]
         self._open.clear()
+        del self.snapshots[failed.kept :]
         self._row = None
         self.counted = failed.before
         self.judge.accept(self.model)

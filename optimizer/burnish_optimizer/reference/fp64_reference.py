@@ -23,6 +23,8 @@ STANDARD = ("", "ai.onnx")
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
+# Dropout draws where it trains, which an input may tell.
+DRAWING = RANDOM | {"Dropout"}
 # The reference implementation loops over elements in Python: seconds for what kernels do in microseconds.
 SLOW = frozenset({"Resize", "Upsample", "RoiAlign", "GridSample", "DeformConv", "MaxUnpool", "AffineGrid",
                   "NonMaxSuppression", "Col2Im", "LpPool", "MaxRoiPool", "LRN"})  # fmt: skip
