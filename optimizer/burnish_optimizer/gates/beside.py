@@ -30,8 +30,9 @@ from burnish_optimizer.ingest.weights import find_in
 from burnish_optimizer.reference.fp64 import evaluate
 
 VARIATIONS = 6
-# Regions of a kind that FP64 is asked about: on captured values, and on each variation of them.
-ASKED_CAPTURED, ASKED_VARIED = 2, 1
+# Regions of a kind that FP64 is asked about: on the first captured values, and on each other trial.
+ASKED_FIRST, ASKED = 2, 1
+FIRST = "captured values of probe 1"
 # Of values that were tried in part before.
 WHOLE = ", all of them"
 Failures = dict[Region | str, str]
@@ -162,8 +163,7 @@ class _Beside:
             return {n: f"{n}: {s}" for n, s in differing.items()}
         kin = self._sides.kin
         what = {name: (self._kinds[name], trial.removesuffix(WHOLE)) for name in differing}
-        few = trial.endswith(WHOLE) or not trial.startswith("captured")
-        asked = ASKED_VARIED if few else ASKED_CAPTURED
+        asked = ASKED_FIRST if trial == FIRST else ASKED
         first = set(kin.to_ask(what, found, asked))
         said = self._disagreements(first, found, expected, what, feeds)
         rest = {n for n in differing if n not in first and not kin.explains(what[n], found[n], expected[n])}

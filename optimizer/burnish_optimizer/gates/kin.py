@@ -23,7 +23,7 @@ SMALL_ELEMENTS = 32
 SPREAD = 8.0
 # No others may move further than this, however far those were from the truth that FP64 was asked about: where
 # one of a kind is ill-conditioned, another need not be.
-MOST_ULPS = 64.0
+LEAST_ULPS, MOST_ULPS = 4.0, 64.0
 # An answer of about this many elements is enough to see an error in, and cheap.
 WANTED_ELEMENTS = 4096
 
@@ -84,7 +84,8 @@ class Kin:
         """An answer of this kind held: others may move as far as its bound, a few times as far as it did."""
         known = np.isfinite(truth.value) & np.isfinite(truth.error)
         bound = _relative(np.where(known, truth.error, 0.0), np.where(known, truth.value, 0.0))
-        limit = min(bound, SPREAD * _moved(found, expected), MOST_ULPS * _ulp(truth.dtype))
+        ulp = _ulp(truth.dtype)
+        limit = min(bound, max(SPREAD * _moved(found, expected), LEAST_ULPS * ulp), MOST_ULPS * ulp)
         self.allowed.setdefault(what, []).append(limit)
 
     def explains(self, what: Hashable, found: Any, expected: Any) -> bool:
