@@ -62,10 +62,11 @@ def _value(name: str, side: View, names: dict[str, int]) -> Hashable:
 class Kin:
     """What FP64 said of some regions, by kind and trial: the farthest that rounding may move the others.
 
-    allowed: relative to the size of an answer, see `_sizes`.
+    allowed: relative to the size of an answer, see `_sizes`.   odd: how NaN and Inf came and went there.
     """
 
     allowed: dict[Hashable, list[float]] = field(default_factory=dict)
+    odd: dict[Hashable, set[str]] = field(default_factory=dict)
 
     def to_ask(self, outputs: Mapping[str, Hashable], found: Mapping[str, Any], most: int) -> Iterator[str]:
         """The outputs that FP64 must be asked about first.
@@ -83,32 +84,52 @@ class Kin:
     def learn(self, what: Hashable, truth: Truth, found: Any, expected: Any) -> None:
         """An answer of this kind held: others may move as far as its bound, a few times as far as it did."""
         known = np.isfinite(truth.value) & np.isfinite(truth.error)
-        bound = _relative(np.where(known, truth.error, 0.0), np.where(known, truth.value, 0.0))
+        bound = np.inf
+        if known.any():  # (where FP64 knows nothing, what overflows on the way, the other limits hold)
+            bound = _relative(np.where(known, truth.error, 0.0), np.where(known, truth.value, 0.0))
         ulp = _ulp(truth.dtype)
         limit = min(bound, max(SPREAD * _moved(found, expected), LEAST_ULPS * ulp), MOST_ULPS * ulp)
         self.allowed.setdefault(what, []).append(limit)
+        self.odd.setdefault(what, set()).update(_odd(found, expected))
 
     def explains(self, what: Hashable, found: Any, expected: Any) -> bool:
         """Whether an answer moved no further than its kin may."""
         limits = self.allowed.get(what)
-        return limits is not None and _moved(found, expected) <= min(limits)
+        if limits is None or _moved(found, expected) > min(limits):
+            return False
+        return _odd(found, expected).keys() <= self.odd[what]
 
 
 def _distance(array: Any) -> float:
     return abs(float(np.log((getattr(array, "size", 0) + 1) / WANTED_ELEMENTS)))
 
 
+def _odd(found: Any, expected: Any) -> dict[str, Any]:
+    """Where NaN and Inf are not the same on both sides, by what became of them.
+
+    A fused kernel may avoid an overflow, and what is no number may be another one.
+    """
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    odd = (~np.isfinite(found) | ~np.isfinite(expected)) & ~same
+    if not odd.any():
+        return {}
+    large = np.abs(found) >= np.finfo(found.dtype).max * 2.0**-8
+    avoided = np.isinf(expected) & np.isfinite(found) & large & (np.sign(found) == np.sign(expected))
+    neither = ~np.isfinite(expected) & ~np.isfinite(found)
+    kinds = {"overflow avoided": odd & avoided, "no number": odd & neither}
+    kinds["other"] = odd & ~avoided & ~neither
+    return {name: where for name, where in kinds.items() if where.any()}
+
+
 def _moved(found: Any, expected: Any) -> float:
-    """Largest difference, relative to the numbers around it; infinite where there is no telling."""
-    if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f" or found.shape != expected.shape:
+    """Largest difference of numbers, relative to those around it; infinite where there is no telling."""
+    if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f":
         return np.inf
-    finite = np.isfinite(expected)
-    if found.dtype != expected.dtype or not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
+    if found.shape != expected.shape or found.dtype != expected.dtype or "other" in _odd(found, expected):
         return np.inf
-    if not np.isfinite(found[finite]).all():
-        return np.inf
-    wide = np.where(finite, expected, 0).astype(np.float64)
-    return _relative(np.where(finite, found, 0) - wide, wide)
+    numbers = np.isfinite(expected) & np.isfinite(found)
+    wide = np.where(numbers, expected, 0).astype(np.float64)
+    return _relative(np.where(numbers, found, 0) - wide, wide)
 
 
 def _relative(error: Any, values: Any) -> float:
