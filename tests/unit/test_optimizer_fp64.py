@@ -275,3 +275,18 @@ def test_rare_variants_are_left_to_the_reference_implementation(options):
     net = region(body, "(float[1,1,5,5] x) => (float[A,B,C,D] y)")
     x = {"x": np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)}
     np.testing.assert_allclose(truths(net, x)["y"].value, answers(net, x)["y"])
+
+
+@pytest.mark.parametrize(
+    ("body", "weights"),
+    [
+        ("y = Conv<pads = [1, 1, 1, 1]>(x, w)", (6, 4, 3, 3)),
+        ("y = Conv<group = 4>(x, w)", (8, 1, 3, 3)),
+        ("y = ConvTranspose(x, w)", (4, 6, 3, 3)),
+    ],
+)
+def test_an_empty_batch_has_an_empty_truth(body, weights):
+    dims = ",".join(map(str, weights))
+    net = region(body, f"(float[N,4,5,5] x, float[{dims}] w) => (float[A,B,C,D] y)")
+    feeds = {"x": np.zeros((0, 4, 5, 5), np.float32), "w": normal(0, *weights)}
+    assert truths(net, feeds)["y"].value.shape == answers(net, feeds)["y"].shape

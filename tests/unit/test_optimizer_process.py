@@ -5,7 +5,6 @@ import signal
 import time
 
 import numpy as np
-import psutil
 import pytest
 
 from burnish_engine.descriptor import RunOptions
@@ -14,8 +13,9 @@ from burnish_optimizer.aside import Aside
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.ingest.samples import DataSpec
 from burnish_optimizer.measure.client import ProbeProcess
-from burnish_optimizer.measure.process import _used_bytes, read_answer, run_worker
+from burnish_optimizer.measure.process import _private_bytes, read_answer, run_worker
 from burnish_optimizer.tasks import BuildResult, BuildTask, ProbeTask
+from burnish_runtime import memory
 from support import optimizer_nets as nets
 
 PLENTY = 8 << 30
@@ -102,11 +102,11 @@ def test_an_answer_that_cannot_be_read_is_a_failure_not_a_crash(data):
 
 def test_what_forks_share_counts_once():
     weights = np.ones(1 << 28, np.uint8)
-    held = psutil.Process().memory_info().rss
+    held = memory.private_bytes()
     forks = [Aside("sleep", lambda: time.sleep(60)) for _ in range(3)]
     try:
-        assert _used_bytes(os.getpid(), held) < held + weights.nbytes // 2
-        assert _used_bytes(os.getpid(), 1 << 50) > held + weights.nbytes, "resident pages, told at once"
+        assert _private_bytes(os.getpid(), held) < held + weights.nbytes // 2
+        assert _private_bytes(os.getpid(), 1 << 50) > held + weights.nbytes, "counted for each, told at once"
     finally:
         for fork in forks:
             fork.cancel()

@@ -16,6 +16,7 @@ from burnish_optimizer.passes.collector import rarely_collected
 from burnish_optimizer.passes.facts import graph_facts
 from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
 from burnish_optimizer.rewrite.shapes import forget_symbols
+from burnish_optimizer.rewrite.walk import constants
 from burnish_optimizer.targets.kernels import TARGETS
 from burnish_optimizer.targets.toolchain import versions
 from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult
@@ -24,6 +25,7 @@ from burnish_runtime.cpu import available_cpus
 
 MAX_SAMPLES = 4
 MAX_JUDGES = 4
+LARGE_WEIGHT_BYTES = 64 << 20
 
 
 @rarely_collected()
@@ -51,7 +53,7 @@ def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewr
         threads=task.threads or 1,
         samples=_samples(task),
         skip=task.skip,
-        judges=_judges(),
+        judges=_judges(model),
         on_pass=lambda position, count, name: _tell(journal, position, count, name),
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
@@ -76,10 +78,13 @@ def _report(task: RewriteTask, before: GraphFacts, done: Rewritten, peak: int) -
     )
 
 
-def _judges() -> int:
-    """Verdicts that may be open at a time: none where there is one processor alone."""
+def _judges(model: ir.Model) -> int:
+    """Verdicts that may be open at a time: none where there is one processor alone, or weights so large that
+    forks which hold them in FP64 would be too much together."""
     cpus = int(available_cpus())
-    return min(cpus, MAX_JUDGES) if cpus > 1 else 0
+    sizes = (tensor.nbytes for tensor in constants(model) if tensor.dtype != ir.DataType.STRING)
+    largest = max(sizes, default=0)
+    return min(cpus, MAX_JUDGES) if cpus > 1 and largest <= LARGE_WEIGHT_BYTES else 0
 
 
 def _samples(task: RewriteTask) -> list[Feeds]:

@@ -34,6 +34,12 @@ def matmul_parts(a: Array, b: Array, *, whole: bool) -> Parts:
         yield np.asarray(np.matmul(a[..., cut], rows)), cut.stop - cut.start
 
 
+def sum_of_squares(a: Array, b: Array) -> Array:
+    """A²·B², element by element squared, without the squares of all of B at once: weights may be large."""
+    parts = ((a[..., cut], b[cut] if b.ndim == 1 else b[..., cut, :]) for cut in chunks(a.shape[-1]))
+    return np.asarray(sum(np.matmul(np.square(x), np.square(y)) for x, y in parts))
+
+
 def gemm_operands(call: Call) -> tuple[Array, Array]:
     """A and B of Gemm or FusedMatMul, transposed as the attributes say, A scaled."""
     a, b = call.data[0], call.data[1]
@@ -69,12 +75,12 @@ def conv_parts(call: Call, *, whole: bool) -> Parts:
     if w.shape[2] == 1:
         yield from _depthwise(x, w, seen, whole=whole)
         return
-    flat = w.reshape(*w.shape[:2], -1)
+    flat = w.reshape(*w.shape[:2], int(np.prod(w.shape[2:])))
     for cut in [slice(0, flat.shape[2])] if whole else chunks(flat.shape[2]):
         y = np.empty((x.shape[0], *flat.shape[:2], int(np.prod(out))))
         for row, image in enumerate(x):
             y[row] = np.matmul(flat[:, :, cut], _columns(image, seen, cut))
-        yield y.reshape(x.shape[0], -1, *out), cut.stop - cut.start
+        yield _merged(y.reshape(*y.shape[:3], *out)), cut.stop - cut.start
 
 
 def _columns(image: Array, seen: Sequence[Any], cut: slice) -> Array:
@@ -89,15 +95,19 @@ def _columns(image: Array, seen: Sequence[Any], cut: slice) -> Array:
 
 def _depthwise(x: Array, w: Array, seen: Sequence[Any], *, whole: bool) -> Parts:
     """One channel in a group: the taps are all there is to sum. x [n, g, 1, …], w [g, m, 1, …]."""
-    taps = w.reshape(*w.shape[:2], -1)
+    taps = w.reshape(*w.shape[:2], len(seen))
     parts = [x[index] * taps[None, :, :, tap].reshape(1, *taps.shape[:2], *(1,) * (x.ndim - 3))
              for tap, index in enumerate(seen)]  # fmt: skip
-    shape = (x.shape[0], -1, *parts[0].shape[3:])
     if whole:
-        yield sum(parts).reshape(shape), len(parts)
+        yield _merged(np.asarray(sum(parts))), len(parts)
         return
     for part in parts:
-        yield part.reshape(shape), 1
+        yield _merged(part), 1
+
+
+def _merged(y: Array) -> Array:
+    """Groups and their channels as channels: [n, g, m, …] becomes [n, g·m, …], n may be 0."""
+    return y.reshape(y.shape[0], y.shape[1] * y.shape[2], *y.shape[3:])
 
 
 def window(tap: Sequence[int], strides: Sequence[int], dilations: Sequence[int], count: Sequence[int]) -> Any:
@@ -114,7 +124,7 @@ def conv_transpose_parts(call: Call, *, whole: bool) -> Parts:
     full = [(n - 1) * s + (k - 1) * d + 1
             for n, s, k, d in zip(x.shape[2:], strides, w.shape[2:], dilations, strict=True)]  # fmt: skip
     pads, extra = _transpose_pads(call, x.shape[2:], full, strides)
-    xs = x.reshape(x.shape[0], group, x.shape[1] // group, -1)
+    xs = x.reshape(x.shape[0], group, x.shape[1] // group, int(np.prod(x.shape[2:])))
     ws = w.reshape(group, w.shape[0] // group, *w.shape[1:])
     for cut in [slice(0, ws.shape[1])] if whole else chunks(ws.shape[1]):
         y = np.zeros((x.shape[0], group, ws.shape[2], *(n + e for n, e in zip(full, extra, strict=True))))
@@ -123,8 +133,10 @@ def conv_transpose_parts(call: Call, *, whole: bool) -> Parts:
             y[window(tap, strides, dilations, x.shape[2:])] += part.reshape(*part.shape[:3], *x.shape[2:])
         keep = tuple(slice(a, n + e - b)
                      for a, b, n, e in zip(pads[:rank], pads[rank:], full, extra, strict=True))  # fmt: skip
-        y = y.reshape(x.shape[0], -1, *y.shape[3:])[(slice(None), slice(None), *keep)]
-        yield y, (cut.stop - cut.start) * int(np.prod(w.shape[2:]))
+        yield (
+            _merged(y)[(slice(None), slice(None), *keep)],
+            (cut.stop - cut.start) * int(np.prod(w.shape[2:])),
+        )
 
 
 def _transpose_pads(

@@ -58,7 +58,7 @@ def _convolution(parts: Callable[..., fp64_linear.Parts]) -> Magnitude:
 def _product(call: Call, outputs: Sequence[Any]) -> Sequence[Any]:
     """MatMul and Gemm, and fused ones."""
     a, b = fp64_linear.gemm_operands(call)
-    squares = np.matmul(np.square(a), np.square(b))
+    squares = fp64_linear.sum_of_squares(a, b)
     total, wander = walk(fp64_linear.matmul_parts(a, b, whole=False), squares, 1)
     added = call.given(2)
     found = wander + np.abs(total) + np.abs(outputs[0])
