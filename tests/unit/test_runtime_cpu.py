@@ -1,5 +1,6 @@
 """How many processors a process may use, read from what the kernel writes."""
 
+import mmap
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from burnish_runtime import cpu, memory
 from burnish_runtime.cpu import CpuGroup
 
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 V2_MOUNT = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1_MOUNT = "33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"
 
@@ -114,10 +116,11 @@ def test_peak_memory_follows_what_is_allocated() -> None:
 
 def test_private_peak_is_of_its_block_alone() -> None:
     before = memory.private_bytes()
-    with memory.PrivatePeak() as peak:
-        block = bytearray(b"x") * (64 << 20)
+    # (An allocator may have such a block at hand, resident already: pages are asked of the kernel.)
+    with memory.PrivatePeak() as peak, mmap.mmap(-1, 64 << 20, flags=PRIVATE) as block:
+        for place in range(0, len(block), mmap.PAGESIZE):
+            block[place] = 1
         held = peak.bytes
-        del block
     assert before + (60 << 20) <= held <= before + (160 << 20)
     assert peak.bytes >= held, "what was seen is kept when it has gone"
 
