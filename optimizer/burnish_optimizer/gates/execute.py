@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Executable:
         options.enable_mem_pattern = False
         if base is not None:
             options.add_session_config_entry(BASE_FOLDER, str(base))
-        if _external_bytes(model) > MAPPED_BYTES:
+        if weight_bytes(model) > MAPPED_BYTES:
             options.add_session_config_entry(NO_PREPACKING, "1")
         self._session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -86,6 +87,15 @@ def _array(value: Any) -> Any:
     return np.frombuffer(raw, dtype=BITS[value.element_type()]).reshape(value.shape())
 
 
-def _external_bytes(model: onnx.ModelProto) -> int:
-    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
-    return sum(int(entry.value) for entry in entries if entry.key == "length")
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Bytes of the main graph's constants, wherever they are: in files, initializers or Constant nodes.
+
+    What decides on kernels must be the same before and after a constant was moved.
+    """
+    values = (a.t for node in model.graph.node if node.op_type == "Constant" for a in node.attribute)
+    return sum(_bytes(tensor) for tensor in chain(model.graph.initializer, values))
+
+
+def _bytes(tensor: onnx.TensorProto) -> int:
+    lengths = [int(entry.value) for entry in tensor.external_data if entry.key == "length"]
+    return lengths[0] if lengths else tensor.ByteSize()
