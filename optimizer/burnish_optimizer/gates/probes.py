@@ -36,8 +36,6 @@ __all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probe
 Run = Callable[[Feeds], Feeds]
 
 MOST = 6
-# All probes together hold no more than this many elements, but for the first: a run on large inputs is slow.
-MAX_FOUND_ELEMENTS = 1 << 19
 # A whole search, all runs of the source together; the second bounds its time on large inputs.
 MAX_TRIES = 600
 MAX_TRIED_ELEMENTS = 1 << 26
@@ -147,7 +145,6 @@ class _Hunt:
     hopeless: set[int] = field(default_factory=set)
     tries: int = 0
     tried_elements: int = 0
-    found_elements: int = 0
     refused: str = ""
 
     def probes(self) -> Iterator[Probe]:
@@ -200,8 +197,6 @@ class _Hunt:
         cost = elements(self.signature.inputs, at.sizes)
         if self.tries >= MAX_TRIES or (self.tries and self.tried_elements + cost > MAX_TRIED_ELEMENTS):
             return None
-        if self.found_elements and self.found_elements + cost > MAX_FOUND_ELEMENTS:
-            return None
         self.tries += 1
         self.tried_elements += cost
         try:
@@ -211,7 +206,6 @@ class _Hunt:
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
             self.refused = self.refused or one_line(error, 200)
             return None
-        self.found_elements += cost
         return feeds, answers
 
     def _name(self, plan: Plan, at: Assignment, filler: Filler, feeds: Feeds) -> str:
