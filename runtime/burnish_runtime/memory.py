@@ -63,9 +63,11 @@ def descendants(pid: int) -> list[int]:
     Asked of the kernel for this process alone: a look through all processes takes milliseconds.
     """
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += [int(child) for child in task.read_text(encoding="utf-8").split()]
+    with suppress(OSError):  # it may end at any moment
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # and a thread of it before
+                children = (task / "children").read_text(encoding="utf-8")
+                found += [int(child) for child in children.split()]
     return [*found, *(below for child in found for below in descendants(child))]
 
 

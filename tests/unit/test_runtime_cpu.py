@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -144,3 +144,9 @@ def test_memory_of_forks_counts_what_they_share_once() -> None:
             os.kill(pid, signal.SIGKILL)
         started.kill()
         started.wait()
+
+
+def test_a_process_that_has_gone_or_goes_has_no_descendants(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory.descendants(1 << 30) == []
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "1"]))
+    assert memory.descendants(1 << 30) == []
