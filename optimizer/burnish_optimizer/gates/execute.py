@@ -72,6 +72,14 @@ class Executable:
             return self._session.run(names, given)
         return self._session._sess.run(names, given, None)  # what it calls itself then
 
+    def accepts(self, feeds: Mapping[str, Any]) -> bool:
+        """Whether it runs on these feeds: what it refuses, it refuses in many ways."""
+        try:
+            self.run(feeds)
+        except Exception:  # noqa: BLE001 - whatever ONNX Runtime raises
+            return False
+        return True
+
     def _value(self, name: str, array: Any) -> Any:
         kind = self._types.get(name, 0)
         make = self._library.OrtValue

@@ -14,6 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.shrink import elements
 from burnish_optimizer.ingest.feeds import Feeds
 
 # A side that leaves what the declared one leaves when it is halved again and again, down to the stride
@@ -29,16 +30,16 @@ LEAST_RANK = 2
 def miniature(model: ir.Model, feeds: Mapping[str, Any], base: Path | None = None) -> Feeds | None:
     """`feeds` in part, with sides of 96 or so, where the model runs on that; None where it does not, or
     where they are small already."""
-    if sum(getattr(array, "size", 0) for array in feeds.values()) < SMALL_ELEMENTS:
+    if elements(feeds) < SMALL_ELEMENTS:
         return None
-    parts = [part for part in _parts(feeds) if _size(part) < _size(feeds)]
+    parts = [part for part in _parts(feeds) if elements(part) < elements(feeds)]
     if not parts:
         return None
     try:
         session = Executable(without_sizes(ir.serde.serialize_model(model)), base)
     except Exception:  # noqa: BLE001 - a model whose sizes are part of its types
         return None
-    return next((part for part in parts if _runs(session, part)), None)
+    return next((part for part in parts if session.accepts(part)), None)
 
 
 def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -66,15 +67,3 @@ def _corner(array: Any, side: Callable[[int], int]) -> Any:
     if getattr(array, "ndim", 0) < LEAST_RANK:
         return array
     return np.ascontiguousarray(array[(slice(None), *(slice(side(size)) for size in array.shape[1:]))])
-
-
-def _size(feeds: Mapping[str, Any]) -> int:
-    return sum(getattr(array, "size", 0) for array in feeds.values())
-
-
-def _runs(session: Executable, feeds: Feeds) -> bool:
-    try:
-        session.run(feeds)
-    except Exception:  # noqa: BLE001 - sizes that the model does not work with, it says so in many ways
-        return False
-    return True

@@ -17,9 +17,9 @@ from burnish_optimizer.gates.same import content, definition, plain
 from burnish_optimizer.gates.view import View, constant_of
 from burnish_optimizer.reference.fp64_reference import DRAWING
 from burnish_optimizer.rewrite.values import STANDARD
+from burnish_optimizer.rewrite.walk import BODIES
 
 MAX_GROWTH = 1
-GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 
 
 def same_by_structure(cut: Cut, before: View, after: View) -> bool:
@@ -107,7 +107,7 @@ class Numbers:
             scope.known[value.name or ""] = self._of(("output", number, index))
 
     def _attribute(self, one: ir.Attr, of: str, scope: "_Scope") -> Hashable:
-        if one.type not in GRAPHS or one.is_ref():
+        if one.type not in BODIES or one.is_ref():
             return one.name, plain(one)
         graphs = [one.as_graph()] if one.type == ir.AttributeType.GRAPH else list(one.as_graphs())
         return one.name, *(self._graph(graph, scope.inner(of)) for graph in graphs)

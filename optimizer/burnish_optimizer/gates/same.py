@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.gates.view import View
 from burnish_optimizer.rewrite.values import STANDARD
+from burnish_optimizer.rewrite.walk import BODIES
 
 DIGEST_LIMIT_BYTES = 1 << 20
 
@@ -118,6 +119,6 @@ def plain(one: ir.Attr) -> Hashable:
     """What an attribute holds, equal where it is; subgraphs are equal to themselves alone."""
     if one.is_ref():
         return ("ref", one.ref_attr_name)
-    if one.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
+    if one.type in BODIES:
         return ("graph", id(one))
     return content(one.value) if one.type == ir.AttributeType.TENSOR else repr(one.value)

@@ -49,6 +49,19 @@ def settle(
     return _Search(one, model, target, judge, store=store, copies=copies).run()
 
 
+def apply_in_place(one: Pass, model: ir.Model, scope: Scope, store: Store) -> tuple[tuple[Change, ...], str]:
+    """What the pass changed, and what it did not keep of its promise.
+
+    Raises: whatever the pass raises.
+    """
+    changes = one.apply(model, scope)
+    if not changes:
+        return changes, ""
+    put_in_order(model)
+    store(model)
+    return changes, one.ensures(model, scope)
+
+
 def apply_to_copy(
     one: Pass,
     model: ir.Model,
@@ -64,13 +77,10 @@ def apply_to_copy(
     """
     scope = Scope(target, excluded=excluded)
     after = copies.take(model)
-    changes = one.apply(after, scope)
+    changes, broken = apply_in_place(one, after, scope, store)
     if not changes:
         copies.give_back(after, model)
         return Attempt(model, (), Verdict(), scope.declined)
-    put_in_order(after)
-    store(after)
-    broken = one.ensures(after, scope)
     fault = f"the pass did not keep its promise: {broken}" if broken else ""
     return Attempt(after, changes, Verdict(fault=fault), scope.declined)
 

@@ -12,10 +12,9 @@ from burnish_engine.report import Guarantee, PassReport
 from burnish_optimizer.aside import Aside, Json
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.gates.judge import Verdict
-from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store
+from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, apply_in_place
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.passes.told import Counted, declined, report_of
-from burnish_optimizer.rewrite.copies import put_in_order
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 
@@ -94,16 +93,13 @@ class Row:
         """Apply to the copy. Raises: Broken, and whatever the pass raises."""
         scope = Scope(self.target)
         model = self._model or self.copies.take(self.before.model)
-        changes = one.apply(model, scope)
-        if not changes:
-            if self._model is None:
-                self.copies.give_back(model, self.before.model)
-            return changes, scope
-        put_in_order(model)
-        self.store(model)
-        if one.ensures(model, scope):
-            raise Broken(one.name)
-        self._model = model
+        changes, broken = apply_in_place(one, model, scope, self.store)
+        if broken:
+            raise Broken(broken)
+        if changes:
+            self._model = model
+        elif self._model is None:
+            self.copies.give_back(model, self.before.model)
         return changes, scope
 
     def launch(self, judge: Callable[[], Json], kept: int) -> None:
