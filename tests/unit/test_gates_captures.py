@@ -28,7 +28,8 @@ def image(*shape):
 
 def test_a_network_for_large_images_runs_on_small_ones():
     small = miniature(parsed(FIXED, POOLED), {"x": image(1, 3, 224, 160)})
-    assert small["x"].shape == (1, 3, 96, 96)
+    assert small is not None
+    assert small.feeds["x"].shape == (1, 3, 96, 96)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,12 @@ def test_a_name_that_went_and_came_back_is_the_new_models():
 WIDE = "(float[1,3,128,128] x) => (float[1,3,128,128] y)"
 
 
+def judge_with_miniature(model):
+    feeds = {"x": image(1, 3, 128, 128)}
+    small = miniature(model, feeds)
+    return Judge(model, [feeds], small=small.feeds if small else None)
+
+
 @pytest.mark.parametrize(("width", "holds"), [(128, True), (64, False)])
 def test_what_fails_on_small_values_is_tried_at_the_declared_size(width, holds):
     """Slice to 128 is nothing at 128 × 128: on 96 × 96 it would prove nothing, in either direction."""
@@ -89,7 +96,7 @@ def test_what_fails_on_small_values_is_tried_at_the_declared_size(width, holds):
     signature = (
         WIDE if width == 128 else WIDE.replace("(float[1,3,128,128] y)", f"(float[1,3,128,{width}] y)")
     )
-    judge = Judge(parsed(signature, cut), [{"x": image(1, 3, 128, 128)}])
+    judge = judge_with_miniature(parsed(signature, cut))
     verdict = judge.judge(parsed(signature, cut), parsed(signature, "y = Relu(x)"), Guarantee.EXACT)
     assert verdict.passed is holds
 
@@ -97,7 +104,7 @@ def test_what_fails_on_small_values_is_tried_at_the_declared_size(width, holds):
 def test_constants_folded_for_the_declared_size_hold_there():
     before = "n = Shape(x) f = Cast<to = 1>(n) s = ReduceSum<keepdims = 0>(f) y = Mul(x, s)"
     after = "s = Constant<value = float {260.0}>() y = Mul(x, s)"
-    judge = Judge(parsed(WIDE, before), [{"x": image(1, 3, 128, 128)}])
+    judge = judge_with_miniature(parsed(WIDE, before))
     assert len(judge.captures) == 2
     assert judge.judge(parsed(WIDE, before), parsed(WIDE, after), Guarantee.EXACT).passed
     wrong = after.replace("260", "228")  # 1 + 3 + 96 + 128: of no size that is tried

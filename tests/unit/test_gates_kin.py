@@ -5,11 +5,14 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from burnish_engine.report import Guarantee
+from burnish_optimizer.gates import beside
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
+from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.kin import Kin, by_output, kind
 from burnish_optimizer.gates.view import view
-from burnish_optimizer.reference.fp64 import Truth
+from burnish_optimizer.reference.fp64 import Truth, evaluate
 
 FLOAT = np.dtype(np.float32)
 
@@ -123,3 +126,26 @@ def test_rounding_of_nothing_explains_nothing():
     kin.learn("kind", truth(expected, 1.0), expected + 1, expected)
     assert not kin.explains("kind", expected + np.float32(1e-9), expected)
     assert kin.explains("kind", expected, expected)
+
+
+def test_numbers_that_move_no_further_than_captured_ones_are_not_asked_about(monkeypatch):
+    asked = []
+
+    def counted(model, feeds, names):
+        asked.append(sorted(names))
+        return evaluate(model, feeds, names)
+
+    monkeypatch.setattr(beside, "evaluate", counted)
+    before, after = (
+        ir.from_proto(onnx.parser.parse_model(
+            f'<ir_version: 10, opset_import: ["" : 20]> g (float[N,4] x) => (float[N,4] y) {{ {body} }}'))
+        for body in (
+            "c = Constant<value = float {0.3}>() d = Constant<value = float {0.7}>() "
+            "a = Mul(x, c) y = Mul(a, d)",
+            "e = Constant<value = float {0.21}>() y = Mul(x, e)",
+        )
+    )  # fmt: skip
+    feeds = {"x": np.random.default_rng(0).standard_normal((3, 4), dtype=np.float32)}
+    verdict = Judge(before, [feeds]).judge(before, after, Guarantee.ROUNDING)
+    assert verdict.passed
+    assert 0 < len(asked) < verdict.trials / 2

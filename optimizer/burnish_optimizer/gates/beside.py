@@ -163,10 +163,12 @@ class _Beside:
             return {n: f"{n}: {s}" for n, s in differing.items()}
         kin = self._sides.kin
         what = {name: (self._kinds[name], trial.removesuffix(WHOLE)) for name in differing}
+        # What moves no further than captured values may is rounding, whatever the values are.
+        left = {n for n in what if not kin.explains((self._kinds[n], FIRST), found[n], expected[n])}
         asked = ASKED_FIRST if trial == FIRST else ASKED
-        first = set(kin.to_ask(what, found, asked))
+        first = set(kin.to_ask({n: what[n] for n in left}, found, asked))
         said = self._disagreements(first, found, expected, what, feeds)
-        rest = {n for n in differing if n not in first and not kin.explains(what[n], found[n], expected[n])}
+        rest = {n for n in left - first if not kin.explains(what[n], found[n], expected[n])}
         return said | self._disagreements(rest, found, expected, what, feeds)
 
     def _disagreements(

@@ -17,7 +17,6 @@ from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
 from burnish_optimizer.gates.kin import Kin
-from burnish_optimizer.gates.miniature import miniature
 from burnish_optimizer.gates.numbering import same_by_structure
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.twins import few_of_a_kind
@@ -81,7 +80,7 @@ class Judge:
     """Keeps what the model computes on the probes between passes.
 
     Args: source: the untouched model.   feeds: the probes.   base: folder of external data.
-        seed: of the variations.
+        seed: of the variations.   small: inputs that are smaller than the source declares, if it takes any.
     """
 
     source: ir.Model
@@ -89,6 +88,7 @@ class Judge:
     base: Path | None = None
     threads: int = 1
     seed: int = 0
+    small: Mapping[str, Any] | None = None
     captures: tuple[Captures, ...] = field(init=False)
     kin: Kin = field(default_factory=Kin)
     last: tuple[ir.Model, View] | None = None
@@ -96,9 +96,9 @@ class Judge:
 
     def __post_init__(self) -> None:
         """Nothing is captured yet: small values first, where there are any, then those of declared sizes."""
-        small = miniature(self.source, self.feeds[0], self.base)
         rest = (self.source, self.feeds[:CAPTURED_PROBES], self.base, self.threads)
-        own = (Captures(self.source, [small], self.base, self.threads, declared=False),) if small else ()
+        less = [self.small] if self.small else []
+        own = [Captures(self.source, [one], self.base, self.threads, declared=False) for one in less]
         self.captures = (*own, Captures(*rest))
 
     def judge(self, before: ir.Model, after: ir.Model, guarantee: Guarantee) -> Verdict:

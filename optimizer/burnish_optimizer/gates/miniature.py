@@ -1,11 +1,12 @@
 """Smaller inputs than a model declares: values inside of it, for less.
 
 A network for images of 800 × 608 pixels computes the same expressions on 96 × 96, in a fiftieth of the time.
-Such values serve to try regions on, and nothing else: a region that fails on them is tried again on values
-at the declared sizes, which have the last word, and whole answers are compared at declared sizes alone.
+Such values serve to try regions on, and whole models on large, tiny and non-finite numbers. What fails on
+them, or does not run, is tried again at the declared sizes, which have the last word.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,40 @@ SMALL_ELEMENTS = 1 << 10
 LEAST_RANK = 2
 
 
-def miniature(model: ir.Model, feeds: Mapping[str, Any], base: Path | None = None) -> Feeds | None:
-    """`feeds` in part, with sides of 96 or so, where the model runs on that; None where it does not, or
-    where they are small already."""
+@dataclass(frozen=True)
+class Miniature:
+    """A model that declares no sizes.
+
+    Args: feeds: what it was found with.   side: of a declared one, how much is left.   session: the model.
+    """
+
+    feeds: Feeds
+    side: Callable[[int], int]
+    session: Executable
+
+    def part(self, feeds: Feeds) -> Feeds:
+        """Other inputs, as small as these."""
+        return _part(feeds, self.side)
+
+    def run(self, feeds: Feeds) -> Feeds:
+        """The answers. Raises: whatever ONNX Runtime raises."""
+        return self.session.run(feeds)
+
+
+def miniature(model: ir.Model, feeds: Feeds, base: Path | None = None) -> Miniature | None:
+    """The model on `feeds` in part, with sides of 96 or so; None where it does not run on that, or where
+    they are small already."""
     if elements(feeds) < SMALL_ELEMENTS:
         return None
-    parts = [part for part in _parts(feeds) if elements(part) < elements(feeds)]
-    if not parts:
+    ways = [(side, _part(feeds, side)) for side in (alike, *map(_fixed, SIDES))]
+    ways = [(side, part) for side, part in ways if elements(part) < elements(feeds)]
+    if not ways:
         return None
     try:
         session = Executable(without_sizes(ir.serde.serialize_model(model)), base)
     except Exception:  # noqa: BLE001 - a model whose sizes are part of its types
         return None
-    return next((part for part in parts if session.accepts(part)), None)
+    return next((Miniature(part, side, session) for side, part in ways if session.accepts(part)), None)
 
 
 def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -53,9 +75,12 @@ def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:
     return proto
 
 
-def _parts(feeds: Mapping[str, Any]) -> Iterator[Feeds]:
-    for of in (alike, *(lambda _declared, side=side: side for side in SIDES)):
-        yield {name: _corner(array, of) for name, array in feeds.items()}
+def _part(feeds: Mapping[str, Any], side: Callable[[int], int]) -> Feeds:
+    return {name: _corner(array, side) for name, array in feeds.items()}
+
+
+def _fixed(side: int) -> Callable[[int], int]:
+    return lambda declared: min(declared, side)
 
 
 def alike(declared: int) -> int:

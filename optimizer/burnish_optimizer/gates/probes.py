@@ -7,8 +7,10 @@ deterministic: the same model, samples and seed give the same probes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, islice
+from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
@@ -36,6 +38,8 @@ __all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probe
 Run = Callable[[Feeds], Feeds]
 
 MOST = 6
+# Tried on small inputs where there are any: how such numbers go through is no matter of size.
+SMALL_STYLES = frozenset((Style.LARGE, Style.NONFINITE, Style.TINY, Style.SHIFTED))
 # A whole search, all runs of the source together; the second bounds its time on large inputs.
 MAX_TRIES = 600
 MAX_TRIED_ELEMENTS = 1 << 26
@@ -53,12 +57,34 @@ class Probe:
         name: what they are, for a reader: "batch 2, H 64, W 64, normal".
         axes: by input, the axis that counts the rows of a batch, as far as the free dimensions tell.
         answers: what the source gave for them when it was tried; empty where it was not.
+        declared: where `feeds` are smaller than the model declares: what they are a part of.
     """
 
     name: str
     feeds: Feeds
     axes: Mapping[str, int] = field(default_factory=dict)
     answers: Feeds = field(default_factory=dict)
+    declared: Feeds | None = None
+
+    @property
+    def in_full(self) -> "Probe":
+        """At the sizes that the model declares."""
+        return (
+            self if self.declared is None else replace(self, feeds=self.declared, answers={}, declared=None)
+        )
+
+
+class Smaller(Protocol):
+    """The source on smaller inputs than it declares."""
+
+    def part(self, feeds: Feeds) -> Feeds:
+        """What it runs on, of inputs of declared sizes."""
+
+    def run(self, feeds: Feeds) -> Feeds:
+        """The answers; raises where it refuses."""
+
+
+Shrink = Callable[[Feeds], Smaller | None]
 
 
 @dataclass(frozen=True)
@@ -70,14 +96,26 @@ class Search:
 
 
 def model_probes(
-    model: ir.Model, run: Run, *, samples: Sequence[Feeds] = (), seed: int = 0, most: int = MOST
+    model: ir.Model,
+    run: Run,
+    *,
+    samples: Sequence[Feeds] = (),
+    seed: int = 0,
+    most: int = MOST,
+    shrink: Shrink = lambda _feeds: None,
 ) -> tuple[Probe, ...]:
     """Inputs that the source accepts, the user's samples first; see `search_probes`."""
-    return search_probes(model, run, samples=samples, seed=seed, most=most).probes
+    return search_probes(model, run, samples=samples, seed=seed, most=most, shrink=shrink).probes
 
 
 def search_probes(
-    model: ir.Model, run: Run, *, samples: Sequence[Feeds] = (), seed: int = 0, most: int = MOST
+    model: ir.Model,
+    run: Run,
+    *,
+    samples: Sequence[Feeds] = (),
+    seed: int = 0,
+    most: int = MOST,
+    shrink: Shrink = lambda _feeds: None,
 ) -> Search:
     """Look for inputs that the source accepts.
 
@@ -86,6 +124,8 @@ def search_probes(
         samples: the user's own data: they come first, and fill half of the probes at most, for user data
             hold no NaN and seldom an empty batch.
         most: how many probes to return.
+        shrink: the source on smaller inputs than those, which are of declared sizes; asked once. Large, tiny
+            and non-finite numbers are tried there, and ordinary ones at the declared sizes.
     Returns: no probes for sequences, optionals, maps, complex numbers, and where the source refused all.
     """
     reason = unfillable(model)
@@ -96,7 +136,7 @@ def search_probes(
     fatal = any(op_key(node) in FATAL_WHERE_EMPTY for node in model_nodes(model))
     refused = ""
     for rank in ranks_to_try(model):
-        hunt = _Hunt(Signature.of(model, rank), run, seed, may_be_empty=not fatal)
+        hunt = _Hunt(Signature.of(model, rank), run, shrink, seed, may_be_empty=not fatal)
         found = tuple(islice(chain(given, hunt.probes()), most))
         if len(found) > len(given):
             return Search(found)
@@ -135,10 +175,12 @@ class _Hunt:
     """One search over sizes and fillers; remembers what the source took.
 
     good: sizes and filler that each branch was last run with.   refused: the source's first objection.
+    first: the first inputs that it took.
     """
 
     signature: Signature
     run: Run
+    shrink: Shrink
     seed: int
     may_be_empty: bool
     good: dict[int, tuple[Assignment, Filler]] = field(default_factory=dict)
@@ -146,6 +188,7 @@ class _Hunt:
     tries: int = 0
     tried_elements: int = 0
     refused: str = ""
+    first: Feeds = field(default_factory=dict)
 
     def probes(self) -> Iterator[Probe]:
         """A probe for every plan that the source has one for; without any for the first two plans, none."""
@@ -158,10 +201,11 @@ class _Hunt:
             for assignment, filler in self._candidates(plan, branch):
                 accepted = self._accepted(plan, assignment, filler)
                 if accepted is not None:
-                    feeds, answers = accepted
                     self.good.setdefault(branch, (assignment, filler))
+                    self.first = self.first or accepted.feeds
                     axes = row_axes(self.signature.inputs, assignment.rows)
-                    yield Probe(self._name(plan, assignment, filler, feeds), feeds, axes, answers)
+                    name = self._name(plan, assignment, filler, accepted.feeds)
+                    yield replace(accepted, name=name, axes=axes)
                     break
 
     def _candidates(self, plan: Plan, branch: int) -> Iterator[tuple[Assignment, Filler]]:
@@ -192,7 +236,7 @@ class _Hunt:
                     ladder = islice(free.ladder(batch, plan.start), FALLBACK_SIZES)
                     yield from ((a, filler) for a in ladder)
 
-    def _accepted(self, plan: Plan, at: Assignment, filler: Filler) -> tuple[Feeds, Feeds] | None:
+    def _accepted(self, plan: Plan, at: Assignment, filler: Filler) -> Probe | None:
         """Inputs and the source's answers; None where it refuses them, or they are too many."""
         cost = elements(self.signature.inputs, at.sizes)
         if self.tries >= MAX_TRIES or (self.tries and self.tried_elements + cost > MAX_TRIED_ELEMENTS):
@@ -202,11 +246,27 @@ class _Hunt:
         try:
             feeds = self.signature.feeds(plan, at, filler, self.seed)
             with np.errstate(all="ignore"):
-                answers = self.run(feeds)
+                return self._small(plan, feeds) or Probe("", feeds, {}, self.run(feeds))
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
             self.refused = self.refused or one_line(error, 200)
             return None
-        return feeds, answers
+
+    def _small(self, plan: Plan, feeds: Feeds) -> Probe | None:
+        """A part of `feeds` where that does for what the probe is about, and the source runs on it."""
+        if plan.style not in SMALL_STYLES or plan.empty or not self.first or self._smaller is None:
+            return None
+        part = self._smaller.part(feeds)
+        try:
+            answers = self._smaller.run(part)
+        except Exception:  # noqa: BLE001 - what it refuses there is tried at the declared sizes
+            return None
+        same = all(np.shape(part[name]) == np.shape(value) for name, value in feeds.items())
+        return Probe("", part, {}, answers, declared=None if same else feeds)
+
+    @cached_property
+    def _smaller(self) -> Smaller | None:
+        """On the sizes that were found first."""
+        return self.shrink(self.first)
 
     def _name(self, plan: Plan, at: Assignment, filler: Filler, feeds: Feeds) -> str:
         numbers = plan.style.value if self.signature.has_floats else f"draw {plan.variant + 1}"

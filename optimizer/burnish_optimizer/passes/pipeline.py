@@ -13,8 +13,10 @@ from burnish_engine.report import GateResult, Guarantee, PassReport
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.gates.miniature import Miniature, miniature
 from burnish_optimizer.gates.probes import Probe, model_probes
 from burnish_optimizer.gates.whole import judge_whole
+from burnish_optimizer.gates.whole_answers import Source
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Pass
 from burnish_optimizer.passes.told import Counted
@@ -79,7 +81,8 @@ def rewrite(
     started = time.perf_counter()
     try:
         source = Executable(ir.serde.serialize_model(model), options.base, options.threads)
-        probes = model_probes(model, source.run, samples=options.samples, seed=options.seed)
+        shrink = _Shrunk(model, options.base)
+        probes = model_probes(model, source.run, samples=options.samples, seed=options.seed, shrink=shrink)
     except Exception as error:  # noqa: BLE001 - a source that ONNX Runtime refuses cannot be judged
         return Rewritten(model, unproven=f"ONNX Runtime does not run the source: {one_line(error)}")
     if not probes:
@@ -87,11 +90,28 @@ def rewrite(
     if _may_vary(model) and not _repeats(source, probes[0]):
         return Rewritten(model, unproven="the source's own answers differ from run to run")
     probing = time.perf_counter() - started
-    done = _proved(_Run(model, target, passes, options, source, probes))
+    small = shrink(probes[0].in_full.feeds)
+    given = Source(model, source, probes, small, options.base)
+    done = _proved(_Run(given, target, passes, options))
     done.seconds = time.perf_counter() - started
     done.gate_seconds += probing
     done.probes = tuple(p.name for p in probes)
     return done
+
+
+@dataclass
+class _Shrunk:
+    """The model in miniature, looked for once."""
+
+    model: ir.Model
+    base: Path | None
+    found: list[Miniature | None] = field(default_factory=list)
+
+    def __call__(self, feeds: dict[str, Any]) -> Miniature | None:
+        """Args: feeds: at the declared sizes; those that it is asked with first decide."""
+        if not self.found:
+            self.found.append(miniature(self.model, feeds, self.base))
+        return self.found[0]
 
 
 def _may_vary(model: ir.Model) -> bool:
@@ -114,12 +134,10 @@ def _repeats(source: Executable, probe: Probe) -> bool:
 
 @dataclass
 class _Run:
-    model: ir.Model
+    source: Source
     target: RewriteTarget
     passes: Sequence[Pass]
     options: Options
-    source: Executable
-    probes: Sequence[Probe]
 
 
 def _proved(run: _Run) -> Rewritten:
@@ -135,14 +153,16 @@ def _proved(run: _Run) -> Rewritten:
         culprit = _culprit(run, walk)
         failed = next(g for g in done.gates if not g.passed)
         skip[culprit] = f"rolled back: the whole model failed {failed.name}: {failed.found}"
-    return Rewritten(run.model, done.passes, done.gates, unproven="the whole model failed its gates")
+    return Rewritten(run.source.model, done.passes, done.gates, unproven="the whole model failed its gates")
 
 
 def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[Walk, Rewritten]:
     """The whole is judged while the last verdicts are open, and anew where these change what is left."""
-    feeds = [p.feeds for p in run.probes]
-    judge = Judge(run.model, feeds, run.options.base, run.options.threads, run.options.seed)
-    walk = Walk(Counted(run.model), run.target, judge, run.options.store, run.options.judges)
+    source, options = run.source, run.options
+    feeds = [p.in_full.feeds for p in source.probes]
+    small = source.small.feeds if source.small else None
+    judge = Judge(source.model, feeds, options.base, options.threads, options.seed, small)
+    walk = Walk(Counted(source.model), run.target, judge, run.options.store, run.options.judges)
     whole = _Whole(run)
     walk.meanwhile = lambda: whole.of(walk, len(walk.snapshots))
     reports = walk.all(run.passes, skip, run.options.on_pass)
@@ -162,7 +182,7 @@ class _Whole:
 
     def of(self, walk: Walk, count: int) -> tuple[GateResult, ...]:
         """Those of the model after `count` of the passes that changed something."""
-        model = walk.snapshots[count - 1][1] if count else self.run.model
+        model = walk.snapshots[count - 1][1] if count else self.run.source.model
         if model is not self.model:
             started = time.perf_counter()
             exact = all(one.guarantee is Guarantee.EXACT for one, _ in walk.snapshots[:count])
@@ -172,8 +192,7 @@ class _Whole:
 
 
 def _judged(run: _Run, model: ir.Model, *, exact: bool) -> tuple[GateResult, ...]:
-    base, beside = run.options.base, run.options.judges > 0
-    return judge_whole(run.model, run.source, model, run.probes, exact=exact, base=base, beside=beside)
+    return judge_whole(run.source, model, exact=exact, beside=run.options.judges > 0)
 
 
 def _culprit(run: _Run, walk: Walk) -> str:

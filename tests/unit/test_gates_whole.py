@@ -1,0 +1,77 @@
+"""Whole answers: ordinary numbers at the declared sizes, odd ones on smaller inputs where there are any."""
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.miniature import miniature
+from burnish_optimizer.gates.probes import model_probes
+from burnish_optimizer.gates.whole import judge_whole
+from burnish_optimizer.gates.whole_answers import Source
+from support.rewrite_nets import counted_runs
+
+IMAGES = "(float[N,3,128,160] x) => (float[N,3,128,160] y)"
+SCALED = "n = Shape<start = 2>(x) f = Cast<to = 1>(n) s = ReduceSum<keepdims = 0>(f) y = Mul(x, s)"
+
+
+def parsed(body, signature=IMAGES):
+    text = f'<ir_version: 8, opset_import: ["" : 17]> g {signature} {{ {body} }}'
+    return ir.from_proto(onnx.parser.parse_model(text))
+
+
+def source_of(body):
+    model = parsed(body)
+    session = Executable(ir.serde.serialize_model(model))
+    small = []
+
+    def shrink(feeds):
+        small.append(miniature(model, feeds))
+        return small[0]
+
+    probes = model_probes(model, session.run, shrink=shrink)
+    return Source(model, session, probes, small[0])
+
+
+def gates(body, rewritten, exact=True):
+    found = judge_whole(source_of(body), parsed(rewritten), exact=exact)
+    return {gate.name: gate for gate in found}
+
+
+def test_ordinary_numbers_come_at_the_declared_sizes_and_odd_ones_on_small_inputs():
+    probes = source_of("y = Relu(x)").probes
+    sides = {probe.name.split(", ", 1)[1]: probe.feeds["x"].shape[2:] for probe in probes}
+    assert sides["normal"] == sides["uniform 0 to 1"] == (128, 160)
+    assert sides["large"] == sides["NaN and infinities"] == sides["tiny, zeros and denormals"] == (128, 96)
+    assert all(probe.in_full.feeds["x"].shape[2:] == (128, 160) for probe in probes)
+    full = {probe.name: probe.in_full for probe in probes}
+    assert all(np.array_equal(p.feeds["x"], full[p.name].feeds["x"][:, :, :, :96], equal_nan=True)
+               for p in probes if p.declared is not None)  # fmt: skip
+
+
+def test_a_mistake_that_large_numbers_show_is_seen_on_small_inputs():
+    with counted_runs() as runs:
+        found = gates("y = Relu(x)", "h = Constant<value = float {300.0}>() r = Relu(x) y = Min(r, h)")
+    assert not found["answers"].passed
+    assert "large" in found["answers"].found
+    assert runs
+
+
+@pytest.mark.parametrize(("scale", "holds"), [(288, True), (256, False), (192, False), (224, False)])
+def test_what_is_folded_for_the_declared_size_is_judged_there(scale, holds):
+    """288 is 128 + 160; on small inputs another number would do."""
+    found = gates(SCALED, f"s = Constant<value = float {{{scale}.0}}>() y = Mul(x, s)")
+    assert found["answers"].passed is holds
+
+
+def test_sizes_that_became_part_of_the_model_are_tried_at_the_declared_size_alone():
+    reshaped = "n = Constant<value = int64[4] {-1, 3, 128, 160}>() a = Reshape(x, n) y = Relu(a)"
+    assert all(gate.passed for gate in gates("y = Relu(x)", reshaped).values())
+
+
+def test_rows_that_are_mixed_break_the_laws_on_small_inputs_too():
+    mixed = "r = ReduceMax<axes = [0], keepdims = 1>(x) z = Sub(r, r) a = Relu(x) y = Add(a, z)"
+    leaky = mixed.replace("Sub(r, r)", "Mul(r, e)").replace("r =", "e = Constant<value = float {1e-3}>() r =")
+    assert gates("y = Relu(x)", "y = Relu(x)")["batch-laws"].passed
+    assert not gates("y = Relu(x)", leaky, exact=False)["batch-laws"].passed
