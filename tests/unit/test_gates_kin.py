@@ -10,7 +10,7 @@ from burnish_optimizer.gates import beside
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
 from burnish_optimizer.gates.judge import Judge
-from burnish_optimizer.gates.kin import Kin, by_output, kind
+from burnish_optimizer.gates.kin import Kin, Moved, by_output, kind
 from burnish_optimizer.gates.view import view
 from burnish_optimizer.reference.fp64 import Truth, evaluate
 
@@ -76,28 +76,30 @@ def test_as_many_of_a_kind_are_asked_as_are_wanted_the_best_sizes_first():
 def test_what_moved_as_far_as_its_kin_is_explained_and_no_further():
     kin, expected = Kin(), np.ones(10, np.float32)
     moved = expected * np.float32(1 + 1e-6)
-    kin.learn("kind", truth(expected, 1e-5), moved, expected)
-    assert kin.explains("kind", expected * np.float32(1 + 4e-6), expected)
-    assert not kin.explains("kind", expected * np.float32(1 + 2e-5), expected)
-    assert not kin.explains("another", moved, expected)
+    kin.learn("kind", truth(expected, 1e-5), Moved.of(moved, expected))
+    assert kin.explains("kind", Moved.of(expected * np.float32(1 + 4e-6), expected))
+    assert not kin.explains("kind", Moved.of(expected * np.float32(1 + 2e-5), expected))
+    assert not kin.explains("another", Moved.of(moved, expected))
     assert list(kin.to_ask({"o": "kind"}, {"o": expected}, 1)) == []
 
 
 def test_the_bound_of_fp64_limits_it_too():
     kin, expected = Kin(), np.ones(10, np.float32)
-    kin.learn("kind", truth(expected, 2e-6), expected * np.float32(1 + 1e-6), expected)
-    assert not kin.explains("kind", expected * np.float32(1 + 4e-6), expected)
+    kin.learn("kind", truth(expected, 2e-6), Moved.of(expected * np.float32(1 + 1e-6), expected))
+    assert not kin.explains("kind", Moved.of(expected * np.float32(1 + 4e-6), expected))
 
 
 def test_nan_in_another_place_and_other_types_are_never_explained():
     kin, expected = Kin(), np.ones(10, np.float32)
-    kin.learn("kind", truth(expected, 1.0), expected * 2, expected)
+    kin.learn("kind", truth(expected, 1.0), Moved.of(expected * 2, expected))
     odd = expected.copy()
     odd[3] = np.nan
-    assert not kin.explains("kind", odd, expected)
-    assert kin.explains("kind", odd, odd)
-    assert not kin.explains("kind", expected.astype(np.float64), expected)
-    assert not kin.explains("kind", expected.astype(ml_dtypes.bfloat16), expected.astype(ml_dtypes.bfloat16))
+    assert not kin.explains("kind", Moved.of(odd, expected))
+    assert kin.explains("kind", Moved.of(odd, odd))
+    assert not kin.explains("kind", Moved.of(expected.astype(np.float64), expected))
+    assert not kin.explains(
+        "kind", Moved.of(expected.astype(ml_dtypes.bfloat16), expected.astype(ml_dtypes.bfloat16))
+    )
 
 
 def test_a_region_knows_whether_it_is_a_twin():
@@ -107,25 +109,25 @@ def test_a_region_knows_whether_it_is_a_twin():
 def test_a_channel_of_small_numbers_is_measured_by_itself():
     kin, expected = Kin(), np.ones((2, 3, 4), np.float32)
     expected[:, 1] = 1e-7
-    kin.learn("kind", truth(expected, 1e-5 * expected), expected * np.float32(1 + 1e-6), expected)
+    kin.learn("kind", truth(expected, 1e-5 * expected), Moved.of(expected * np.float32(1 + 1e-6), expected))
     other = expected.copy()
     other[:, 1] *= 1.5
-    assert not kin.explains("kind", other, expected)
-    assert kin.explains("kind", expected * np.float32(1 + 4e-6), expected)
+    assert not kin.explains("kind", Moved.of(other, expected))
+    assert kin.explains("kind", Moved.of(expected * np.float32(1 + 4e-6), expected))
 
 
 def test_where_one_of_a_kind_is_ill_conditioned_the_others_are_asked_about_themselves():
     kin, expected = Kin(), np.ones(10, np.float32)
-    kin.learn("kind", truth(expected, 10.0), expected * 2, expected)
-    assert not kin.explains("kind", expected * np.float32(1.001), expected)
-    assert kin.explains("kind", expected * np.float32(1 + 1e-6), expected)
+    kin.learn("kind", truth(expected, 10.0), Moved.of(expected * 2, expected))
+    assert not kin.explains("kind", Moved.of(expected * np.float32(1.001), expected))
+    assert kin.explains("kind", Moved.of(expected * np.float32(1 + 1e-6), expected))
 
 
 def test_rounding_of_nothing_explains_nothing():
     kin, expected = Kin(), np.zeros((2, 3), np.float32)
-    kin.learn("kind", truth(expected, 1.0), expected + 1, expected)
-    assert not kin.explains("kind", expected + np.float32(1e-9), expected)
-    assert kin.explains("kind", expected, expected)
+    kin.learn("kind", truth(expected, 1.0), Moved.of(expected + 1, expected))
+    assert not kin.explains("kind", Moved.of(expected + np.float32(1e-9), expected))
+    assert kin.explains("kind", Moved.of(expected, expected))
 
 
 def test_numbers_that_move_no_further_than_captured_ones_are_not_asked_about(monkeypatch):

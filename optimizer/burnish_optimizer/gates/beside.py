@@ -20,14 +20,14 @@ from burnish_optimizer.gates.diff import Region
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.extract import cut_names, model_of
-from burnish_optimizer.gates.kin import Kin, by_output
+from burnish_optimizer.gates.kin import Kin, Moved, by_output
 from burnish_optimizer.gates.narrowing import narrowed
 from burnish_optimizer.gates.probes import region_variations, varied_floats
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.shrink import LARGE_ELEMENTS, elements, parts
 from burnish_optimizer.gates.view import View
 from burnish_optimizer.ingest.weights import find_in
-from burnish_optimizer.reference.fp64 import evaluate
+from burnish_optimizer.reference.fp64 import Truth, evaluate
 
 VARIATIONS = 6
 # Regions of a kind that FP64 is asked about: on the first captured values, and on each other trial.
@@ -79,6 +79,7 @@ class _Beside:
         self._sides, self._chunk = sides, chunk
         names = cuts.outputs(chunk)
         keys = ({k for c in chunk for k in c.before}, {k for c in chunk for k in c.after})
+        self._truth: dict[str, Truth] = {}
         self._protos = [
             model_of(m, v, chosen, names, at_cut)
             for m, v, chosen in zip(sides.models, sides.views, keys, strict=True)
@@ -163,32 +164,28 @@ class _Beside:
             return {n: f"{n}: {s}" for n, s in differing.items()}
         kin = self._sides.kin
         what = {name: (self._kinds[name], trial.removesuffix(WHOLE)) for name in differing}
+        moved = {name: Moved.of(found[name], expected[name]) for name in differing}
         # What moves no further than captured values may is rounding, whatever the values are.
-        left = {n for n in what if not kin.explains((self._kinds[n], FIRST), found[n], expected[n])}
+        left = {n for n in what if not kin.explains((self._kinds[n], FIRST), moved[n])}
         asked = ASKED_FIRST if trial == FIRST else ASKED
         first = set(kin.to_ask({n: what[n] for n in left}, found, asked))
-        said = self._disagreements(first, found, expected, what, feeds)
-        rest = {n for n in left - first if not kin.explains(what[n], found[n], expected[n])}
-        return said | self._disagreements(rest, found, expected, what, feeds)
+        said = self._disagreements(first, found, expected, feeds)
+        for name in first - set(said):
+            kin.learn(what[name], self._truth[name], moved[name])
+        rest = {n for n in left - first if not kin.explains(what[n], moved[n])}
+        return said | self._disagreements(rest, found, expected, feeds)
 
     def _disagreements(
-        self,
-        names: set[str],
-        found: dict[str, Any],
-        expected: dict[str, Any],
-        what: Mapping[str, Hashable],
-        feeds: dict[str, Any],
+        self, names: set[str], found: dict[str, Any], expected: dict[str, Any], feeds: dict[str, Any]
     ) -> dict[str, str]:
         """Outputs that are further from FP64 than rounding explains."""
         if not names:
             return {}
         try:
-            truth = evaluate(self._region, feeds, names)
+            self._truth = evaluate(self._region, feeds, names)
         except NoTruth as error:
             return {n: f"{n}: no FP64 truth: {error.found}" for n in names}
-        told = {n: disagreement(found[n], expected[n], truth[n]) for n in names}
-        for name in (n for n in names if told[n] is None):
-            self._sides.kin.learn(what[name], truth[name], found[name], expected[name])
+        told = {n: disagreement(found[n], expected[n], self._truth[n]) for n in names}
         return {n: f"{n}: {s}" for n, s in told.items() if s}
 
 

@@ -103,13 +103,17 @@ class Judge:
 
     def judge(self, before: ir.Model, after: ir.Model, guarantee: Guarantee) -> Verdict:
         """Compare all that changed. Never raises for what a pass did wrong: that is the verdict."""
+        return self.open(before, after, guarantee).run()
+
+    def open(self, before: ir.Model, after: ir.Model, guarantee: Guarantee) -> "Trial":
+        """What structure tells of all that changed; the rest is to be tried."""
         broken = fault(before, after)
         if broken:
-            return Verdict(fault=broken)
+            return Trial(None, (), Verdict(fault=broken))
         views = (self._view(before), view(after))
         self.next = (after, views[1])
         sides = Sides((before, after), views, guarantee, self.base, self.threads, self.seed, self.kin)
-        return _Trial(sides, self.captures).run()
+        return Trial(sides, self.captures)
 
     def prepare(self) -> None:
         """Capture what is captured once and for all: a fork that judges has it then."""
@@ -130,20 +134,39 @@ class Judge:
         return self.last[1]
 
 
-class _Trial:
-    def __init__(self, sides: Sides, captures: Sequence[Captures]) -> None:
-        self._sides, self._captures = sides, captures
-        self._verdict = Verdict()
-        self._started = time.monotonic()
+class Trial:
+    """One comparison: what structure proves at once, and what is left to be tried."""
+
+    def __init__(
+        self, sides: Sides | None, captures: Sequence[Captures], verdict: Verdict | None = None
+    ) -> None:
+        """`sides`: None where the verdict is known."""
+        self._captures, self._verdict = captures, verdict or Verdict()
         self._changed: tuple[Region, ...] = ()
+        self._left: list[Cut] = []
+        if sides is not None:
+            self._sides = sides
+            self._compare_structure()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is left to be tried."""
+        return bool(self._left)
+
+    def _compare_structure(self) -> None:
+        views = self._sides.views
+        self._changed = regions(*views)
+        self._verdict.regions = len(self._changed)
+        pending = [cuts.balanced(Cut(r), *views) for r in self._changed if r.outputs]
+        self._left = [cut for cut in pending if cut.region.twin or not same_by_structure(cut, *views)]
+        self._verdict.proved = len(pending) - len(self._left)
 
     def run(self) -> Verdict:
-        self._changed = regions(*self._sides.views)
-        self._verdict.regions = len(self._changed)
-        pending = [cuts.balanced(Cut(r), *self._sides.views) for r in self._changed if r.outputs]
-        left = [cut for cut in pending if cut.region.twin or not same_by_structure(cut, *self._sides.views)]
-        self._verdict.proved = len(pending) - len(left)
-        pending = few_of_a_kind(left, self._sides.views, self._looks)
+        """The verdict. Never raises for what a pass did wrong."""
+        if not self._left:
+            return self._verdict
+        self._started = time.monotonic()
+        pending = few_of_a_kind(self._left, self._sides.views, self._looks)
         for chunk in self._chunks(pending):
             self._settle(chunk)
         self._verdict.trials = self._sides.trials

@@ -24,6 +24,8 @@ SPREAD = 8.0
 # No others may move further than this, however far those were from the truth that FP64 was asked about: where
 # one of a kind is ill-conditioned, another need not be.
 LEAST_ULPS, MOST_ULPS = 4.0, 64.0
+# Nearer than the least to itself (in float32), an element need not be measured by what is around it.
+NEAR = LEAST_ULPS * 2.0**-23
 # An answer of about this many elements is enough to see an error in, and cheap.
 WANTED_ELEMENTS = 4096
 
@@ -81,68 +83,95 @@ class Kin:
                 open_places[what] = left - 1
                 yield name
 
-    def learn(self, what: Hashable, truth: Truth, found: Any, expected: Any) -> None:
+    def learn(self, what: Hashable, truth: Truth, moved: "Moved") -> None:
         """An answer of this kind held: others may move as far as its bound, a few times as far as it did."""
         known = np.isfinite(truth.value) & np.isfinite(truth.error)
         bound = np.inf
         if known.any():  # (where FP64 knows nothing, what overflows on the way, the other limits hold)
             bound = _relative(np.where(known, truth.error, 0.0), np.where(known, truth.value, 0.0))
         ulp = _ulp(truth.dtype)
-        limit = min(bound, max(SPREAD * _moved(found, expected), LEAST_ULPS * ulp), MOST_ULPS * ulp)
+        limit = min(bound, max(SPREAD * moved.relative, LEAST_ULPS * ulp), MOST_ULPS * ulp)
         self.allowed.setdefault(what, []).append(limit)
-        self.odd.setdefault(what, set()).update(_odd(found, expected))
+        self.odd.setdefault(what, set()).update(moved.odd)
 
-    def explains(self, what: Hashable, found: Any, expected: Any) -> bool:
+    def explains(self, what: Hashable, moved: "Moved") -> bool:
         """Whether an answer moved no further than its kin may."""
         limits = self.allowed.get(what)
-        if limits is None or _moved(found, expected) > min(limits):
-            return False
-        return _odd(found, expected).keys() <= self.odd[what]
+        return limits is not None and moved.relative <= min(limits) and moved.odd <= self.odd[what]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How an answer differs from another.
+
+    Args: relative: the largest difference of numbers, relative to those around it; infinite where there is no
+        telling.   odd: how NaN and Inf came and went.
+    """
+
+    relative: float
+    odd: frozenset[str]
+
+    @classmethod
+    def of(cls, found: Any, expected: Any) -> "Moved":
+        """Compare two answers."""
+        if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f":
+            return cls(np.inf, frozenset())
+        if found.shape != expected.shape or found.dtype != expected.dtype:
+            return cls(np.inf, frozenset())
+        odd = _odd(found, expected)
+        return cls(np.inf if "other" in odd else _difference(found, expected), odd)
 
 
 def _distance(array: Any) -> float:
     return abs(float(np.log((getattr(array, "size", 0) + 1) / WANTED_ELEMENTS)))
 
 
-def _odd(found: Any, expected: Any) -> dict[str, Any]:
-    """Where NaN and Inf are not the same on both sides, by what became of them.
+def _odd(found: Any, expected: Any) -> frozenset[str]:
+    """How NaN and Inf are not the same on both sides, by what became of them.
 
     A fused kernel may avoid an overflow, and what is no number may be another one.
     """
+    finite = np.isfinite(found), np.isfinite(expected)
+    if all(side.all() for side in finite):
+        return frozenset()
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-    odd = (~np.isfinite(found) | ~np.isfinite(expected)) & ~same
+    odd = ~(finite[0] & finite[1]) & ~same
     if not odd.any():
-        return {}
+        return frozenset()
     large = np.abs(found) >= np.finfo(found.dtype).max * 2.0**-8
-    avoided = np.isinf(expected) & np.isfinite(found) & large & (np.sign(found) == np.sign(expected))
-    neither = ~np.isfinite(expected) & ~np.isfinite(found)
+    avoided = np.isinf(expected) & finite[0] & large & (np.sign(found) == np.sign(expected))
+    neither = ~finite[1] & ~finite[0]
     kinds = {"overflow avoided": odd & avoided, "no number": odd & neither}
     kinds["other"] = odd & ~avoided & ~neither
-    return {name: where for name, where in kinds.items() if where.any()}
+    return frozenset(name for name, where in kinds.items() if where.any())
 
 
-def _moved(found: Any, expected: Any) -> float:
-    """Largest difference of numbers, relative to those around it; infinite where there is no telling."""
-    if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f":
-        return np.inf
-    if found.shape != expected.shape or found.dtype != expected.dtype or "other" in _odd(found, expected):
-        return np.inf
-    numbers = np.isfinite(expected) & np.isfinite(found)
-    wide = np.where(numbers, expected, 0).astype(np.float64)
-    return _relative(np.where(numbers, found, 0) - wide, wide)
+def _difference(found: Any, expected: Any) -> float:
+    wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
+    with np.errstate(all="ignore"):
+        error = found - wide
+    odd = ~np.isfinite(error)
+    return _relative(np.where(odd, 0, error), np.where(odd, 0, wide)) if odd.any() else _relative(error, wide)
 
 
 def _relative(error: Any, values: Any) -> float:
-    error = np.abs(error)
+    """The largest quotient of an error and what it is to be measured by, see `_sizes`.
+
+    No element is measured by less than itself: only those that are far off by that measure need the other.
+    """
+    error, values = np.abs(error), np.abs(values)
     with np.errstate(all="ignore"):
-        quotients = np.where(error > 0, error / _sizes(np.abs(values)), 0.0)
+        quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
+        far = quotients > NEAR
+        if far.any():
+            quotients[far] = error[far] / _sizes(values)[far]
     return float(np.max(quotients, initial=0.0))
 
 
 def _sizes(values: Any) -> Any:
     """What an element is to be measured by: the largest number of each row, channel and plane that it is in,
     the least of these. A channel of small numbers could go wrong unseen beside the largest of all."""
-    sizes = np.full(values.shape, np.max(values, initial=0.0))
+    sizes = np.full(values.shape, np.max(values, initial=0.0), values.dtype)
     for axis in range(values.ndim if values.size else 0):
         others = tuple(a for a in range(values.ndim) if a != axis)
         sizes = np.minimum(sizes, np.max(values, axis=others, keepdims=True))

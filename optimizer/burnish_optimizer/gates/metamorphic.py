@@ -127,6 +127,11 @@ def batch_laws_on(source: Run, rewritten: Run, probe: Probe, *, exact: bool = Fa
     return _judged(probe, own, found, exact=exact)
 
 
+def may_bind(probe: Probe) -> bool:
+    """Whether a probe has rows to compare, as far as can be told without running anything."""
+    return _rows(probe) is not None
+
+
 def deviation(found: Feeds, expected: Feeds) -> tuple[float, float]:
     """Largest |found - expected| over all outputs, and their scale (largest |value|).
 
@@ -145,8 +150,8 @@ def deviation(found: Feeds, expected: Feeds) -> tuple[float, float]:
 
 def _axes(source: _Rows, probe: Probe) -> Axes | None:
     """The axes that count rows, from the probe and from how the source's outputs follow it."""
-    counts = {probe.feeds[name].shape[axis] for name, axis in probe.axes.items()}
-    if len(counts) != 1 or (rows := min(*counts, MAX_ROWS)) < 2:
+    rows = _rows(probe)
+    if rows is None:
         return None
     try:
         whole, fewer = (source.of(range(n)) for n in (rows, rows - 1))
@@ -155,6 +160,13 @@ def _axes(source: _Rows, probe: Probe) -> Axes | None:
     followed = {name: _row_axis(value, fewer[name], rows) for name, value in whole.items()}
     outputs = {name: axis for name, axis in followed.items() if axis is not None}
     return Axes(probe.axes, outputs, rows) if outputs and len(outputs) == len(followed) else None
+
+
+def _rows(probe: Probe) -> int | None:
+    """How many rows the laws are tried on; None where there are too few."""
+    counts = {probe.feeds[name].shape[axis] for name, axis in probe.axes.items()}
+    rows = min(*counts, MAX_ROWS) if len(counts) == 1 else 0
+    return rows if rows > 1 else None
 
 
 def _row_axis(whole: Array, fewer: Array, rows: int) -> int | None:

@@ -11,7 +11,7 @@ from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult
 from burnish_optimizer.aside import Aside
 from burnish_optimizer.errors import WorkerFailed
-from burnish_optimizer.gates.metamorphic import batch_laws
+from burnish_optimizer.gates.metamorphic import batch_laws, may_bind
 from burnish_optimizer.gates.miniature import without_sizes
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.whole_answers import Answers, Source
@@ -78,7 +78,7 @@ def _laws(source: Source, full: Answers, small: Answers | None, *, beside: bool)
         )
         return (result,) if result else ()
 
-    if not beside:
+    if not beside or not any(may_bind(probe) for probe in source.probes):
         return tried
     try:
         trying = Aside("batch laws", lambda: {"results": [one.model_dump(mode="json") for one in tried()]})

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import onnx_ir as ir
 from burnish_engine.report import Guarantee, PassReport
 from burnish_optimizer.aside import Aside, Json
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.gates.judge import Verdict
+from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, apply_in_place
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.passes.told import Counted, declined, report_of
@@ -47,6 +47,8 @@ class Row:
     kept: int = 0
     _model: ir.Model | None = None
     _judging: Aside | None = None
+    _found: Json = field(default_factory=dict)
+    _seconds: float = 0.0
 
     @property
     def model(self) -> ir.Model:
@@ -102,17 +104,31 @@ class Row:
             self.copies.give_back(model, self.before.model)
         return changes, scope
 
-    def launch(self, judge: Callable[[], Json], kept: int) -> None:
-        """Let a fork judge the row. Args: kept: how many snapshots there are before it.
+    def launch(self, judge: Judge, guarantee: Guarantee, kept: int) -> None:
+        """Have the row judged: here by its structure, and by a fork what that leaves open.
 
+        Args: kept: how many snapshots there are before it.
         Raises: OSError: no process is to be had.
         """
+        started = time.perf_counter()
         self.kept = kept
-        self._judging = Aside(", ".join(step.one.name for step in self.steps), judge)
+        trial = judge.open(self.before.model, self.model, guarantee)
+        if trial.is_open:
+            judge.prepare()
+            self._judging = Aside(", ".join(s.one.name for s in self.steps), lambda: _told(trial.run()))
+        else:
+            self._found = {**_told(trial.run()), "seconds": 0.0}
+        self._seconds = time.perf_counter() - started
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a fork tries it, or has tried it."""
+        return self._judging is not None
 
     def verdict(self) -> dict[str, Any]:
-        """What the fork found. Raises: WorkerFailed."""
-        return self._judging.result() if self._judging else {}
+        """What was found. Raises: WorkerFailed."""
+        found = self._judging.result() if self._judging else self._found
+        return {**found, "seconds": found["seconds"] + self._seconds}
 
     def cancel(self) -> None:
         """Nobody waits for the verdict any more."""
@@ -128,3 +144,12 @@ class Row:
             attempt = Attempt(self.model, step.changes, verdict, step.declined)
             settled = Settled(attempt, gate_seconds=gate)
             yield step.position, report_of(step.one, step.nodes, settled, attempt, step.seconds + gate)
+
+
+def _told(verdict: Verdict) -> Json:
+    return {
+        "passed": verdict.passed,
+        "regions": verdict.regions,
+        "proved": verdict.proved,
+        "trials": verdict.trials,
+    }

@@ -14,7 +14,6 @@ import onnx_ir as ir
 
 from burnish_engine.errors import one_line
 from burnish_engine.report import Guarantee, PassReport
-from burnish_optimizer.aside import Json
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, settle
@@ -59,7 +58,7 @@ class Walk:
         """Every pass, in order. Args: skip: those to leave out, with the reason."""
         position = 0
         while position < len(passes) or self._row or self._open:
-            if position < len(passes) and len(self._open) <= self.judges:
+            if position < len(passes) and sum(row.is_tried for row in self._open) <= self.judges:
                 one = passes[position]
                 on_pass(position, len(passes), one.name)
                 if one.name in skip:
@@ -104,13 +103,14 @@ class Walk:
         return position + 1
 
     def _launch(self, position: int) -> int:
-        """Let a fork judge the row, and go on with what it made; without a fork its passes come once more."""
+        """Have the row judged, and go on with what it made; where no fork is to be had, pass by pass."""
         row, self._row = self._row, None
         if row is None:
             return position
-        self.judge.prepare()
+        exact = all(step.one.guarantee is Guarantee.EXACT for step in row.steps)
+        guarantee = Guarantee.EXACT if exact else Guarantee.ROUNDING
         try:
-            row.launch(lambda: _judged(self.judge, row), len(self.snapshots))
+            row.launch(self.judge, guarantee, len(self.snapshots))
         except OSError:  # no process is to be had
             self.judges = 0
             return row.start
@@ -162,17 +162,6 @@ class Walk:
         self.counted = Counted(model)
         self.judge.accept(model)
         self.snapshots.append((one, model))
-
-
-def _judged(judge: Judge, row: Row) -> Json:
-    exact = all(step.one.guarantee is Guarantee.EXACT for step in row.steps)
-    verdict = judge.judge(row.before.model, row.model, Guarantee.EXACT if exact else Guarantee.ROUNDING)
-    return {
-        "passed": verdict.passed,
-        "regions": verdict.regions,
-        "proved": verdict.proved,
-        "trials": verdict.trials,
-    }
 
 
 def run_pass(

@@ -1,5 +1,6 @@
 """Reductions written out in parts: Softmax, LogSoftmax, norms, log-sum-exp, global pooling."""
 
+import math
 from typing import ClassVar
 
 import onnx_ir as ir
@@ -8,9 +9,11 @@ from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.affine import inner, number
 from burnish_optimizer.rewrite.choose import may_write, objection, opset, standard
 from burnish_optimizer.rewrite.rule import Replacement
-from burnish_optimizer.rewrite.values import attribute, constant, dtype, is_op, node_of, rank
+from burnish_optimizer.rewrite.values import attribute, constant, dtype, is_op, node_of, rank, shape
 
 FIRST_WITH_AXES_INPUT = 18  # ReduceSum already from 13 on
+# ONNX Runtime adds squares one after another, and sums in several parts: five times nearer to FP64 for 256.
+MANY_SQUARES = 64
 
 
 def axes_of(node: ir.Node) -> tuple[int, ...] | None:
@@ -112,6 +115,11 @@ class ReduceNorm:
         if any(user.op_type in self.WHOLE for user, _ in node.outputs[0].uses()):
             return None  # the whole of it is one operator
         x = _squared(node.inputs[0])
+        if x is not None and (_reduced(node) or 0) > MANY_SQUARES:
+            scope.decline(
+                self.name, f"more than {MANY_SQUARES} squares: ReduceSumSquare rounds worse than ReduceSum"
+            )
+            return None
         if x is not None:
             return self._write(node, node, "ReduceSumSquare", x, scope)
         return self._write(node, node, "ReduceL1", _under(node.inputs[0], "Abs"), scope)
@@ -154,6 +162,14 @@ class GlobalPool:
         if dtype(x) != ir.DataType.FLOAT or objection(scope, x, "GlobalAveragePool"):
             return None
         return standard(node.outputs[0], node_of("GlobalAveragePool", [x]))
+
+
+def _reduced(node: ir.Node) -> int | None:
+    """How many numbers make one of the reduction's; None: not known."""
+    axes, dims = axes_of(node), shape(node.inputs[0])
+    sizes = [dims[axis] for axis in axes] if axes is not None and dims is not None else [None]
+    known = [size for size in sizes if size is not None]
+    return math.prod(known) if len(known) == len(sizes) else None
 
 
 def _one_axis(node: ir.Node) -> int | None:
