@@ -56,7 +56,7 @@ def test_a_model_without_sizes_declares_none():
 def test_all_inner_values_come_from_one_run_where_they_are_small():
     model = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) b = Neg(a) y = Exp(b)")
     with counted_runs() as runs:
-        captures = Captures(model, [{"x": image(2, 4)}], None, 1)
+        captures = Captures(model, lambda: [{"x": image(2, 4)}], None, 1)
         for name in ("a", "b", "a"):
             assert captures.values(model, {name})[0][name].shape == (2, 4)
     assert len(runs) == 2, "one for their sizes, one for the values"
@@ -65,7 +65,7 @@ def test_all_inner_values_come_from_one_run_where_they_are_small():
 def test_large_values_are_captured_when_they_are_wanted_on_the_first_probe_alone(monkeypatch):
     monkeypatch.setattr(capture, "ALL_BYTES", 8)
     model = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) b = Neg(a) y = Exp(b)")
-    captures = Captures(model, [{"x": image(2, 4)}, {"x": image(3, 4)}], None, 1)
+    captures = Captures(model, lambda: [{"x": image(2, 4)}, {"x": image(3, 4)}], None, 1)
     assert [v["a"].shape for v in captures.values(model, {"a"})] == [(2, 4)]
 
 
@@ -73,7 +73,7 @@ def test_a_name_that_went_and_came_back_is_the_new_models():
     before = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) y = Exp(a)")
     after = parsed("(float[N,4] x) => (float[N,4] y)", "a = Neg(x) y = Exp(a)")
     x = image(2, 4)
-    captures = Captures(before, [{"x": x}], None, 1)
+    captures = Captures(before, lambda: [{"x": x}], None, 1)
     captures.values(before, {"a"})
     captures.forget({"x", "y"})
     np.testing.assert_array_equal(captures.values(after, {"a"})[0]["a"], -x)
@@ -85,7 +85,7 @@ WIDE = "(float[1,3,128,128] x) => (float[1,3,128,128] y)"
 def judge_with_miniature(model):
     feeds = {"x": image(1, 3, 128, 128)}
     small = miniature(model, feeds)
-    return Judge(model, [feeds], small=small.feeds if small else None)
+    return Judge(model, lambda: [feeds], small=small.feeds if small else None)
 
 
 @pytest.mark.parametrize(("width", "holds"), [(128, True), (64, False)])

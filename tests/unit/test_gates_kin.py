@@ -148,6 +148,6 @@ def test_numbers_that_move_no_further_than_captured_ones_are_not_asked_about(mon
         )
     )  # fmt: skip
     feeds = {"x": np.random.default_rng(0).standard_normal((3, 4), dtype=np.float32)}
-    verdict = Judge(before, [feeds]).judge(before, after, Guarantee.ROUNDING)
+    verdict = Judge(before, lambda: [feeds]).judge(before, after, Guarantee.ROUNDING)
     assert verdict.passed
     assert 0 < len(asked) < verdict.trials / 2

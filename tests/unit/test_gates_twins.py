@@ -36,7 +36,7 @@ def test_a_new_meaning_at_one_place_among_many_is_caught(monkeypatch, held, flat
     monkeypatch.setattr(capture, "ALL_BYTES", held)
     before, after = raised(list(flat), list(image))
     feeds = {"p": numbers(*flat), "x": numbers(*image)}
-    verdict = Judge(before, [feeds]).judge(before, after, Guarantee.EXACT)
+    verdict = Judge(before, lambda: [feeds]).judge(before, after, Guarantee.EXACT)
     failed = [region.outputs for region in verdict.failed]
     assert failed == ([] if flat == image else [("b",)])
 

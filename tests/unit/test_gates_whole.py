@@ -1,6 +1,5 @@
 """Whole answers: ordinary numbers at the declared sizes, odd ones on smaller inputs where there are any."""
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
@@ -45,9 +44,6 @@ def test_ordinary_numbers_come_at_the_declared_sizes_and_odd_ones_on_small_input
     assert sides["normal"] == sides["uniform 0 to 1"] == (128, 160)
     assert sides["large"] == sides["NaN and infinities"] == sides["tiny, zeros and denormals"] == (128, 96)
     assert all(probe.in_full.feeds["x"].shape[2:] == (128, 160) for probe in probes)
-    full = {probe.name: probe.in_full for probe in probes}
-    assert all(np.array_equal(p.feeds["x"], full[p.name].feeds["x"][:, :, :, :96], equal_nan=True)
-               for p in probes if p.declared is not None)  # fmt: skip
 
 
 def test_a_mistake_that_large_numbers_show_is_seen_on_small_inputs():

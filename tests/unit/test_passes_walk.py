@@ -10,6 +10,7 @@ import onnx_ir as ir
 import pytest
 
 from burnish_engine.report import Guarantee
+from burnish_optimizer.gates import judge as judges
 from burnish_optimizer.gates.judge import Judge, Trial
 from burnish_optimizer.passes.irpass import ModelPass
 from burnish_optimizer.passes.pipeline import Options, rewrite
@@ -20,6 +21,14 @@ from burnish_optimizer.targets.kernels import PORTABLE
 from support.rewrite_nets import drop, parsed
 
 OPEN_FILES = Path("/proc/self/fd")
+
+
+@pytest.fixture(autouse=True)
+def _forks_for_little(monkeypatch):
+    """These nets are so small that none would be made."""
+    monkeypatch.setattr(judges, "FEW_SECONDS", 0.0)
+
+
 NET = parsed("a = Identity(x) b = Relu(a) c = Relu(b) d = Neg(c) y = Relu(d)")
 GOOD = drop("Identity", "identities")
 WRONG = drop("Relu", "relus")
@@ -84,7 +93,7 @@ def test_what_is_taken_back_leaves_no_snapshot():
     """Whose snapshot is whose tells at which pass the whole model went wrong."""
     second = OnSecondTry(LATER.name, LATER.guarantee, LATER.equation, GOOD.rules)
     feeds = [{"x": np.ones((2, 4), np.float32)}, {"x": -np.ones((2, 4), np.float32)}]
-    walk = Walk(Counted(NET), PORTABLE, Judge(NET, feeds), lambda _model: None, judges=2)
+    walk = Walk(Counted(NET), PORTABLE, Judge(NET, lambda: feeds), lambda _model: None, judges=2)
     reports = walk.all([WRONG, second], {}, lambda *_told: None)
     assert [r.applied for r in reports] == [True, True]
     assert [one.name for one, _ in walk.snapshots] == ["relus", "negs"]

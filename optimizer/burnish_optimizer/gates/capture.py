@@ -1,7 +1,8 @@
 """Values inside a model, as it computes them on the probes."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +31,29 @@ class Captures:
     def __init__(
         self,
         source: ir.Model,
-        feeds: Sequence[Mapping[str, Any]],
+        feeds: Callable[[], Sequence[Mapping[str, Any]]],
         base: Path | None,
         threads: int,
         *,
         declared: bool = True,
     ) -> None:
-        """`declared`: whether the feeds have the sizes that the source declares."""
+        """Args: feeds: makes the probes.   declared: whether they have the sizes that the source declares."""
         self._source, self._base, self._threads, self._declared = source, base, threads, declared
-        self._feeds = feeds
-        self._kept: list[dict[str, Any]] = [dict(given) for given in feeds]
+        self._make = feeds
         self._in_source = {
             v.name for node in source.graph if node.op_type != "Constant" for v in node.outputs if v.name
         }
         self._proto: onnx.ModelProto | None = None
         self._asked = False
         self._large = False
+
+    @cached_property
+    def _feeds(self) -> Sequence[Mapping[str, Any]]:
+        return self._make()
+
+    @cached_property
+    def _kept(self) -> list[dict[str, Any]]:
+        return [dict(given) for given in self._feeds]
 
     def values(self, model: ir.Model, names: Iterable[str]) -> list[dict[str, Any]]:
         """For each probe, the named values of `model`.
@@ -142,6 +150,6 @@ class Captures:
         """Drop what the model no longer has: its name may come back with another meaning."""
         names = set(alive)
         self._in_source &= names
-        for kept in self._kept:
+        for kept in self._kept if self._asked else ():
             for name in [n for n in kept if n not in names]:
                 del kept[name]

@@ -1,7 +1,7 @@
 """Judges one pass: every region that it changed, on values that the model really computes and harder ones."""
 
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +21,14 @@ from burnish_optimizer.gates.numbering import same_by_structure
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.twins import few_of_a_kind
 from burnish_optimizer.gates.view import View, view
+from burnish_optimizer.rewrite.walk import nodes_of, subgraphs
 
 MAX_GROWTH = 4
 # Regions that are tried together: what they take in memory, and how many (sessions of thousands are slow).
 CHUNK_BYTES = 64 << 20
 CHUNK_REGIONS = 2000
-# Probes that regions are tried on as they are captured: other sizes, other branches, large integers.
-CAPTURED_PROBES = 3
+# What is tried sooner than a fork is made for it: so many nodes, of a model that answers so soon.
+FEW_NODES, FEW_SECONDS = 40, 0.002
 # The proof is bounded: regions that need a closer look beyond this time are left as they were.
 PASS_SECONDS = 30.0
 LATE = "its gate was out of time"
@@ -79,16 +80,18 @@ class Verdict:
 class Judge:
     """Keeps what the model computes on the probes between passes.
 
-    Args: source: the untouched model.   feeds: the probes.   base: folder of external data.
+    Args: source: the untouched model.   feeds: makes the probes.   base: folder of external data.
         seed: of the variations.   small: inputs that are smaller than the source declares, if it takes any.
+        run_seconds: how long the source takes for an answer.
     """
 
     source: ir.Model
-    feeds: Sequence[Mapping[str, Any]]
+    feeds: Callable[[], Sequence[Mapping[str, Any]]]
     base: Path | None = None
     threads: int = 1
     seed: int = 0
     small: Mapping[str, Any] | None = None
+    run_seconds: float = 0.0
     captures: tuple[Captures, ...] = field(init=False)
     kin: Kin = field(default_factory=Kin)
     last: tuple[ir.Model, View] | None = None
@@ -96,9 +99,9 @@ class Judge:
 
     def __post_init__(self) -> None:
         """Nothing is captured yet: small values first, where there are any, then those of declared sizes."""
-        rest = (self.source, self.feeds[:CAPTURED_PROBES], self.base, self.threads)
+        rest = (self.source, self.feeds, self.base, self.threads)
         less = [self.small] if self.small else []
-        own = [Captures(self.source, [one], self.base, self.threads, declared=False) for one in less]
+        own = [Captures(self.source, lambda: less, self.base, self.threads, declared=False) for _ in less]
         self.captures = (*own, Captures(*rest))
 
     def judge(self, before: ir.Model, after: ir.Model, guarantee: Guarantee) -> Verdict:
@@ -109,11 +112,11 @@ class Judge:
         """What structure tells of all that changed; the rest is to be tried."""
         broken = fault(before, after)
         if broken:
-            return Trial(None, (), Verdict(fault=broken))
+            return Trial(None, (), verdict=Verdict(fault=broken))
         views = (self._view(before), view(after))
         self.next = (after, views[1])
         sides = Sides((before, after), views, guarantee, self.base, self.threads, self.seed, self.kin)
-        return Trial(sides, self.captures)
+        return Trial(sides, self.captures, self.run_seconds)
 
     def prepare(self) -> None:
         """Capture what is captured once and for all: a fork that judges has it then."""
@@ -138,9 +141,14 @@ class Trial:
     """One comparison: what structure proves at once, and what is left to be tried."""
 
     def __init__(
-        self, sides: Sides | None, captures: Sequence[Captures], verdict: Verdict | None = None
+        self,
+        sides: Sides | None,
+        captures: Sequence[Captures],
+        run_seconds: float = 0.0,
+        verdict: Verdict | None = None,
     ) -> None:
-        """`sides`: None where the verdict is known."""
+        """Args: sides: None where the verdict is known.   run_seconds: what an answer of the source takes."""
+        self._run_seconds = run_seconds
         self._captures, self._verdict = captures, verdict or Verdict()
         self._changed: tuple[Region, ...] = ()
         self._left: list[Cut] = []
@@ -149,9 +157,19 @@ class Trial:
             self._compare_structure()
 
     @property
-    def is_open(self) -> bool:
-        """Whether anything is left to be tried."""
-        return bool(self._left)
+    def is_long(self) -> bool:
+        """Whether what is left to be tried is worth a fork."""
+        return bool(self._left) and (self._run_seconds > FEW_SECONDS or self._nodes() > FEW_NODES)
+
+    def _nodes(self) -> int:
+        """Nodes to be tried, those of both sides and of subgraphs."""
+        roots = (
+            side.nodes[key]
+            for cut in self._left
+            for side, keys in zip(self._sides.views, (cut.before, cut.after), strict=True)
+            for key in keys
+        )
+        return sum(1 + sum(1 for graph in subgraphs(node) for _ in nodes_of(graph)) for node in roots)
 
     def _compare_structure(self) -> None:
         views = self._sides.views

@@ -15,6 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.probe_feeds import with_sides
 from burnish_optimizer.gates.shrink import elements
 from burnish_optimizer.ingest.feeds import Feeds
 
@@ -25,7 +26,6 @@ LEAST_SIDE, PERIOD = 96, 64
 SIDES = (96, 128, 64, 192)
 # Below this many elements the declared sizes cost little.
 SMALL_ELEMENTS = 1 << 10
-LEAST_RANK = 2
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ class Miniature:
     feeds: Feeds
     side: Callable[[int], int]
     session: Executable
-
-    def part(self, feeds: Feeds) -> Feeds:
-        """Other inputs, as small as these."""
-        return _part(feeds, self.side)
 
     def run(self, feeds: Feeds) -> Feeds:
         """The answers. Raises: whatever ONNX Runtime raises."""
@@ -89,6 +85,5 @@ def alike(declared: int) -> int:
 
 
 def _corner(array: Any, side: Callable[[int], int]) -> Any:
-    if getattr(array, "ndim", 0) < LEAST_RANK:
-        return array
-    return np.ascontiguousarray(array[(slice(None), *(slice(side(size)) for size in array.shape[1:]))])
+    shape = np.shape(array)
+    return np.ascontiguousarray(array[tuple(map(slice, with_sides(shape, side)))]) if shape else array

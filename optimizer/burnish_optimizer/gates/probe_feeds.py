@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -73,9 +73,14 @@ class Signature:
         """How many ways the constants lead that a single value is compared with; truth values have two."""
         return max((_ways(one, self.uses[one.name]) for one in self.inputs), default=1)
 
-    def feeds(self, plan: Plan, at: Assignment, filler: Filler, seed: int) -> Feeds:
-        """The arrays of a probe: the same for the same arguments, whatever was tried before."""
-        return {one.name: self._array(one, plan, at, filler, seed) for one in self.inputs}
+    def feeds(
+        self, plan: Plan, at: Assignment, filler: Filler, seed: int, side: Callable[[int], int] = int
+    ) -> Feeds:
+        """The arrays of a probe: the same for the same arguments, whatever was tried before.
+
+        Args: side: how long a side is to be, by how long it is at these sizes.
+        """
+        return {one.name: self._array(one, plan, at, filler, seed, side) for one in self.inputs}
 
     @property
     def has_floats(self) -> bool:
@@ -87,17 +92,24 @@ class Signature:
         names = [one.name for one in self.inputs if _ways(one, self.uses[one.name]) > 1]
         return ", ".join(f"{name} {feeds[name].ravel()[0]}" for name in names if feeds[name].size == 1)
 
-    def _array(self, one: Input, plan: Plan, at: Assignment, filler: Filler, seed: int) -> Array:
+    def _array(  # noqa: PLR0917 (all that decides on an array)
+        self, one: Input, plan: Plan, at: Assignment, filler: Filler, seed: int, side: Callable[[int], int]
+    ) -> Array:
         label = f"{one.name}/{plan.style.name}/{plan.variant}".encode()
         rng = np.random.default_rng([seed, zlib.crc32(label)])
         found = self.uses[one.name]
         dtype = one.dtype.numpy()
-        shape = one.shape(at.sizes)
+        shape = with_sides(one.shape(at.sizes), side)
         wanted = Wanted(one.name, dtype, shape, found, at.sizes, plan.variant, plan.style, rng)
         if one.dtype.is_floating_point():
             return np.asarray(_floats(wanted))
         made = _others(one, wanted) if filler is Filler.TRACED else _fallback(one, wanted, filler)
         return np.asarray(made, dtype)
+
+
+def with_sides(shape: tuple[int, ...], side: Callable[[int], int]) -> tuple[int, ...]:
+    """A shape with other sides; what has one axis alone, and rows, stay as they are."""
+    return shape[:1] + tuple(map(side, shape[1:]))
 
 
 def _floats(wanted: Wanted) -> Array:

@@ -57,28 +57,29 @@ class Probe:
         name: what they are, for a reader: "batch 2, H 64, W 64, normal".
         axes: by input, the axis that counts the rows of a batch, as far as the free dimensions tell.
         answers: what the source gave for them when it was tried; empty where it was not.
-        declared: where `feeds` are smaller than the model declares: what they are a part of.
+        declared: where `feeds` are smaller than the model declares: makes such as it does.
     """
 
     name: str
     feeds: Feeds
     axes: Mapping[str, int] = field(default_factory=dict)
     answers: Feeds = field(default_factory=dict)
-    declared: Feeds | None = None
+    declared: Callable[[], Feeds] | None = None
 
     @property
     def in_full(self) -> "Probe":
         """At the sizes that the model declares."""
-        return (
-            self if self.declared is None else replace(self, feeds=self.declared, answers={}, declared=None)
-        )
+        if self.declared is None:
+            return self
+        return replace(self, feeds=self.declared(), answers={}, declared=None)
 
 
 class Smaller(Protocol):
     """The source on smaller inputs than it declares."""
 
-    def part(self, feeds: Feeds) -> Feeds:
-        """What it runs on, of inputs of declared sizes."""
+    @property
+    def side(self) -> Callable[[int], int]:
+        """How long a side is in the place of a declared one."""
 
     def run(self, feeds: Feeds) -> Feeds:
         """The answers; raises where it refuses."""
@@ -244,24 +245,28 @@ class _Hunt:
         self.tries += 1
         self.tried_elements += cost
         try:
-            feeds = self.signature.feeds(plan, at, filler, self.seed)
             with np.errstate(all="ignore"):
-                return self._small(plan, feeds) or Probe("", feeds, {}, self.run(feeds))
+                return self._small(plan, at, filler) or self._full(plan, at, filler)
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
             self.refused = self.refused or one_line(error, 200)
             return None
 
-    def _small(self, plan: Plan, feeds: Feeds) -> Probe | None:
-        """A part of `feeds` where that does for what the probe is about, and the source runs on it."""
+    def _full(self, plan: Plan, at: Assignment, filler: Filler) -> Probe:
+        feeds = self.signature.feeds(plan, at, filler, self.seed)
+        return Probe("", feeds, {}, self.run(feeds))
+
+    def _small(self, plan: Plan, at: Assignment, filler: Filler) -> Probe | None:
+        """On smaller inputs, where these do for what the probe is about and the source runs on them."""
         if plan.style not in SMALL_STYLES or plan.empty or not self.first or self._smaller is None:
             return None
-        part = self._smaller.part(feeds)
+        feeds = self.signature.feeds(plan, at, filler, self.seed, self._smaller.side)
+        if all(feeds[one.name].shape == one.shape(at.sizes) for one in self.signature.inputs):
+            return None
         try:
-            answers = self._smaller.run(part)
+            answers = self._smaller.run(feeds)
         except Exception:  # noqa: BLE001 - what it refuses there is tried at the declared sizes
             return None
-        same = all(np.shape(part[name]) == np.shape(value) for name, value in feeds.items())
-        return Probe("", part, {}, answers, declared=None if same else feeds)
+        return Probe("", feeds, {}, answers, lambda: self.signature.feeds(plan, at, filler, self.seed))
 
     @cached_property
     def _smaller(self) -> Smaller | None:

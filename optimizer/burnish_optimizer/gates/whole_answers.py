@@ -36,6 +36,7 @@ class Source:
     """The untouched model, what runs it without optimizations, and its probes.
 
     Args: small: it on smaller inputs than it declares, where it runs on any.   base: of external data.
+        run_seconds: how long it takes for an answer.
     """
 
     model: ir.Model
@@ -43,6 +44,7 @@ class Source:
     probes: tuple[Probe, ...]
     small: Miniature | None = None
     base: Path | None = None
+    run_seconds: float = 0.0
 
 
 @dataclass

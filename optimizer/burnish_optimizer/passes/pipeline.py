@@ -1,5 +1,6 @@
 """Rewriting with proof: each pass on a copy, judged, kept, mended by leaving sites alone, or rolled back."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,12 @@ from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult, Guarantee, PassReport
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.gates.judge import FEW_SECONDS, Judge
 from burnish_optimizer.gates.miniature import Miniature, miniature
 from burnish_optimizer.gates.probes import Probe, model_probes
 from burnish_optimizer.gates.whole import judge_whole
 from burnish_optimizer.gates.whole_answers import Source
+from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Pass
 from burnish_optimizer.passes.told import Counted
@@ -26,8 +28,9 @@ from burnish_optimizer.rewrite.values import STANDARD
 from burnish_optimizer.rewrite.walk import model_nodes
 from burnish_optimizer.targets.kernels import RewriteTarget
 
-SHOWN_SITES = 5
 MAX_WHOLE_FAILURES = 3
+# Probes that regions are tried on as they are captured: other sizes, other branches, large integers.
+CAPTURED_PROBES = 3
 
 OnPass = Callable[[int, int, str], None]
 
@@ -82,7 +85,8 @@ def rewrite(
     try:
         source = Executable(ir.serde.serialize_model(model), options.base, options.threads)
         shrink = _Shrunk(model, options.base)
-        probes = model_probes(model, source.run, samples=options.samples, seed=options.seed, shrink=shrink)
+        run = _Timed(source.run)
+        probes = model_probes(model, run, samples=options.samples, seed=options.seed, shrink=shrink)
     except Exception as error:  # noqa: BLE001 - a source that ONNX Runtime refuses cannot be judged
         return Rewritten(model, unproven=f"ONNX Runtime does not run the source: {one_line(error)}")
     if not probes:
@@ -91,12 +95,27 @@ def rewrite(
         return Rewritten(model, unproven="the source's own answers differ from run to run")
     probing = time.perf_counter() - started
     small = shrink(probes[0].in_full.feeds)
-    given = Source(model, source, probes, small, options.base)
+    given = Source(model, source, probes, small, options.base, run.seconds)
     done = _proved(_Run(given, target, passes, options))
     done.seconds = time.perf_counter() - started
     done.gate_seconds += probing
     done.probes = tuple(p.name for p in probes)
     return done
+
+
+@dataclass
+class _Timed:
+    """Runs of the source. `seconds`: the shortest but those that it refused."""
+
+    run: Callable[[Feeds], Feeds]
+    seconds: float = math.inf
+
+    def __call__(self, feeds: Feeds) -> Feeds:
+        """The answers. Raises: whatever the source raises."""
+        started = time.perf_counter()
+        answers = self.run(feeds)
+        self.seconds = min(self.seconds, time.perf_counter() - started)
+        return answers
 
 
 @dataclass
@@ -107,7 +126,7 @@ class _Shrunk:
     base: Path | None
     found: list[Miniature | None] = field(default_factory=list)
 
-    def __call__(self, feeds: dict[str, Any]) -> Miniature | None:
+    def __call__(self, feeds: Feeds) -> Miniature | None:
         """Args: feeds: at the declared sizes; those that it is asked with first decide."""
         if not self.found:
             self.found.append(miniature(self.model, feeds, self.base))
@@ -159,9 +178,15 @@ def _proved(run: _Run) -> Rewritten:
 def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[Walk, Rewritten]:
     """The whole is judged while the last verdicts are open, and anew where these change what is left."""
     source, options = run.source, run.options
-    feeds = [p.in_full.feeds for p in source.probes]
-    small = source.small.feeds if source.small else None
-    judge = Judge(source.model, feeds, options.base, options.threads, options.seed, small)
+    judge = Judge(
+        source.model,
+        lambda: [probe.in_full.feeds for probe in source.probes[:CAPTURED_PROBES]],
+        options.base,
+        options.threads,
+        options.seed,
+        source.small.feeds if source.small else None,
+        source.run_seconds,
+    )
     walk = Walk(Counted(source.model), run.target, judge, run.options.store, run.options.judges)
     whole = _Whole(run)
     walk.meanwhile = lambda: whole.of(walk, len(walk.snapshots))
@@ -192,7 +217,8 @@ class _Whole:
 
 
 def _judged(run: _Run, model: ir.Model, *, exact: bool) -> tuple[GateResult, ...]:
-    return judge_whole(run.source, model, exact=exact, beside=run.options.judges > 0)
+    beside = run.options.judges > 0 and run.source.run_seconds > FEW_SECONDS
+    return judge_whole(run.source, model, exact=exact, beside=beside)
 
 
 def _culprit(run: _Run, walk: Walk) -> str:

@@ -105,7 +105,7 @@ class Row:
         return changes, scope
 
     def launch(self, judge: Judge, guarantee: Guarantee, kept: int) -> None:
-        """Have the row judged: here by its structure, and by a fork what that leaves open.
+        """Have the row judged: here by its structure, and by a fork what takes longer.
 
         Args: kept: how many snapshots there are before it.
         Raises: OSError: no process is to be had.
@@ -113,11 +113,11 @@ class Row:
         started = time.perf_counter()
         self.kept = kept
         trial = judge.open(self.before.model, self.model, guarantee)
-        if trial.is_open:
+        if trial.is_long:
             judge.prepare()
             self._judging = Aside(", ".join(s.one.name for s in self.steps), lambda: _told(trial.run()))
         else:
-            self._found = {**_told(trial.run()), "seconds": 0.0}
+            self._found = {"seconds": 0.0, **_told(trial.run())}
         self._seconds = time.perf_counter() - started
 
     @property
