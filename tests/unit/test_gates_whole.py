@@ -6,7 +6,7 @@ import pytest
 
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.miniature import miniature
-from burnish_optimizer.gates.probes import model_probes
+from burnish_optimizer.gates.probes import Probing
 from burnish_optimizer.gates.whole import judge_whole
 from burnish_optimizer.gates.whole_answers import Source
 from support.rewrite_nets import counted_runs
@@ -23,14 +23,13 @@ def parsed(body, signature=IMAGES):
 def source_of(body):
     model = parsed(body)
     session = Executable(ir.serde.serialize_model(model))
-    small = []
 
     def shrink(feeds):
-        small.append(miniature(model, feeds))
-        return small[0]
+        return miniature(model, feeds)
 
-    probes = model_probes(model, session.run, shrink=shrink)
-    return Source(model, session, probes, small[0])
+    probes = Probing(model, session.run, shrink=shrink)
+    first = next(iter(probes))
+    return Source(model, session, first, probes, shrink(first.feeds))
 
 
 def gates(body, rewritten, exact=True):

@@ -6,7 +6,7 @@ import onnx.parser
 import onnx_ir as ir
 import pytest
 
-from burnish_optimizer.gates import probes as probing
+from burnish_optimizer.gates import probe_hunt, probes
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.probe_feeds import Signature
 from burnish_optimizer.gates.probe_floats import Style, drawn, finite_extremes, scattered
@@ -176,7 +176,7 @@ class TestValues:
     )
     def test_every_element_type_is_fed(self, kind):
         values = arrays(f"g ({kind}[N, 7] x) => ({kind}[N, 7] y) {{ y = Identity(x) }}", "x")
-        assert len(values) == probing.MOST
+        assert len(values) == probes.MOST
         assert len({a.tobytes() for a in values if a.size}) > 1
 
     def test_texts_that_are_parsed_are_numbers(self):
@@ -217,7 +217,7 @@ class TestSearch:
         search = search_probes(net, refuse)
         assert search.probes == ()
         assert search.reason == "the source refused every probe: out of cheese"
-        assert 0 < len(asked) <= probing.MAX_TRIES
+        assert 0 < len(asked) <= probe_hunt.MAX_TRIES
 
     @pytest.mark.parametrize(
         ("text", "reason"),

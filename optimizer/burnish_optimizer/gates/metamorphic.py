@@ -9,7 +9,7 @@ For a batch x of N rows and a model f that is batchable on the source's own evid
 They need no second opinion on the values: a pass that mixes rows breaks them whatever the answers are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +99,7 @@ class _Rows:
 
 
 def batch_laws(
-    source: Run, rewritten: Run, probes: Sequence[Probe], *, exact: bool = False
+    source: Run, rewritten: Run, probes: Iterable[Probe], *, exact: bool = False
 ) -> GateResult | None:
     """Hold a rewritten model to the laws that the source obeys itself, on the first probe that has rows.
 

@@ -6,86 +6,26 @@ The search is bounded in runs and in elements, so that its cost is known before 
 deterministic: the same model, samples and seed give the same probes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import chain, islice
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
-from burnish_engine.errors import one_line
-from burnish_optimizer.gates.probe_feeds import Filler, Plan, Signature
-from burnish_optimizer.gates.probe_floats import Style
-from burnish_optimizer.gates.probe_inputs import (
-    batch_like,
-    elements,
-    inputs_of,
-    ranks_to_try,
-    row_axes,
-    unfillable,
-)
+from burnish_optimizer.gates.probe_feeds import Signature
+from burnish_optimizer.gates.probe_hunt import Hunt, Probe, Run, Shrink, Smaller
+from burnish_optimizer.gates.probe_inputs import batch_like, inputs_of, ranks_to_try, row_axes, unfillable
 from burnish_optimizer.gates.probe_regions import region_variations, varied_floats
 from burnish_optimizer.gates.probe_roles import FATAL_WHERE_EMPTY
-from burnish_optimizer.gates.probe_sizes import Assignment, Free
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.rewrite.values import op_key
 from burnish_optimizer.rewrite.walk import model_nodes
 
-__all__ = ["Probe", "Search", "model_probes", "region_variations", "search_probes", "varied_floats"]
-
-Run = Callable[[Feeds], Feeds]
+__all__ = [
+    "Probe", "Probing", "Search", "Smaller",
+    "model_probes", "region_variations", "search_probes", "varied_floats",
+]  # fmt: skip
 
 MOST = 6
-# Tried on small inputs where there are any: how such numbers go through is no matter of size.
-SMALL_STYLES = frozenset((Style.LARGE, Style.NONFINITE, Style.TINY, Style.SHIFTED))
-# A whole search, all runs of the source together; the second bounds its time on large inputs.
-MAX_TRIES = 600
-MAX_TRIED_ELEMENTS = 1 << 26
-# Sizes that are tried with each of the simpler ways to fill integers, once the graph's hints have failed.
-FALLBACK_SIZES = 40
-# What to try at most for one probe where other sizes of the model are known already.
-NEAR_SIZES = 6
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Inputs that the source runs on.
-
-    Args:
-        name: what they are, for a reader: "batch 2, H 64, W 64, normal".
-        axes: by input, the axis that counts the rows of a batch, as far as the free dimensions tell.
-        answers: what the source gave for them when it was tried; empty where it was not.
-        declared: where `feeds` are smaller than the model declares: makes such as it does.
-    """
-
-    name: str
-    feeds: Feeds
-    axes: Mapping[str, int] = field(default_factory=dict)
-    answers: Feeds = field(default_factory=dict)
-    declared: Callable[[], Feeds] | None = None
-
-    @property
-    def in_full(self) -> "Probe":
-        """At the sizes that the model declares."""
-        if self.declared is None:
-            return self
-        return replace(self, feeds=self.declared(), answers={}, declared=None)
-
-
-class Smaller(Protocol):
-    """The source on smaller inputs than it declares."""
-
-    @property
-    def side(self) -> Callable[[int], int]:
-        """How long a side is in the place of a declared one."""
-
-    def run(self, feeds: Feeds) -> Feeds:
-        """The answers; raises where it refuses."""
-
-
-Shrink = Callable[[Feeds], Smaller | None]
 
 
 @dataclass(frozen=True)
@@ -96,53 +36,86 @@ class Search:
     reason: str = ""
 
 
-def model_probes(
-    model: ir.Model,
-    run: Run,
-    *,
-    samples: Sequence[Feeds] = (),
-    seed: int = 0,
-    most: int = MOST,
-    shrink: Shrink = lambda _feeds: None,
-) -> tuple[Probe, ...]:
-    """Inputs that the source accepts, the user's samples first; see `search_probes`."""
-    return search_probes(model, run, samples=samples, seed=seed, most=most, shrink=shrink).probes
+def model_probes(model: ir.Model, run: Run, *, most: int = MOST) -> tuple[Probe, ...]:
+    """Inputs that the source accepts; see `Probing`."""
+    return search_probes(model, run, most=most).probes
 
 
 def search_probes(
-    model: ir.Model,
-    run: Run,
-    *,
-    samples: Sequence[Feeds] = (),
-    seed: int = 0,
-    most: int = MOST,
-    shrink: Shrink = lambda _feeds: None,
+    model: ir.Model, run: Run, *, samples: Sequence[Feeds] = (), seed: int = 0, most: int = MOST
 ) -> Search:
-    """Look for inputs that the source accepts.
+    """All that `Probing` finds.
 
-    Args:
-        run: the source in ONNX Runtime with every optimization disabled; raises where it refuses.
-        samples: the user's own data: they come first, and fill half of the probes at most, for user data
-            hold no NaN and seldom an empty batch.
-        most: how many probes to return.
-        shrink: the source on smaller inputs than those, which are of declared sizes; asked once. Large, tiny
-            and non-finite numbers are tried there, and ordinary ones at the declared sizes.
     Returns: no probes for sequences, optionals, maps, complex numbers, and where the source refused all.
     """
-    reason = unfillable(model)
-    axes = {} if reason else _declared_axes(model)
-    given = tuple(_accepted_samples(run, samples[: (most + 1) // 2], axes))
-    if reason:
-        return Search(given, "" if given else reason)
-    fatal = any(op_key(node) in FATAL_WHERE_EMPTY for node in model_nodes(model))
-    refused = ""
-    for rank in ranks_to_try(model):
-        hunt = _Hunt(Signature.of(model, rank), run, shrink, seed, may_be_empty=not fatal)
-        found = tuple(islice(chain(given, hunt.probes()), most))
-        if len(found) > len(given):
-            return Search(found)
-        refused = refused or hunt.refused
-    return Search(given, "" if given else f"the source refused every probe: {refused or 'no sizes fit'}")
+    probing = Probing(model, run, samples=samples, seed=seed, most=most)
+    found = tuple(probing)
+    return Search(found, "" if found else probing.reason)
+
+
+class Probing:
+    """Looks for inputs that the source accepts, and yields each as it is found.
+
+    reason: why there is none, where there is none.
+    """
+
+    def __init__(
+        self,
+        model: ir.Model,
+        run: Run,
+        *,
+        samples: Sequence[Feeds] = (),
+        seed: int = 0,
+        most: int = MOST,
+        shrink: Shrink = lambda _feeds: None,
+    ) -> None:
+        """Nothing is run before the first is asked for.
+
+        Args:
+            run: the source in ONNX Runtime with every optimization disabled; raises where it refuses.
+            samples: the user's own data: they come first, and fill half of the probes at most, for user data
+                hold no NaN and seldom an empty batch.
+            most: how many probes to yield.
+            shrink: the source on smaller inputs than those, which are of declared sizes; asked once. Large,
+                tiny and non-finite numbers are tried there, and ordinary ones at the declared sizes.
+        """
+        self._model, self._run, self._shrink, self._seed, self._most = model, run, shrink, seed, most
+        self._samples = samples[: (most + 1) // 2]
+        self.reason = ""
+        self._found = self._search()
+
+    def __iter__(self) -> Iterator[Probe]:
+        """Those that were not yielded yet."""
+        return self._found
+
+    def _search(self) -> Iterator[Probe]:
+        reason = unfillable(self._model)
+        axes = {} if reason else _declared_axes(self._model)
+        given = 0
+        for probe in _accepted_samples(self._run, self._samples, axes):
+            given += 1
+            yield probe
+        if reason:
+            self.reason = reason
+            return
+        for rank in ranks_to_try(self._model):
+            left = self._most - given
+            for probe in self._made(rank):
+                yield probe
+                left -= 1
+                if not left:
+                    return
+            if left < self._most - given:
+                return
+        self.reason = f"the source refused every probe: {self.reason or 'no sizes fit'}"
+
+    def _made(self, rank: int) -> Iterator[Probe]:
+        """Args: rank: of inputs that declare none."""
+        fatal = any(op_key(node) in FATAL_WHERE_EMPTY for node in model_nodes(self._model))
+        signature = Signature.of(self._model, rank)
+        hunt = Hunt(signature, self._run, self._shrink, self._seed, may_be_empty=not fatal)
+        yield from hunt.probes()
+        self.reason = self.reason or hunt.refused
 
 
 def _declared_axes(model: ir.Model) -> Mapping[str, int]:
@@ -157,124 +130,3 @@ def _accepted_samples(run: Run, samples: Sequence[Feeds], axes: Mapping[str, int
         except Exception:  # noqa: BLE001, S112 - whatever the source refuses, in its many ways, is no probe
             continue
         yield Probe(f"sample {number}", feeds, axes, answers)
-
-
-def plans(ways: int) -> Iterator[Plan]:
-    """What to look for, the most telling first; every style goes down the next branch."""
-    yield Plan(Style.NORMAL, batch=2, start=5)
-    yield Plan(Style.UNIFORM, batch=1, start=16, variant=1)
-    yield from (Plan(Style.NORMAL, batch=2, start=7, variant=way) for way in range(2, min(ways, 4)))
-    yield Plan(Style.LARGE, batch=3, start=8, variant=2)
-    yield Plan(Style.NONFINITE, batch=2, start=3, variant=3)
-    yield Plan(Style.TINY, batch=1, start=7, variant=4)
-    yield Plan(Style.NORMAL, empty=True, variant=5)
-    yield Plan(Style.SHIFTED, batch=1, start=1, variant=6)
-
-
-@dataclass
-class _Hunt:
-    """One search over sizes and fillers; remembers what the source took.
-
-    good: sizes and filler that each branch was last run with.   refused: the source's first objection.
-    first: the first inputs that it took.
-    """
-
-    signature: Signature
-    run: Run
-    shrink: Shrink
-    seed: int
-    may_be_empty: bool
-    good: dict[int, tuple[Assignment, Filler]] = field(default_factory=dict)
-    hopeless: set[int] = field(default_factory=set)
-    tries: int = 0
-    tried_elements: int = 0
-    refused: str = ""
-    first: Feeds = field(default_factory=dict)
-
-    def probes(self) -> Iterator[Probe]:
-        """A probe for every plan that the source has one for; without any for the first two plans, none."""
-        ways = self.signature.variants
-        wanted = (plan for plan in plans(ways) if self.may_be_empty or not plan.empty)
-        for number, plan in enumerate(wanted):
-            if number > ways and not self.good:
-                return
-            branch = plan.variant % ways
-            for assignment, filler in self._candidates(plan, branch):
-                accepted = self._accepted(plan, assignment, filler)
-                if accepted is not None:
-                    self.good.setdefault(branch, (assignment, filler))
-                    self.first = self.first or accepted.feeds
-                    axes = row_axes(self.signature.inputs, assignment.rows)
-                    name = self._name(plan, assignment, filler, accepted.feeds)
-                    yield replace(accepted, name=name, axes=axes)
-                    break
-
-    def _candidates(self, plan: Plan, branch: int) -> Iterator[tuple[Assignment, Filler]]:
-        free = Free(self.signature.inputs, self.signature.hints)
-        known = self.good.get(branch) or next(iter(self.good.values()), None)
-        if plan.empty:
-            yield from ((a, known[1]) for a in free.empty(known[0])) if known else ()
-            return
-        if known:
-            yield from ((a, known[1]) for a in self._near(free, plan, known[0]))
-        if branch not in self.good and branch not in self.hopeless:
-            self.hopeless.add(branch)
-            yield from self._everything(free, plan)
-
-    def _near(self, free: Free, plan: Plan, good: Assignment) -> Iterator[Assignment]:
-        """The plan's own sizes with the rows that are known by now, then what is near the good ones."""
-        own = (a for a in free.ladder(plan.batch, plan.start) if a.rows == good.rows)
-        yield from islice(own, 2)
-        yield from islice(free.near(good, plan.batch, plan.variant), NEAR_SIZES)
-
-    def _everything(self, free: Free, plan: Plan) -> Iterator[tuple[Assignment, Filler]]:
-        batches = dict.fromkeys((plan.batch, 1))
-        for batch in batches:
-            yield from ((a, Filler.TRACED) for a in free.ladder(batch, plan.start))
-        if self.signature.has_whole:
-            for filler in (Filler.ONES, Filler.ZEROS, Filler.SMALL):
-                for batch in batches:
-                    ladder = islice(free.ladder(batch, plan.start), FALLBACK_SIZES)
-                    yield from ((a, filler) for a in ladder)
-
-    def _accepted(self, plan: Plan, at: Assignment, filler: Filler) -> Probe | None:
-        """Inputs and the source's answers; None where it refuses them, or they are too many."""
-        cost = elements(self.signature.inputs, at.sizes)
-        if self.tries >= MAX_TRIES or (self.tries and self.tried_elements + cost > MAX_TRIED_ELEMENTS):
-            return None
-        self.tries += 1
-        self.tried_elements += cost
-        try:
-            with np.errstate(all="ignore"):
-                return self._small(plan, at, filler) or self._full(plan, at, filler)
-        except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
-            self.refused = self.refused or one_line(error, 200)
-            return None
-
-    def _full(self, plan: Plan, at: Assignment, filler: Filler) -> Probe:
-        feeds = self.signature.feeds(plan, at, filler, self.seed)
-        return Probe("", feeds, {}, self.run(feeds))
-
-    def _small(self, plan: Plan, at: Assignment, filler: Filler) -> Probe | None:
-        """On smaller inputs, where these do for what the probe is about and the source runs on them."""
-        if plan.style not in SMALL_STYLES or plan.empty or not self.first or self._smaller is None:
-            return None
-        feeds = self.signature.feeds(plan, at, filler, self.seed, self._smaller.side)
-        if all(feeds[one.name].shape == one.shape(at.sizes) for one in self.signature.inputs):
-            return None
-        try:
-            answers = self._smaller.run(feeds)
-        except Exception:  # noqa: BLE001 - what it refuses there is tried at the declared sizes
-            return None
-        return Probe("", feeds, {}, answers, lambda: self.signature.feeds(plan, at, filler, self.seed))
-
-    @cached_property
-    def _smaller(self) -> Smaller | None:
-        """On the sizes that were found first."""
-        return self.shrink(self.first)
-
-    def _name(self, plan: Plan, at: Assignment, filler: Filler, feeds: Feeds) -> str:
-        numbers = plan.style.value if self.signature.has_floats else f"draw {plan.variant + 1}"
-        parts = [str(at), self.signature.told(feeds), numbers]
-        parts += [filler.value] if filler is not Filler.TRACED else []
-        return ", ".join(part for part in parts if part)

@@ -74,7 +74,10 @@ def _laws(source: Source, full: Answers, small: Answers | None, *, beside: bool)
 
     def tried() -> tuple[GateResult, ...]:
         result = _small_laws(source, small) or batch_laws(
-            source.session.run, full.found.run, [p.in_full for p in source.probes], exact=full.exact
+            source.session.run,
+            full.found.run,
+            (probe.in_full for probe in source.probes if may_bind(probe)),
+            exact=full.exact,
         )
         return (result,) if result else ()
 

@@ -1,6 +1,6 @@
 """A whole model's answers beside the source's: on every probe, equal or within rounding."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,23 +28,28 @@ FLOOR_ULPS = 256.0
 # Beyond it no second opinion is asked of FP64: a run of the whole model there is slow.
 TRUTH_LIMIT_BYTES = 256 << 20
 
-Run = Callable[[Feeds], Feeds]
-
 
 @dataclass(frozen=True)
 class Source:
     """The untouched model, what runs it without optimizations, and its probes.
 
-    Args: small: it on smaller inputs than it declares, where it runs on any.   base: of external data.
+    Args: first, rest: probes; the rest need not be known yet.
+        small: it on smaller inputs than it declares, where it runs on any.   base: of external data.
         run_seconds: how long it takes for an answer.
     """
 
     model: ir.Model
     session: Executable
-    probes: tuple[Probe, ...]
+    first: Probe
+    rest: Iterable[Probe]
     small: Miniature | None = None
     base: Path | None = None
     run_seconds: float = 0.0
+
+    @cached_property
+    def probes(self) -> tuple[Probe, ...]:
+        """All of them."""
+        return (self.first, *self.rest)
 
 
 @dataclass

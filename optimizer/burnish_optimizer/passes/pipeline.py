@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import FEW_SECONDS, Judge
 from burnish_optimizer.gates.miniature import Miniature, miniature
-from burnish_optimizer.gates.probes import Probe, model_probes
+from burnish_optimizer.gates.probes import Probe, Probing, Smaller
 from burnish_optimizer.gates.whole import judge_whole
 from burnish_optimizer.gates.whole_answers import Source
 from burnish_optimizer.ingest.feeds import Feeds
@@ -26,6 +27,7 @@ from burnish_optimizer.passes.walk import Walk
 from burnish_optimizer.reference.fp64_reference import DRAWING
 from burnish_optimizer.rewrite.values import STANDARD
 from burnish_optimizer.rewrite.walk import model_nodes
+from burnish_optimizer.tape import Tape
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 MAX_WHOLE_FAILURES = 3
@@ -82,25 +84,46 @@ def rewrite(
     """
     options = options or Options()
     started = time.perf_counter()
+    tape = Tape()
     try:
-        source = Executable(ir.serde.serialize_model(model), options.base, options.threads)
-        shrink = _Shrunk(model, options.base)
-        run = _Timed(source.run)
-        probes = model_probes(model, run, samples=options.samples, seed=options.seed, shrink=shrink)
-    except Exception as error:  # noqa: BLE001 - a source that ONNX Runtime refuses cannot be judged
-        return Rewritten(model, unproven=f"ONNX Runtime does not run the source: {one_line(error)}")
-    if not probes:
-        return Rewritten(model, unproven="the source ran on no input that was tried")
-    if _may_vary(model) and not _repeats(source, probes[0]):
-        return Rewritten(model, unproven="the source's own answers differ from run to run")
+        source = _source(model, options, tape)
+    except _Unproven as error:
+        return Rewritten(model, unproven=str(error))
     probing = time.perf_counter() - started
-    small = shrink(probes[0].in_full.feeds)
-    given = Source(model, source, probes, small, options.base, run.seconds)
-    done = _proved(_Run(given, target, passes, options))
+    try:
+        done = _proved(_Run(source, target, passes, options))
+    finally:
+        tape.cancel()
     done.seconds = time.perf_counter() - started
     done.gate_seconds += probing
-    done.probes = tuple(p.name for p in probes)
+    done.probes = tuple(p.name for p in source.probes)
     return done
+
+
+class _Unproven(Exception):
+    """Nothing can be proved about this source; the message says why."""
+
+
+def _source(model: ir.Model, options: Options, tape: Tape) -> Source:
+    """The source with its first probe; a fork looks for the rest where that takes long.
+
+    Raises: _Unproven.
+    """
+    try:
+        session = Executable(ir.serde.serialize_model(model), options.base, options.threads)
+        run, shrunk = _Timed(session.run), _Shrunk(model, options.base, tape)
+        probing = Probing(model, tape.of(run), samples=options.samples, seed=options.seed, shrink=shrunk)
+        first = next(iter(probing), None)
+    except Exception as error:
+        raise _Unproven(f"ONNX Runtime does not run the source: {one_line(error)}") from error
+    if first is None:
+        raise _Unproven("the source ran on no input that was tried")
+    if _may_vary(model) and not _repeats(session, first):
+        raise _Unproven("the source's own answers differ from run to run")
+    shrunk(first.feeds)
+    if options.judges and run.seconds > FEW_SECONDS:
+        tape.ahead(lambda: deque(probing, maxlen=0))
+    return Source(model, session, first, probing, shrunk.found, options.base, run.seconds)
 
 
 @dataclass
@@ -120,17 +143,27 @@ class _Timed:
 
 @dataclass
 class _Shrunk:
-    """The model in miniature, looked for once."""
+    """The model in miniature, looked for once; its runs are on the tape."""
 
     model: ir.Model
     base: Path | None
-    found: list[Miniature | None] = field(default_factory=list)
+    tape: Tape
+    found: Miniature | None = None
+    asked: bool = False
 
-    def __call__(self, feeds: Feeds) -> Miniature | None:
+    def __call__(self, feeds: Feeds) -> Smaller | None:
         """Args: feeds: at the declared sizes; those that it is asked with first decide."""
-        if not self.found:
-            self.found.append(miniature(self.model, feeds, self.base))
-        return self.found[0]
+        if not self.asked:
+            self.asked, self.found = True, miniature(self.model, feeds, self.base)
+        return _Taped(self.found.side, self.tape.of(self.found.run)) if self.found else None
+
+
+@dataclass(frozen=True)
+class _Taped:
+    """See `Smaller`."""
+
+    side: Callable[[int], int]
+    run: Callable[[Feeds], Feeds]
 
 
 def _may_vary(model: ir.Model) -> bool:
