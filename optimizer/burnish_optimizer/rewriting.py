@@ -131,7 +131,7 @@ class _Journal:
 
 def _entry(journal: Path) -> list[str]:
     """Position, count and name of the pass in hand; fewer before the first one, or of half a line."""
-    return journal.read_text(encoding="utf-8").split(" ", 2) if journal.is_file() else []
+    return journal.read_text(encoding="utf-8").strip().split(" ", 2) if journal.is_file() else []
 
 
 def _in_hand(folder: Path) -> str:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import onnx
 import onnx_ir as ir
 
 from burnish_engine.report import Guarantee
+from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.rewrite.rule import Replacement
@@ -18,6 +21,13 @@ def parsed(body: str, signature: str = "(float[N,4] x) => (float[N,4] y)", opset
     """A model with one graph."""
     text = f'<ir_version: 9, opset_import: ["" : {opset}]> g {signature} {{ {body} }}'
     return ir.from_proto(onnx.parser.parse_model(text))
+
+
+def judge_of(model: ir.Model, feeds: list[dict[str, Any]], small: dict[str, Any] | None = None) -> Judge:
+    """A judge by these inputs. Args: small: smaller ones than those."""
+    proto = ir.serde.serialize_model(model)
+    less = [Captures(proto, lambda: [small], None, 1, declared=False)] if small else []
+    return Judge([*less, Captures(proto, lambda: feeds, None, 1)])
 
 
 class _Drop:

@@ -8,14 +8,17 @@ import pytest
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import capture
 from burnish_optimizer.gates.capture import Captures
-from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.miniature import alike, miniature, without_sizes
-from support.rewrite_nets import counted_runs
+from support.rewrite_nets import counted_runs, judge_of
 
 
 def parsed(signature, body, opset=17):
     text = f'<ir_version: 8, opset_import: ["" : {opset}]> g {signature} {{ {body} }}'
     return ir.from_proto(onnx.parser.parse_model(text))
+
+
+def proto_of(signature, body):
+    return ir.serde.serialize_model(parsed(signature, body))
 
 
 FIXED = "(float[1,3,224,160] x) => (float[1,3,P,Q] y)"
@@ -27,7 +30,7 @@ def image(*shape):
 
 
 def test_a_network_for_large_images_runs_on_small_ones():
-    small = miniature(parsed(FIXED, POOLED), {"x": image(1, 3, 224, 160)})
+    small = miniature(proto_of(FIXED, POOLED), {"x": image(1, 3, 224, 160)})
     assert small is not None
     assert small.feeds["x"].shape == (1, 3, 96, 96)
 
@@ -41,10 +44,10 @@ def test_a_small_side_is_odd_wherever_the_declared_one_is(declared, small):
 
 
 def test_no_miniature_where_inputs_are_small_or_sizes_are_part_of_the_model():
-    assert miniature(parsed(FIXED, POOLED), {"x": image(1, 3, 8, 8)}) is None
+    assert miniature(proto_of(FIXED, POOLED), {"x": image(1, 3, 8, 8)}) is None
     sized = "n = Constant<value = int64[2] {1, 107520}>() a = Relu(x) y = Reshape(a, n)"
     fixed = parsed("(float[1,3,224,160] x) => (float[1,107520] y)", sized)
-    assert miniature(fixed, {"x": image(1, 3, 224, 160)}) is None
+    assert miniature(ir.serde.serialize_model(fixed), {"x": image(1, 3, 224, 160)}) is None
 
 
 def test_a_model_without_sizes_declares_none():
@@ -56,7 +59,7 @@ def test_a_model_without_sizes_declares_none():
 def test_all_inner_values_come_from_one_run_where_they_are_small():
     model = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) b = Neg(a) y = Exp(b)")
     with counted_runs() as runs:
-        captures = Captures(model, lambda: [{"x": image(2, 4)}], None, 1)
+        captures = Captures(ir.serde.serialize_model(model), lambda: [{"x": image(2, 4)}], None, 1)
         for name in ("a", "b", "a"):
             assert captures.values(model, {name})[0][name].shape == (2, 4)
     assert len(runs) == 2, "one for their sizes, one for the values"
@@ -65,7 +68,9 @@ def test_all_inner_values_come_from_one_run_where_they_are_small():
 def test_large_values_are_captured_when_they_are_wanted_on_the_first_probe_alone(monkeypatch):
     monkeypatch.setattr(capture, "ALL_BYTES", 8)
     model = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) b = Neg(a) y = Exp(b)")
-    captures = Captures(model, lambda: [{"x": image(2, 4)}, {"x": image(3, 4)}], None, 1)
+    captures = Captures(
+        ir.serde.serialize_model(model), lambda: [{"x": image(2, 4)}, {"x": image(3, 4)}], None, 1
+    )
     assert [v["a"].shape for v in captures.values(model, {"a"})] == [(2, 4)]
 
 
@@ -73,7 +78,7 @@ def test_a_name_that_went_and_came_back_is_the_new_models():
     before = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) y = Exp(a)")
     after = parsed("(float[N,4] x) => (float[N,4] y)", "a = Neg(x) y = Exp(a)")
     x = image(2, 4)
-    captures = Captures(before, lambda: [{"x": x}], None, 1)
+    captures = Captures(ir.serde.serialize_model(before), lambda: [{"x": x}], None, 1)
     captures.values(before, {"a"})
     captures.forget({"x", "y"})
     np.testing.assert_array_equal(captures.values(after, {"a"})[0]["a"], -x)
@@ -84,8 +89,8 @@ WIDE = "(float[1,3,128,128] x) => (float[1,3,128,128] y)"
 
 def judge_with_miniature(model):
     feeds = {"x": image(1, 3, 128, 128)}
-    small = miniature(model, feeds)
-    return Judge(model, lambda: [feeds], small=small.feeds if small else None)
+    small = miniature(ir.serde.serialize_model(model), feeds)
+    return judge_of(model, [feeds], small.feeds if small else None)
 
 
 @pytest.mark.parametrize(("width", "holds"), [(128, True), (64, False)])
@@ -109,3 +114,13 @@ def test_constants_folded_for_the_declared_size_hold_there():
     assert judge.judge(parsed(WIDE, before), parsed(WIDE, after), Guarantee.EXACT).passed
     wrong = after.replace("260", "228")  # 1 + 3 + 96 + 128: of no size that is tried
     assert not judge.judge(parsed(WIDE, before), parsed(WIDE, wrong), Guarantee.EXACT).passed
+
+
+def test_a_source_that_answers_at_once_is_not_asked_for_sizes_first():
+    model = parsed("(float[N,4] x) => (float[N,4] y)", "a = Relu(x) b = Neg(a) y = Exp(b)")
+    with counted_runs() as runs:
+        captures = Captures(
+            ir.serde.serialize_model(model), lambda: [{"x": image(2, 4)}], None, 1, is_quick=True
+        )
+        assert captures.values(model, {"b"})[0]["b"].shape == (2, 4)
+    assert len(runs) == 1

@@ -9,10 +9,10 @@ from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import beside
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
-from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.kin import Kin, Moved, by_output, kind
 from burnish_optimizer.gates.view import view
 from burnish_optimizer.reference.fp64 import Truth, evaluate
+from support.rewrite_nets import judge_of
 
 FLOAT = np.dtype(np.float32)
 
@@ -148,6 +148,6 @@ def test_numbers_that_move_no_further_than_captured_ones_are_not_asked_about(mon
         )
     )  # fmt: skip
     feeds = {"x": np.random.default_rng(0).standard_normal((3, 4), dtype=np.float32)}
-    verdict = Judge(before, lambda: [feeds]).judge(before, after, Guarantee.ROUNDING)
+    verdict = judge_of(before, [feeds]).judge(before, after, Guarantee.ROUNDING)
     assert verdict.passed
     assert 0 < len(asked) < verdict.trials / 2

@@ -7,8 +7,8 @@ import pytest
 
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import capture
-from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.twins import look
+from support.rewrite_nets import judge_of
 
 BODY = "a = Softmax<axis = 1>(p) b = Softmax<axis = 1>(x) n = Neg(p) c = Softmax<axis = 1>(n) d = Exp(c)"
 BODY += " e = Softmax<axis = 1>(d)"
@@ -36,7 +36,7 @@ def test_a_new_meaning_at_one_place_among_many_is_caught(monkeypatch, held, flat
     monkeypatch.setattr(capture, "ALL_BYTES", held)
     before, after = raised(list(flat), list(image))
     feeds = {"p": numbers(*flat), "x": numbers(*image)}
-    verdict = Judge(before, lambda: [feeds]).judge(before, after, Guarantee.EXACT)
+    verdict = judge_of(before, [feeds]).judge(before, after, Guarantee.EXACT)
     failed = [region.outputs for region in verdict.failed]
     assert failed == ([] if flat == image else [("b",)])
 

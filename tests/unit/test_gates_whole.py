@@ -22,14 +22,15 @@ def parsed(body, signature=IMAGES):
 
 def source_of(body):
     model = parsed(body)
-    session = Executable(ir.serde.serialize_model(model))
+    proto = ir.serde.serialize_model(model)
+    session = Executable(proto)
 
     def shrink(feeds):
-        return miniature(model, feeds)
+        return miniature(proto, feeds)
 
     probes = Probing(model, session.run, shrink=shrink)
     first = next(iter(probes))
-    return Source(model, session, first, probes, shrink(first.feeds))
+    return Source(model, proto, session, first, probes, shrink(first.feeds))
 
 
 def gates(body, rewritten, exact=True):

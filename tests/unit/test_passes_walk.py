@@ -11,14 +11,14 @@ import pytest
 
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import judge as judges
-from burnish_optimizer.gates.judge import Judge, Trial
+from burnish_optimizer.gates.judge import Trial
 from burnish_optimizer.passes.irpass import ModelPass
 from burnish_optimizer.passes.pipeline import Options, rewrite
 from burnish_optimizer.passes.told import Counted
 from burnish_optimizer.passes.walk import Walk
 from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.targets.kernels import PORTABLE
-from support.rewrite_nets import drop, parsed
+from support.rewrite_nets import drop, judge_of, parsed
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -93,7 +93,7 @@ def test_what_is_taken_back_leaves_no_snapshot():
     """Whose snapshot is whose tells at which pass the whole model went wrong."""
     second = OnSecondTry(LATER.name, LATER.guarantee, LATER.equation, GOOD.rules)
     feeds = [{"x": np.ones((2, 4), np.float32)}, {"x": -np.ones((2, 4), np.float32)}]
-    walk = Walk(Counted(NET), PORTABLE, Judge(NET, lambda: feeds), lambda _model: None, judges=2)
+    walk = Walk(Counted(NET), PORTABLE, judge_of(NET, feeds), lambda _model: None, judges=2)
     reports = walk.all([WRONG, second], {}, lambda *_told: None)
     assert [r.applied for r in reports] == [True, True]
     assert [one.name for one, _ in walk.snapshots] == ["relus", "negs"]

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -156,10 +157,18 @@ def serve(handler: Handler, request: Request) -> Request:
     return {"crash": signal.Signals(-code).name if code < 0 else f"exit code {code}"}
 
 
+def _preload() -> None:
+    """What tools import when they first need it: no tool's time is to hold imports."""
+    for name in ("onnxruntime", "onnx.version_converter", "onnx.shape_inference"):
+        with suppress(ImportError):
+            import_module(name)
+
+
 def main() -> None:
     """Serve until the pipe is closed. What tools print goes to the log."""
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    _preload()
     handler = HANDLERS[sys.argv[1]]()
     print(json.dumps({"ready": sys.argv[1]}), file=pipe, flush=True)
     for line in sys.stdin:

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.miniature import without_sizes
+from burnish_optimizer.gates.miniature import copied, without_sizes
 from burnish_optimizer.gates.twins import few_sides, look
 
 KEPT_BYTES = 192 << 20
@@ -30,20 +30,21 @@ class Captures:
 
     def __init__(
         self,
-        source: ir.Model,
+        source: onnx.ModelProto,
         feeds: Callable[[], Sequence[Mapping[str, Any]]],
         base: Path | None,
         threads: int,
         *,
         declared: bool = True,
+        is_quick: bool = False,
     ) -> None:
-        """Args: feeds: makes the probes.   declared: whether they have the sizes that the source declares."""
+        """Args: source: it stays as it is.   feeds: makes the probes.   declared: whether they have the sizes
+        that the source declares.   is_quick: whether it answers so soon that its values must be small."""
         self._source, self._base, self._threads, self._declared = source, base, threads, declared
-        self._make = feeds
+        self._make, self._is_quick = feeds, is_quick
         self._in_source = {
-            v.name for node in source.graph if node.op_type != "Constant" for v in node.outputs if v.name
+            name for node in source.graph.node if node.op_type != "Constant" for name in node.output if name
         }
-        self._proto: onnx.ModelProto | None = None
         self._asked = False
         self._large = False
 
@@ -67,7 +68,7 @@ class Captures:
         missing = [n for n in wanted if n not in given_outside and any(n not in kept for kept in held)]
         self._default(model, wanted)
         of_source = [n for n in missing if n in self._in_source]
-        self._run(self._source_proto() if of_source else None, of_source)
+        self._run(self._source if of_source else None, of_source)
         others = [n for n in missing if n not in self._in_source]
         self._run(ir.serde.serialize_model(model) if others else None, others)
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
@@ -91,19 +92,19 @@ class Captures:
             return
         self._asked = True
         with suppress(Exception):  # values that have no shape: they are captured one by one
-            self._large = self._declared and self._size_bytes() > ALL_BYTES
+            small = self._is_quick or not self._declared
+            self._large = not small and self._size_bytes() > ALL_BYTES
             if not self._large:
-                self._run(self._source_proto(), sorted(self._in_source))
+                self._run(self._source, sorted(self._in_source))
 
     def _size_bytes(self) -> int:
         """What all values take on the first probe."""
-        sizes = self._each("Size", self._source_proto(), self._in_source)
+        sizes = self._each("Size", self._source, self._in_source)
         return WIDTH_BYTES * sum(int(size) for size in sizes.values())
 
     def _each(self, op: str, model: onnx.ModelProto, names: Iterable[str]) -> dict[str, Any]:
         """What an operator says of each value on the first probe."""
-        proto = onnx.ModelProto()
-        proto.CopyFrom(model)
+        proto = copied(model)
         del proto.graph.output[:]
         for name in names:
             proto.graph.node.add(op_type=op, input=[name], output=[f"{name}{ASKED}"])
@@ -114,15 +115,11 @@ class Captures:
     def _sized(self, proto: onnx.ModelProto) -> onnx.ModelProto:
         return proto if self._declared else without_sizes(proto)
 
-    def _source_proto(self) -> onnx.ModelProto:
-        if self._proto is None:
-            self._proto = ir.serde.serialize_model(self._source)
-        return self._proto
-
-    def _run(self, proto: onnx.ModelProto | None, names: Sequence[str]) -> None:
-        """Keep these values of all probes. The outputs of `proto` are replaced by them."""
-        if proto is None:
+    def _run(self, model: onnx.ModelProto | None, names: Sequence[str]) -> None:
+        """Keep these values of all probes."""
+        if model is None:
             return
+        proto = copied(model)
         del proto.graph.output[:]
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         session = Executable(self._sized(proto), self._base, self._threads)

@@ -1,7 +1,7 @@
 """Judges one pass: every region that it changed, on values that the model really computes and harder ones."""
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,29 +80,19 @@ class Verdict:
 class Judge:
     """Keeps what the model computes on the probes between passes.
 
-    Args: source: the untouched model.   feeds: makes the probes.   base: folder of external data.
-        seed: of the variations.   small: inputs that are smaller than the source declares, if it takes any.
+    Args: captures: what the untouched model computes, on small inputs first where it takes any; those of
+        declared sizes are the last.   base: folder of external data.   seed: of the variations.
         run_seconds: how long the source takes for an answer.
     """
 
-    source: ir.Model
-    feeds: Callable[[], Sequence[Mapping[str, Any]]]
+    captures: Sequence[Captures]
     base: Path | None = None
     threads: int = 1
     seed: int = 0
-    small: Mapping[str, Any] | None = None
     run_seconds: float = 0.0
-    captures: tuple[Captures, ...] = field(init=False)
     kin: Kin = field(default_factory=Kin)
     last: tuple[ir.Model, View] | None = None
     next: tuple[ir.Model, View] | None = None
-
-    def __post_init__(self) -> None:
-        """Nothing is captured yet: small values first, where there are any, then those of declared sizes."""
-        rest = (self.source, self.feeds, self.base, self.threads)
-        less = [self.small] if self.small else []
-        own = [Captures(self.source, lambda: less, self.base, self.threads, declared=False) for _ in less]
-        self.captures = (*own, Captures(*rest))
 
     def judge(self, before: ir.Model, after: ir.Model, guarantee: Guarantee) -> Verdict:
         """Compare all that changed. Never raises for what a pass did wrong: that is the verdict."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.probe_feeds import with_sides
@@ -32,11 +31,13 @@ SMALL_ELEMENTS = 1 << 10
 class Miniature:
     """A model that declares no sizes.
 
-    Args: feeds: what it was found with.   side: of a declared one, how much is left.   session: the model.
+    Args: feeds: what it was found with.   side: of a declared one, how much is left.
+        proto, session: the model.
     """
 
     feeds: Feeds
     side: Callable[[int], int]
+    proto: onnx.ModelProto
     session: Executable
 
     def run(self, feeds: Feeds) -> Feeds:
@@ -44,20 +45,28 @@ class Miniature:
         return self.session.run(feeds)
 
 
-def miniature(model: ir.Model, feeds: Feeds, base: Path | None = None) -> Miniature | None:
+def miniature(model: onnx.ModelProto, feeds: Feeds, base: Path | None = None) -> Miniature | None:
     """The model on `feeds` in part, with sides of 96 or so; None where it does not run on that, or where
-    they are small already."""
+    they are small already. `model` stays as it is."""
     if elements(feeds) < SMALL_ELEMENTS:
         return None
     ways = [(side, _part(feeds, side)) for side in (alike, *map(_fixed, SIDES))]
     ways = [(side, part) for side, part in ways if elements(part) < elements(feeds)]
     if not ways:
         return None
+    proto = without_sizes(copied(model))
     try:
-        session = Executable(without_sizes(ir.serde.serialize_model(model)), base)
+        session = Executable(proto, base)
     except Exception:  # noqa: BLE001 - a model whose sizes are part of its types
         return None
-    return next((Miniature(part, side, session) for side, part in ways if session.accepts(part)), None)
+    return next((Miniature(part, side, proto, session) for side, part in ways if session.accepts(part)), None)
+
+
+def copied(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy, to change."""
+    made = onnx.ModelProto()
+    made.CopyFrom(proto)
+    return made
 
 
 def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -14,7 +14,7 @@ from burnish_engine.errors import one_line
 from burnish_optimizer.errors import NoTruth
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.miniature import Miniature, without_sizes
+from burnish_optimizer.gates.miniature import Miniature, copied, without_sizes
 from burnish_optimizer.gates.probes import Probe
 from burnish_optimizer.gates.rounding import disagreement, no_worse
 from burnish_optimizer.ingest.feeds import Feeds
@@ -27,18 +27,20 @@ SPREAD_FACTOR = 16.0
 FLOOR_ULPS = 256.0
 # Beyond it no second opinion is asked of FP64: a run of the whole model there is slow.
 TRUTH_LIMIT_BYTES = 256 << 20
+CAPTURED_PROBES = 3
 
 
 @dataclass(frozen=True)
 class Source:
     """The untouched model, what runs it without optimizations, and its probes.
 
-    Args: first, rest: probes; the rest need not be known yet.
+    Args: proto: the model as ONNX has it.   first, rest: probes; the rest need not be known yet.
         small: it on smaller inputs than it declares, where it runs on any.   base: of external data.
         run_seconds: how long it takes for an answer.
     """
 
     model: ir.Model
+    proto: onnx.ModelProto
     session: Executable
     first: Probe
     rest: Iterable[Probe]
@@ -50,6 +52,10 @@ class Source:
     def probes(self) -> tuple[Probe, ...]:
         """All of them."""
         return (self.first, *self.rest)
+
+    def captured(self) -> list[Feeds]:
+        """Those that regions are tried on: other sizes, other branches, large integers."""
+        return [probe.in_full.feeds for probe in self.probes[:CAPTURED_PROBES]]
 
 
 @dataclass
@@ -120,9 +126,9 @@ class Answers:
     @cached_property
     def _fused(self) -> Executable | None:
         """The source as ONNX Runtime runs it by default: how far rounding alone moves its answers."""
-        proto = ir.serde.serialize_model(self.source.model)
+        proto = self.source.proto if self.sized else without_sizes(copied(self.source.proto))
         try:
-            return Executable(proto if self.sized else without_sizes(proto), self.source.base, optimized=True)
+            return Executable(proto, self.source.base, optimized=True)
         except Exception:  # noqa: BLE001 - without it the floor alone is allowed
             return None
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult, Guarantee, PassReport
+from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import FEW_SECONDS, Judge
@@ -31,8 +33,6 @@ from burnish_optimizer.tape import Tape
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 MAX_WHOLE_FAILURES = 3
-# Probes that regions are tried on as they are captured: other sizes, other branches, large integers.
-CAPTURED_PROBES = 3
 
 OnPass = Callable[[int, int, str], None]
 
@@ -110,8 +110,9 @@ def _source(model: ir.Model, options: Options, tape: Tape) -> Source:
     Raises: _Unproven.
     """
     try:
-        session = Executable(ir.serde.serialize_model(model), options.base, options.threads)
-        run, shrunk = _Timed(session.run), _Shrunk(model, options.base, tape)
+        proto = ir.serde.serialize_model(model)
+        session = Executable(proto, options.base, options.threads)
+        run, shrunk = _Timed(session.run), _Shrunk(proto, options.base, tape)
         probing = Probing(model, tape.of(run), samples=options.samples, seed=options.seed, shrink=shrunk)
         first = next(iter(probing), None)
     except Exception as error:
@@ -123,7 +124,7 @@ def _source(model: ir.Model, options: Options, tape: Tape) -> Source:
     shrunk(first.feeds)
     if options.judges and run.seconds > FEW_SECONDS:
         tape.ahead(lambda: deque(probing, maxlen=0))
-    return Source(model, session, first, probing, shrunk.found, options.base, run.seconds)
+    return Source(model, proto, session, first, probing, shrunk.found, options.base, run.seconds)
 
 
 @dataclass
@@ -145,7 +146,7 @@ class _Timed:
 class _Shrunk:
     """The model in miniature, looked for once; its runs are on the tape."""
 
-    model: ir.Model
+    model: onnx.ModelProto
     base: Path | None
     tape: Tape
     found: Miniature | None = None
@@ -212,13 +213,7 @@ def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[Walk, Rewritten]:
     """The whole is judged while the last verdicts are open, and anew where these change what is left."""
     source, options = run.source, run.options
     judge = Judge(
-        source.model,
-        lambda: [probe.in_full.feeds for probe in source.probes[:CAPTURED_PROBES]],
-        options.base,
-        options.threads,
-        options.seed,
-        source.small.feeds if source.small else None,
-        source.run_seconds,
+        _captures(source, options.threads), options.base, options.threads, options.seed, source.run_seconds
     )
     walk = Walk(Counted(source.model), run.target, judge, run.options.store, run.options.judges)
     whole = _Whole(run)
@@ -227,6 +222,16 @@ def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[Walk, Rewritten]:
     gates = whole.of(walk, len(walk.snapshots))
     gate_seconds = whole.seconds + sum(r.gate_seconds for r in reports)
     return walk, Rewritten(walk.model, tuple(reports), gates, gate_seconds=gate_seconds)
+
+
+def _captures(source: Source, threads: int) -> list[Captures]:
+    """Values inside of the source: on small inputs, where it takes any, and on those of declared sizes."""
+    quick = source.run_seconds < FEW_SECONDS
+    declared = Captures(source.proto, source.captured, source.base, threads, is_quick=quick)
+    small = source.small
+    if small is None:
+        return [declared]
+    return [Captures(small.proto, lambda: [small.feeds], source.base, threads, declared=False), declared]
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """One rewriting in a process of its own: what a pass or a kernel breaks is that process."""
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from burnish_runtime.cpu import available_cpus
 MAX_SAMPLES = 4
 MAX_JUDGES = 4
 LARGE_WEIGHT_BYTES = 64 << 20
+JOURNAL_BYTES = 120
 
 
 @rarely_collected()
@@ -46,7 +48,7 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
 def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewritten:
     if 0 < task.opset < OLDEST_OPSET:
         return Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
-    journal = Path(task.journal)
+    journal = _Journal(Path(task.journal))
     options = Options(
         base=folder.path,
         store=folder.spill,
@@ -54,7 +56,7 @@ def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewr
         samples=_samples(task),
         skip=task.skip,
         judges=_judges(model),
-        on_pass=lambda position, count, name: _tell(journal, position, count, name),
+        on_pass=journal.tell,
     )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
     return rewrite(model, TARGETS[task.target], chosen, options)
@@ -94,5 +96,12 @@ def _samples(task: RewriteTask) -> list[Feeds]:
     return [to_feeds(sample.arrays, task.inputs) for sample in chosen]
 
 
-def _tell(journal: Path, position: int, count: int, name: str) -> None:
-    journal.write_text(f"{position} {count} {name}", encoding="utf-8")
+class _Journal:
+    """The pass in hand, in a file of one line: it stays open, for passes may take less than opening it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+
+    def tell(self, position: int, count: int, name: str) -> None:
+        """Args: position: of the pass, from 0, of `count`."""
+        os.pwrite(self._file.fileno(), f"{position} {count} {name}".ljust(JOURNAL_BYTES).encode(), 0)
