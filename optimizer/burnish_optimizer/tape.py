@@ -7,7 +7,7 @@ the other need not work out again. Arrays travel through a file that has no name
 import os
 import tempfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -34,9 +34,20 @@ class Tape:
         self._recorded: list[Json] = []
         self._next = 0
 
+    def __enter__(self) -> Self:
+        """Arrays have a place until the tape ends."""
+        self._file = tempfile.TemporaryFile()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nobody calls any more."""
+        if self._aside is not None and self._told is None and os.getpid() == self._owner:
+            self._aside.cancel()
+        self._aside = None
+        self._file.close()
+
     def ahead(self, calls: Callable[[], object]) -> None:
         """Let a fork do the calls that this process is going to do. Where none is to be had, none does."""
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as this does
         try:
             self._aside = Aside("runs ahead", lambda: self._record(calls))
         except OSError:
@@ -52,12 +63,6 @@ class Tape:
             return function(given) if told is None or told.get("again") else self._replayed(told)
 
         return call
-
-    def cancel(self) -> None:
-        """Nobody calls any more."""
-        if self._aside is not None and self._told is None and os.getpid() == self._owner:
-            self._aside.cancel()
-        self._aside = None
 
     def _record(self, calls: Callable[[], object]) -> Json:
         self._records = True
@@ -75,11 +80,11 @@ class Tape:
         return found
 
     def _written(self, found: Arrays) -> Json:
-        places = {}
+        places: Json = {}
         for name, array in found.items():
             places[name] = [self._file.tell(), array.dtype.str, list(array.shape)]
             self._file.write(np.ascontiguousarray(array).tobytes())
-        self._file.flush()
+            self._file.flush()
         return places
 
     def _of_fork(self) -> Json | None:

@@ -9,6 +9,12 @@ import pytest
 from burnish_optimizer.tape import Refused, Tape
 
 
+@pytest.fixture
+def tape():
+    with Tape() as made:
+        yield made
+
+
 class Counted:
     """Doubles numbers; refuses negative ones."""
 
@@ -34,8 +40,8 @@ def answers(function, given):
             yield str(error)
 
 
-def test_answers_of_the_fork_are_not_worked_out_again():
-    tape, double = Tape(), Counted()
+def test_answers_of_the_fork_are_not_worked_out_again(tape):
+    double = Counted()
     given = arrays(1, 0, 3)
     taped = tape.of(double)
     tape.ahead(lambda: list(answers(taped, given)))
@@ -45,33 +51,32 @@ def test_answers_of_the_fork_are_not_worked_out_again():
     assert all(np.array_equal(array, 2 * one["x"]) for array, one in zip(found, given, strict=True))
 
 
-def test_what_was_refused_there_is_refused_here():
-    tape, double = Tape(), Counted()
+def test_what_was_refused_there_is_refused_here(tape):
+    double = Counted()
     taped, given = tape.of(double), [{"x": np.array([-1.0])}, {"x": np.array([4.0])}]
     tape.ahead(lambda: list(answers(taped, given)))
     assert list(answers(taped, given)) == ["negative", np.array([8.0])]
     assert double.calls == 0
 
 
-def test_calls_beyond_the_tape_and_texts_are_made_here():
-    tape = Tape()
+def test_calls_beyond_the_tape_and_texts_are_made_here(tape):
     taped = tape.of(lambda given: {"y": np.array([str(given["x"])], object)})
     tape.ahead(lambda: taped({"x": 1}))
     assert taped({"x": 1})["y"] == ["1"]
     assert taped({"x": 2})["y"] == ["2"]
 
 
-def test_a_fork_that_dies_leaves_all_to_this_process():
-    tape, double = Tape(), Counted()
+def test_a_fork_that_dies_leaves_all_to_this_process(tape):
+    double = Counted()
     taped = tape.of(double)
     tape.ahead(lambda: os.kill(os.getpid(), signal.SIGKILL))
     assert len(list(answers(taped, arrays(1, 2)))) == 2
     assert double.calls == 2
 
 
-def test_another_fork_does_not_read_the_tape():
+def test_another_fork_does_not_read_the_tape(tape):
     """It would take the answers away from this process."""
-    tape, double = Tape(), Counted()
+    double = Counted()
     taped, given = tape.of(double), arrays(1)
     tape.ahead(lambda: list(answers(taped, given)))
     child = os.fork()
@@ -83,10 +88,9 @@ def test_another_fork_does_not_read_the_tape():
     assert double.calls == 0
 
 
-def test_a_tape_that_nobody_reads_ends_its_fork():
-    tape = Tape()
-    tape.ahead(lambda: signal.pause())
+def test_a_tape_that_nobody_reads_ends_its_fork(tape):
+    tape.ahead(signal.pause)
     aside = tape._aside
-    tape.cancel()
+    tape.__exit__()
     with pytest.raises(ChildProcessError):
         os.waitpid(aside._pid, 0)

@@ -84,19 +84,16 @@ def rewrite(
     """
     options = options or Options()
     started = time.perf_counter()
-    tape = Tape()
-    try:
-        source = _source(model, options, tape)
-    except _Unproven as error:
-        return Rewritten(model, unproven=str(error))
-    probing = time.perf_counter() - started
-    try:
+    with Tape() as tape:
+        try:
+            source = _source(model, options, tape)
+        except _Unproven as error:
+            return Rewritten(model, unproven=str(error))
+        probing = time.perf_counter() - started
         done = _proved(_Run(source, target, passes, options))
-    finally:
-        tape.cancel()
+        done.probes = tuple(probe.name for probe in source.probes)
     done.seconds = time.perf_counter() - started
     done.gate_seconds += probing
-    done.probes = tuple(p.name for p in source.probes)
     return done
 
 
