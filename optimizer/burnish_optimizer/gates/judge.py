@@ -17,7 +17,7 @@ from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
 from burnish_optimizer.gates.kin import Kin
-from burnish_optimizer.gates.numbering import same_by_structure
+from burnish_optimizer.gates.numbering import Tensors, same_by_structure
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.twins import few_of_a_kind
 from burnish_optimizer.gates.view import View, view
@@ -108,6 +108,11 @@ class Judge:
         sides = Sides((before, after), views, guarantee, self.base, self.threads, self.seed, self.kin)
         return Trial(sides, self.captures, self.run_seconds)
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether trials take longer than a fork."""
+        return self.run_seconds > FEW_SECONDS
+
     def prepare(self) -> None:
         """Capture what is captured once and for all: a fork that judges has it then."""
         self.captures[0].all_at_once()
@@ -166,7 +171,8 @@ class Trial:
         self._changed = regions(*views)
         self._verdict.regions = len(self._changed)
         pending = [cuts.balanced(Cut(r), *views) for r in self._changed if r.outputs]
-        self._left = [cut for cut in pending if cut.region.twin or not same_by_structure(cut, *views)]
+        tensors: Tensors = {}
+        self._left = [c for c in pending if c.region.twin or not same_by_structure(c, *views, tensors)]
         self._verdict.proved = len(pending) - len(self._left)
 
     def run(self) -> Verdict:

@@ -9,6 +9,7 @@ identities, dead nodes, merged duplicates, moved constants and renamed values, i
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import onnx_ir as ir
 
@@ -22,23 +23,28 @@ from burnish_optimizer.rewrite.walk import BODIES
 MAX_GROWTH = 1
 
 
-def same_by_structure(cut: Cut, before: View, after: View) -> bool:
+# By identity: the tensor (held, so that its identity stays its own) and what is in it.
+Tensors = dict[int, tuple[ir.TensorProtocol, Hashable]]
+
+
+def same_by_structure(cut: Cut, before: View, after: View, tensors: Tensors) -> bool:
     """Whether every output of the region has the same number on both sides.
 
     Cut wider where it has not: of two equal nodes one may be outside.
+    Args: tensors: those that were read for other cuts; added to.
     """
     for _ in range(MAX_GROWTH):
-        if _same(cut, before, after):
+        if _same(cut, before, after, tensors):
             return True
         wider = grown(cut, before, after)
         if wider == cut:
             return False
         cut = wider
-    return _same(cut, before, after)
+    return _same(cut, before, after, tensors)
 
 
-def _same(cut: Cut, before: View, after: View) -> bool:
-    numbers = Numbers()
+def _same(cut: Cut, before: View, after: View, tensors: Tensors) -> bool:
+    numbers = Numbers(tensors)
     names = cut.region.outputs
     one, other = (
         numbers.region(side, keys, names) for side, keys in ((before, cut.before), (after, cut.after))
@@ -50,8 +56,8 @@ def _same(cut: Cut, before: View, after: View) -> bool:
 class Numbers:
     """Gives every structure a number of its own; the same table serves both sides."""
 
+    tensors: Tensors = field(default_factory=dict)
     table: dict[Hashable, int] = field(default_factory=dict)
-    tensors: dict[int, tuple[ir.TensorProtocol, int]] = field(default_factory=dict)
 
     def region(self, side: View, keys: Iterable[str], outputs: Iterable[str]) -> list[int | None]:
         """Numbers of `outputs`, whose makers are among `keys` or which are constants; None: neither."""
@@ -67,8 +73,8 @@ class Numbers:
     def _tensor(self, tensor: ir.TensorProtocol) -> int:
         """Both sides share most tensors: each is read once."""
         if id(tensor) not in self.tensors:
-            self.tensors[id(tensor)] = (tensor, self._of(("tensor", content(tensor))))
-        return self.tensors[id(tensor)][1]
+            self.tensors[id(tensor)] = (tensor, ("tensor", *_short(content(tensor))))
+        return self._of(self.tensors[id(tensor)][1])
 
     def _of(self, structure: Hashable) -> int:
         return self.table.setdefault(structure, len(self.table))
@@ -146,3 +152,9 @@ def _named_outputs(node: ir.Node) -> int:
     while names and not names[-1]:
         names.pop()
     return len(names)
+
+
+def _short(told: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    """What is in a tensor, without holding all of it."""
+    *kind, held = told
+    return (*kind, blake2b(held, digest_size=16).digest()) if isinstance(held, bytes) else told

@@ -103,7 +103,7 @@ def _entry(value: ir.Value | None, side: View, other: View) -> object:
     return name
 
 
-def content(tensor: ir.TensorProtocol) -> Hashable:
+def content(tensor: ir.TensorProtocol) -> tuple[Hashable, ...]:
     """What makes two constants the same: type, shape and bytes; where they lie, for large ones."""
     if isinstance(tensor, ir.LazyTensor | ir.StringTensor):
         return ("object", id(tensor))

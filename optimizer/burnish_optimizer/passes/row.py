@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,10 +60,9 @@ class Row:
 
         A raised operator set changes every node a little: with more changes on top each would be a large one.
         """
-        raised = self.model.opset_imports != self.before.model.opset_imports
         alone = self.start < alone_until or position < alone_until
         members = (one, *(step.one for step in self.steps))
-        return not (alone or raised) and all(member.guarantee is Guarantee.EXACT for member in members)
+        return not (alone or self._raised) and all(member.guarantee is Guarantee.EXACT for member in members)
 
     def apply(self, position: int, one: Pass) -> PassReport | None:
         """Apply one more pass; a report where it changes nothing.
@@ -112,13 +111,25 @@ class Row:
         """
         started = time.perf_counter()
         self.kept = kept
-        trial = judge.open(self.before.model, self.model, guarantee)
-        if trial.is_long:
+        models = (self.before.model, self.model)
+        if judge.is_slow and (guarantee is Guarantee.ROUNDING or self._raised):
+            judge.prepare()  # structure will not do: the fork looks at it, too
+            self._aside(lambda: judge.judge(*models, guarantee))
+        elif (trial := judge.open(*models, guarantee)).is_long:
             judge.prepare()
-            self._judging = Aside(", ".join(s.one.name for s in self.steps), lambda: _told(trial.run()))
+            self._aside(trial.run)
         else:
             self._found = {"seconds": 0.0, **_told(trial.run())}
         self._seconds = time.perf_counter() - started
+
+    def _aside(self, run: Callable[[], Verdict]) -> None:
+        names = ", ".join(step.one.name for step in self.steps)
+        self._judging = Aside(names, lambda: _told(run()))
+
+    @property
+    def _raised(self) -> bool:
+        """Whether the operator set is another one now."""
+        return self.model.opset_imports != self.before.model.opset_imports
 
     @property
     def is_tried(self) -> bool:
