@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -35,6 +35,9 @@ ASKED_FIRST, ASKED = 2, 1
 FIRST = "captured values of probe 1"
 # Of values that were tried in part before.
 WHOLE = ", all of them"
+# Ends the names of values that a region takes as they were captured, though another one makes them.
+LINK = "/burnish-cut"
+T = TypeVar("T")
 Failures = dict[Region | str, str]
 
 
@@ -57,7 +60,11 @@ class Sides:
     def compare(self, chunk: Sequence[Cut], captured: Sequence[dict[str, Any]]) -> Failures:
         """Regions that differ with their evidence; the key "" where it cannot be told which."""
         at_cut = captured[0] if captured else {}
-        return self._narrowed(chunk, at_cut) or _Beside(self, chunk, at_cut).compare(captured)
+        narrowed = self._narrowed(chunk, at_cut)
+        if narrowed:
+            return narrowed
+        links = _Links.of(chunk, self.views[0])
+        return _Beside(self, chunk, at_cut, links).compare([links.fed(values) for values in captured])
 
     def _narrowed(self, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> Failures:
         """Regions that compute in a narrower type: numbers need not show it, see `gates/narrowing.py`."""
@@ -75,13 +82,15 @@ class Sides:
 class _Beside:
     """Some regions as two models, one of each side."""
 
-    def __init__(self, sides: Sides, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> None:
-        self._sides, self._chunk = sides, chunk
+    def __init__(
+        self, sides: Sides, chunk: Sequence[Cut], at_cut: Mapping[str, Any], links: "_Links"
+    ) -> None:
+        self._sides, self._chunk, self._at_cut, self._links = sides, chunk, at_cut, links
         names = cuts.outputs(chunk)
         keys = ({k for c in chunk for k in c.before}, {k for c in chunk for k in c.after})
         self._truth: dict[str, Truth] = {}
         self._protos = [
-            model_of(m, v, chosen, names, at_cut)
+            model_of(m, v, chosen, names, links.fed(at_cut), links.renamed)
             for m, v, chosen in zip(sides.models, sides.views, keys, strict=True)
         ]
 
@@ -139,7 +148,7 @@ class _Beside:
             yield f"captured values of probe {number + 1}", feeds
         model, side = self._sides.models[0], self._sides.views[0]
         nodes = [side.nodes[key] for cut in self._chunk for key in cut.before]
-        floats = varied_floats(model, captured[0], nodes)
+        floats = self._links.fed(varied_floats(model, dict(self._at_cut), nodes))
         varied = region_variations(captured[0], floats, self._sides.seed, VARIATIONS + 1)
         yield from islice(varied, 1, None)
 
@@ -187,6 +196,31 @@ class _Beside:
             return {n: f"{n}: no FP64 truth: {error.found}" for n in names}
         told = {n: disagreement(found[n], expected[n], self._truth[n]) for n in names}
         return {n: f"{n}: {s}" for n, s in told.items() if s}
+
+
+@dataclass(frozen=True)
+class _Links:
+    """Values that one region of a chunk makes and another takes as they were captured.
+
+    Args: renamed: by node, those that it takes, under the names that they are fed by.   inner: those names.
+    """
+
+    renamed: Mapping[str, Mapping[str, str]]
+    inner: Mapping[str, str]
+
+    @classmethod
+    def of(cls, chunk: Sequence[Cut], side: View) -> "_Links":
+        """Args: side: any of both; both make these values."""
+        made = {v.name for cut in chunk for key in cut.region.before for v in side.nodes[key].outputs}
+        renamed: dict[str, Mapping[str, str]] = {}
+        for cut in chunk:
+            taken = {name: f"{name}{LINK}" for name in cut.region.taken & made}
+            renamed.update(dict.fromkeys((*cut.region.before, *cut.region.after) if taken else (), taken))
+        return cls(renamed, {name: fed for taken in renamed.values() for name, fed in taken.items()})
+
+    def fed(self, values: Mapping[str, T]) -> dict[str, T]:
+        """Values by the names that they are fed by."""
+        return {self.inner.get(name, name): value for name, value in values.items()}
 
 
 def _region_model(proto: onnx.ModelProto, base: Path | None) -> ir.Model:

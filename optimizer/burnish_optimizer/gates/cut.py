@@ -66,7 +66,8 @@ def boundary(cuts: Iterable[Cut], before: View, after: View) -> set[str]:
     chosen = tuple(cuts)
     old = {key for cut in chosen for key in cut.before}
     new = {key for cut in chosen for key in cut.after}
-    return cut_names(before, old) | cut_names(after, new)
+    taken = {name for cut in chosen for name in cut.region.taken}
+    return cut_names(before, old) | cut_names(after, new) | taken
 
 
 def constant_bytes(cut: Cut, before: View, after: View) -> int:

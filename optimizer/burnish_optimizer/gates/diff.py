@@ -1,7 +1,7 @@
 """What a pass changed: regions of nodes that differ, between values that both graphs have."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -15,6 +15,7 @@ class Region:
     """Nodes that changed together, by the names of their first outputs, and the values that leave them.
 
     twin: one node, the same on both sides but for the operator set that defines it.
+    taken: values that another part of the same change makes on both sides, and that are this one's inputs.
     """
 
     before: frozenset[str]
@@ -22,6 +23,7 @@ class Region:
     outputs: tuple[str, ...]
     names: frozenset[str]
     twin: bool = False
+    taken: frozenset[str] = frozenset()
 
 
 def regions(before: View, after: View) -> tuple[Region, ...]:
@@ -36,6 +38,34 @@ def regions(before: View, after: View) -> tuple[Region, ...]:
         *(_region((before, after), (old, new), leaving) for old, new in groups),
         *(_twin(key, after) for key in sorted(twins, key=before.places.__getitem__)),
     )
+
+
+def parts(region: Region, before: View, after: View) -> tuple[Region, ...]:
+    """A change in parts, between values that both sides make under one name; itself where it has none.
+
+    What holds of every part given the same values at its cuts holds of the whole, for on either side nothing
+    depends on itself. Both sides of a part must take the same such values, and a name may have come back with
+    another meaning: where a part does not hold, the whole has to be looked at.
+    """
+    views, keys = (before, after), (region.before, region.after)
+    if region.twin or any(
+        True for v, k in zip(views, keys, strict=True) for n in k for _ in subgraphs(v.nodes[n])
+    ):
+        return (region,)
+    made = [set(_made(view, chosen)) for view, chosen in zip(views, keys, strict=True)]
+    shared = made[0] & made[1]
+    found = []
+    for old, new in _groups(before, after, (set(region.before), set(region.after)), shared):
+        inside = set(_made(before, old))
+        taken = [
+            {n for key in chosen for n in view.inputs[key] if n in shared - inside}
+            for view, chosen in ((before, old), (after, new))
+        ]
+        if taken[0] != taken[1]:
+            return (region,)
+        found.append((old, new, frozenset(taken[0])))
+    leaving = set(region.outputs).union(*(taken for _, _, taken in found))
+    return tuple(replace(_region(views, (old, new), leaving), taken=taken) for old, new, taken in found)
 
 
 def _twin(key: str, after: View) -> Region:
@@ -64,8 +94,9 @@ def _changed(before: View, after: View) -> tuple[set[str], set[str]]:
 
 
 def _groups(
-    before: View, after: View, changed: tuple[set[str], set[str]]
+    before: View, after: View, changed: tuple[set[str], set[str]], cut_at: Collection[str] = ()
 ) -> Iterable[tuple[set[str], set[str]]]:
+    """Changed nodes that belong together. Args: cut_at: values that do not join takers to makers."""
     parents: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -78,7 +109,7 @@ def _groups(
     made = {n for side, keys in zip((before, after), changed, strict=True) for n in _made(side, keys)} | moved
     for side, keys in zip((before, after), changed, strict=True):
         for key in keys:
-            names = [n for n in side.inputs[key] if n in made]
+            names = [n for n in side.inputs[key] if n in made and n not in cut_at]
             for name in (*names, *(v.name for v in side.nodes[key].outputs if v.name)):
                 parents[find(name)] = find(key)
     groups: dict[str, tuple[set[str], set[str]]] = {}

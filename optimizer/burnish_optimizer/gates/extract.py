@@ -1,6 +1,7 @@
 """Cuts a part of a model out as a model of its own, bounded by values."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,23 @@ TENSOR_KINDS = {np.dtype(np.str_): onnx.TensorProto.STRING, np.dtype(np.object_)
 LEAST_IR = 8
 
 
-def model_of(
-    model: ir.Model, side: View, keys: Iterable[str], outputs: Sequence[str], cuts: Mapping[str, Any]
+def model_of(  # noqa: PLR0917 (as a sentence: of this model's side these nodes, between these values)
+    model: ir.Model,
+    side: View,
+    keys: Iterable[str],
+    outputs: Sequence[str],
+    cuts: Mapping[str, Any],
+    renamed: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> onnx.ModelProto:
     """Nodes `keys` of the main graph as a model.
 
     Args:
         outputs: values to give back.   cuts: values at the cut, by name, as one run gave them: their
             element type and rank become the inputs' (their sizes do not).
+        renamed: by node, values that it takes under another name: from the cut, not from who makes them.
     """
     chosen = set(keys)
-    nodes = [ir.serde.serialize_node(n) for key, n in side.nodes.items() if key in chosen]
+    nodes = [_written(n, renamed.get(key, {})) for key, n in side.nodes.items() if key in chosen]
     used = {name for key in chosen for name in side.inputs[key]} | set(outputs)
     graph = onnx.GraphProto(name="region", node=nodes)
     graph.input.extend(_input(name, cuts[name], side) for name in cuts)
@@ -33,6 +40,13 @@ def model_of(
         tensor.name = name
         graph.initializer.append(tensor)
     return wrap(model, graph)
+
+
+def _written(node: ir.Node, renamed: Mapping[str, str]) -> onnx.NodeProto:
+    proto = ir.serde.serialize_node(node)
+    if renamed:
+        proto.input[:] = [renamed.get(name, name) for name in proto.input]
+    return proto
 
 
 def wrap(model: ir.Model, graph: onnx.GraphProto) -> onnx.ModelProto:

@@ -15,8 +15,8 @@ from burnish_optimizer.gates import cut as cuts
 from burnish_optimizer.gates.beside import Failures, Sides
 from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.cut import Cut
-from burnish_optimizer.gates.diff import Region, regions
-from burnish_optimizer.gates.kin import Kin
+from burnish_optimizer.gates.diff import Region, parts, regions
+from burnish_optimizer.gates.kin import Kin, shared
 from burnish_optimizer.gates.numbering import Tensors, same_by_structure
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.twins import few_of_a_kind
@@ -147,6 +147,8 @@ class Trial:
         self._captures, self._verdict = captures, verdict or Verdict()
         self._changed: tuple[Region, ...] = ()
         self._left: list[Cut] = []
+        self._whole: dict[Region, Cut] = {}
+        self._tensors: Tensors = {}
         if sides is not None:
             self._sides = sides
             self._compare_structure()
@@ -169,19 +171,41 @@ class Trial:
     def _compare_structure(self) -> None:
         views = self._sides.views
         self._changed = regions(*views)
-        self._verdict.regions = len(self._changed)
-        pending = [cuts.balanced(Cut(r), *views) for r in self._changed if r.outputs]
-        tensors: Tensors = {}
-        self._left = [c for c in pending if c.region.twin or not same_by_structure(c, *views, tensors)]
+        pending = [cut for region in self._changed if region.outputs for cut in self._cuts(region)]
+        self._verdict.regions = len(pending) + sum(not region.outputs for region in self._changed)
+        self._left = pending if self._rounds else [cut for cut in pending if not self._is_same(cut)]
         self._verdict.proved = len(pending) - len(self._left)
 
-    def run(self) -> Verdict:
-        """The verdict. Never raises for what a pass did wrong."""
+    @property
+    def _rounds(self) -> bool:
+        """Whether answers may move: what does that is hardly ever the same by its structure."""
+        return self._sides.guarantee is Guarantee.ROUNDING
+
+    def _is_same(self, cut: Cut) -> bool:
+        return not cut.region.twin and same_by_structure(cut, *self._sides.views, self._tensors)
+
+    def _cuts(self, region: Region) -> list[Cut]:
+        """Where to cut a change: in parts where rounding is allowed."""
+        views = self._sides.views
+        whole = cuts.balanced(Cut(region), *views)
+        if not self._rounds:
+            return [whole]
+        found = [cuts.balanced(Cut(part), *views) for part in parts(region, *views)]
+        if len(found) == 1 or any(cut.common or not cut.region.outputs for cut in found):
+            return [whole]
+        self._whole.update(dict.fromkeys((cut.region for cut in found), whole))
+        return found
+
+    def run(self, share: tuple[int, int] = (0, 1)) -> Verdict:
+        """The verdict. Never raises for what a pass did wrong.
+
+        Args: share: which one, of how many that together try everything.
+        """
         if not self._left:
             return self._verdict
         self._started = time.monotonic()
         pending = few_of_a_kind(self._left, self._sides.views, self._looks)
-        for chunk in self._chunks(pending):
+        for chunk in self._chunks(shared(pending, self._sides.views, *share)):
             self._settle(chunk)
         self._verdict.trials = self._sides.trials
         return self._verdict
@@ -215,12 +239,16 @@ class Trial:
         failed = self._compare(chunk)
         if not failed:
             return
-        for one in chunk:
-            if one.region in failed or "" in failed:
-                late = time.monotonic() - self._started > PASS_SECONDS
-                said = failed.get(one.region, LATE) if late else self._alone(one)
-                if said:
-                    self._verdict.failed[one.region] = said
+        suspects = {
+            self._whole.get(one.region, one): failed.get(one.region, LATE)
+            for one in chunk
+            if one.region in failed or "" in failed
+        }
+        for one, evidence in suspects.items():
+            late = time.monotonic() - self._started > PASS_SECONDS
+            said = evidence if late else self._alone(one)
+            if said:
+                self._verdict.failed[one.region] = said
 
     def _alone(self, one: Cut) -> str | None:
         """The evidence against one region; None where it holds once it is cut widely enough."""

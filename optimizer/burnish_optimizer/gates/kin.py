@@ -26,6 +26,8 @@ SPREAD = 8.0
 LEAST_ULPS, MOST_ULPS = 4.0, 64.0
 # Nearer than the least to itself (in float32), an element need not be measured by what is around it.
 NEAR = LEAST_ULPS * 2.0**-23
+# FP64 takes about as long as so many regions in ONNX Runtime.
+KIND_COST = 8
 # An answer of about this many elements is enough to see an error in, and cheap.
 WANTED_ELEMENTS = 4096
 
@@ -186,3 +188,20 @@ def by_output(chunk: Sequence[Cut], sides: tuple[View, View]) -> dict[str, Hasha
     """What each output of these cuts is: the kind of its region and its place in it."""
     kinds = [(cut, kind(cut, *sides)) for cut in chunk]
     return {name: (what, n) for cut, what in kinds for n, name in enumerate(cut.region.outputs)}
+
+
+def shared(cuts: Sequence[Cut], sides: tuple[View, View], number: int, of: int) -> list[Cut]:
+    """The share of one of several that try cuts: kin stay together, and all have about as much to do."""
+    if of == 1:
+        return list(cuts)
+    kinds: dict[Hashable, list[Cut]] = {}
+    for cut in cuts:
+        kinds.setdefault(kind(cut, *sides), []).append(cut)
+    shares: list[list[Cut]] = [[] for _ in range(of)]
+    loads = [0] * of
+    for kin in sorted(kinds.values(), key=len, reverse=True):
+        least = loads.index(min(loads))
+        shares[least] += kin
+        loads[least] += KIND_COST + len(kin)
+    chosen = {cut.region for cut in shares[number]}
+    return [cut for cut in cuts if cut.region in chosen]

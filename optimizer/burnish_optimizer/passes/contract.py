@@ -71,6 +71,10 @@ class Pass(Protocol):
     def equation(self) -> str:
         """Before → after, in one line."""
 
+    @property
+    def anchors(self) -> frozenset[str] | None:
+        """Operators without any of which there is nothing to do; None: not known."""
+
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """Why the pass declines this model or target; empty where it applies."""
 
@@ -91,6 +95,11 @@ class BasePass:
     name: str
     guarantee: Guarantee
     equation: str
+
+    @property
+    def anchors(self) -> frozenset[str] | None:
+        """See `Pass.anchors`."""
+        return None
 
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """See `Pass.requires`."""

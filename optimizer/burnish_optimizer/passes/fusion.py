@@ -26,6 +26,12 @@ FUSION: tuple[Pass, ...] = (
         (clips.OrEqual(), clips.MinMaxClip()),
     ),
     RulePass(
+        "fuse-slices",
+        Guarantee.EXACT,
+        "x[0:a], x[a:b], x[b:n] → Split(x)",
+        (slices.SlicesSplit(),),
+    ),
+    RulePass(
         "fuse-normalization",
         Guarantee.ROUNDING,
         "(x - μ) / √(σ² + ε) · γ + β → LayerNormalization(x, γ, β); without μ: RMSNormalization",
@@ -90,12 +96,6 @@ FUSION: tuple[Pass, ...] = (
         Guarantee.ROUNDING,
         "A · B + c → Gemm(A, B, c); Gemm(Aᵀ, B) → Gemm(A, B, transA)",
         (gemm.MatMulAdd(), gemm.GemmTranspose()),
-    ),
-    RulePass(
-        "fuse-slices",
-        Guarantee.EXACT,
-        "x[0:a], x[a:b], x[b:n] → Split(x)",
-        (slices.SlicesSplit(),),
     ),
 )
 """In order: whole expressions before their parts. Standard operators, but for GELU and SiLU of old opsets."""

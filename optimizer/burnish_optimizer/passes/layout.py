@@ -21,6 +21,11 @@ class SinkTransposes(BasePass):
 
     ops: frozenset[str]
 
+    @property
+    def anchors(self) -> frozenset[str] | None:
+        """See `Pass.anchors`."""
+        return frozenset(("Transpose",))
+
     def apply(self, model: ir.Model, scope: Scope) -> tuple[Change, ...]:
         """See `Pass.apply`."""
         scope.opsets = model.opset_imports

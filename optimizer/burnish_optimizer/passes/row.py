@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import onnx_ir as ir
@@ -46,9 +47,14 @@ class Row:
     steps: list[Step] = field(default_factory=list)
     kept: int = 0
     _model: ir.Model | None = None
-    _judging: Aside | None = None
+    _judging: list[Aside] = field(default_factory=list)
     _found: Json = field(default_factory=dict)
     _seconds: float = 0.0
+    _now: Counted = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing has changed yet."""
+        self._now = self.before
 
     @property
     def model(self) -> ir.Model:
@@ -56,13 +62,13 @@ class Row:
         return self._model or self.before.model
 
     def takes(self, one: Pass, position: int, alone_until: int) -> bool:
-        """Whether a pass may be judged together with those of the row.
+        """Whether a pass may be judged together with those of the row: all are exact, or all round.
 
         A raised operator set changes every node a little: with more changes on top each would be a large one.
         """
         alone = self.start < alone_until or position < alone_until
-        members = (one, *(step.one for step in self.steps))
-        return not (alone or self._raised) and all(member.guarantee is Guarantee.EXACT for member in members)
+        kinds = {member.guarantee for member in (one, *(step.one for step in self.steps))}
+        return not (alone or self._raised) and len(kinds) == 1
 
     def apply(self, position: int, one: Pass) -> PassReport | None:
         """Apply one more pass; a report where it changes nothing.
@@ -70,11 +76,11 @@ class Row:
         Raises: Broken.
         """
         started = time.perf_counter()
-        nodes = self.steps[-1].nodes[1] if self.steps else self.before.nodes
+        idle = self.idle(one)
+        if idle is not None:
+            return idle
+        nodes = self._now.nodes
         try:
-            reason = one.requires(self.model, Scope(self.target))
-            if reason:
-                return declined(one, reason)
             changes, scope = self._changed(one)
         except Declined as error:
             if self.steps:
@@ -84,11 +90,28 @@ class Row:
             raise Broken from error
         seconds = time.perf_counter() - started
         if not changes:
-            nothing = Attempt(self.model, (), Verdict(), scope.declined)
-            return report_of(one, (nodes, nodes), Settled(nothing), nothing, seconds)
-        step = Step(position, one, changes, scope.declined, (nodes, Counted(self.model).nodes), seconds)
-        self.steps.append(step)
+            return self._nothing(one, scope.declined, seconds)
+        self._now = Counted(self.model)
+        self.steps.append(Step(position, one, changes, scope.declined, (nodes, self._now.nodes), seconds))
         return None
+
+    def idle(self, one: Pass) -> PassReport | None:
+        """The report of a pass that need not run: it is not for this model, or the model has nothing of its
+        kind."""
+        try:
+            reason = one.requires(self.model, Scope(self.target))
+        except Exception:  # noqa: BLE001 - a pass may break in any way: it is told when it runs
+            return None
+        if reason:
+            return declined(one, reason)
+        if one.anchors is None or one.anchors & self._now.ops:
+            return None
+        return self._nothing(one, Counter(), 0.0)
+
+    def _nothing(self, one: Pass, declined: Counter[tuple[str, str]], seconds: float) -> PassReport:
+        nothing = Attempt(self.model, (), Verdict(), declined)
+        nodes = (self._now.nodes, self._now.nodes)
+        return report_of(one, nodes, Settled(nothing), nothing, seconds)
 
     def _changed(self, one: Pass) -> tuple[tuple[Change, ...], Scope]:
         """Apply to the copy. Raises: Broken, and whatever the pass raises."""
@@ -103,48 +126,56 @@ class Row:
             self.copies.give_back(model, self.before.model)
         return changes, scope
 
-    def launch(self, judge: Judge, guarantee: Guarantee, kept: int) -> None:
-        """Have the row judged: here by its structure, and by a fork what takes longer.
+    def launch(self, judge: Judge, kept: int, forks: int) -> None:
+        """Have the row judged: here by its structure, and by forks what takes longer.
 
-        Args: kept: how many snapshots there are before it.
+        Args: kept: how many snapshots there are before it.   forks: how many try what rounds.
         Raises: OSError: no process is to be had.
         """
         started = time.perf_counter()
-        self.kept = kept
+        self.kept, guarantee = kept, self.steps[0].one.guarantee
         models = (self.before.model, self.model)
+        shares = forks if guarantee is Guarantee.ROUNDING else 1
         if judge.is_slow and (guarantee is Guarantee.ROUNDING or self._raised):
-            judge.prepare()  # structure will not do: the fork looks at it, too
-            self._aside(lambda: judge.judge(*models, guarantee))
+            # Structure will not do: the forks look at it, too.
+            self._aside(judge, shares, lambda share: judge.open(*models, guarantee).run(share))
         elif (trial := judge.open(*models, guarantee)).is_long:
-            judge.prepare()
-            self._aside(trial.run)
+            self._aside(judge, shares, trial.run)
         else:
             self._found = {"seconds": 0.0, **_told(trial.run())}
         self._seconds = time.perf_counter() - started
 
-    def _aside(self, run: Callable[[], Verdict]) -> None:
+    def _aside(self, judge: Judge, shares: int, run: Callable[[tuple[int, int]], Verdict]) -> None:
+        """Args: shares: among how many forks to divide what is to be tried."""
+        judge.prepare()
         names = ", ".join(step.one.name for step in self.steps)
-        self._judging = Aside(names, lambda: _told(run()))
+        for number in range(shares):
+            self._judging.append(Aside(names, partial(_told_of, run, (number, shares))))
 
     @property
     def _raised(self) -> bool:
-        """Whether the operator set is another one now."""
-        return self.model.opset_imports != self.before.model.opset_imports
+        """Whether ONNX's operator set is another one now."""
+        return self.model.opset_imports.get("") != self.before.model.opset_imports.get("")
 
     @property
-    def is_tried(self) -> bool:
-        """Whether a fork tries it, or has tried it."""
-        return self._judging is not None
+    def forks(self) -> int:
+        """How many try it, or have tried it."""
+        return len(self._judging)
 
     def verdict(self) -> dict[str, Any]:
         """What was found. Raises: WorkerFailed."""
-        found = self._judging.result() if self._judging else self._found
-        return {**found, "seconds": found["seconds"] + self._seconds}
+        found = [one.result() for one in self._judging] or [self._found]
+        return {
+            **found[0],
+            "passed": all(one["passed"] for one in found),
+            "trials": sum(one["trials"] for one in found),
+            "seconds": sum(one["seconds"] for one in found) + self._seconds,
+        }
 
     def cancel(self) -> None:
         """Nobody waits for the verdict any more."""
-        if self._judging:
-            self._judging.cancel()
+        for one in self._judging:
+            one.cancel()
 
     def reports(self, found: dict[str, Any]) -> Iterator[tuple[int, PassReport]]:
         """What is told of every pass, by position. The last one carries the seconds of the proof."""
@@ -164,3 +195,7 @@ def _told(verdict: Verdict) -> Json:
         "proved": verdict.proved,
         "trials": verdict.trials,
     }
+
+
+def _told_of(run: Callable[[tuple[int, int]], Verdict], share: tuple[int, int]) -> Json:
+    return _told(run(share))

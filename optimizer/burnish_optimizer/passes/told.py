@@ -10,16 +10,22 @@ import onnx_ir as ir
 from burnish_engine.report import PassReport, RolledBack, RuleReport
 from burnish_optimizer.passes.bisect import Attempt, Settled
 from burnish_optimizer.passes.contract import Change, Pass
-from burnish_optimizer.rewrite.walk import model_nodes
+from burnish_optimizer.rewrite.values import op_key
+from burnish_optimizer.rewrite.walk import graphs_of, model_nodes
 
 SHOWN_SITES = 5
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A model that changes no more, whose nodes are counted once."""
+    """A model as it is now, whose nodes are counted once."""
 
     model: ir.Model
+
+    @cached_property
+    def ops(self) -> frozenset[str]:
+        """Operators of its graphs."""
+        return frozenset(op_key(node) for graph in graphs_of(self.model.graph) for node in graph)
 
     @cached_property
     def nodes(self) -> int:

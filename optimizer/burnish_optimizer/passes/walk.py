@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from burnish_engine.errors import one_line
-from burnish_engine.report import Guarantee, PassReport
+from burnish_engine.report import PassReport
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.judge import Judge, Verdict
 from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, settle
@@ -58,7 +58,7 @@ class Walk:
         """Every pass, in order. Args: skip: those to leave out, with the reason."""
         position = 0
         while position < len(passes) or self._row or self._open:
-            if position < len(passes) and sum(row.is_tried for row in self._open) <= self.judges:
+            if position < len(passes) and sum(row.forks for row in self._open) <= self.judges:
                 one = passes[position]
                 on_pass(position, len(passes), one.name)
                 if one.name in skip:
@@ -80,6 +80,10 @@ class Walk:
             self._settled(position, one)
             return position + 1
         if self._row and not self._row.takes(one, position, self._alone_until):
+            idle = self._row.idle(one)
+            if idle is not None:
+                self._reports[position] = idle
+                return position + 1
             back = self._launch(position)
             if back < position:
                 return back
@@ -107,10 +111,8 @@ class Walk:
         row, self._row = self._row, None
         if row is None:
             return position
-        exact = all(step.one.guarantee is Guarantee.EXACT for step in row.steps)
-        guarantee = Guarantee.EXACT if exact else Guarantee.ROUNDING
         try:
-            row.launch(self.judge, guarantee, len(self.snapshots))
+            row.launch(self.judge, len(self.snapshots), self.judges)
         except OSError:  # no process is to be had
             self.judges = 0
             return row.start

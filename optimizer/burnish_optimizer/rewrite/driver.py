@@ -25,6 +25,11 @@ class RulePass(BasePass):
     targets: frozenset[str] | None = None
     rounds: int = MAX_ROUNDS
 
+    @property
+    def anchors(self) -> frozenset[str] | None:
+        """See `Pass.anchors`."""
+        return frozenset().union(*(rule.anchors for rule in self.rules))
+
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """See `Pass.requires`."""
         if self.targets is not None and scope.target.name not in self.targets:
