@@ -58,7 +58,7 @@ class Walk:
         """Every pass, in order. Args: skip: those to leave out, with the reason."""
         position = 0
         while position < len(passes) or self._row or self._open:
-            if position < len(passes) and sum(row.forks for row in self._open) <= self.judges:
+            if position < len(passes) and sum(row.forks for row in self._open) <= 2 * self.judges:
                 one = passes[position]
                 on_pass(position, len(passes), one.name)
                 if one.name in skip:
