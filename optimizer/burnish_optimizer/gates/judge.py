@@ -4,19 +4,21 @@ import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 
 from burnish_engine.report import GateResult, Guarantee
+from burnish_optimizer.aside import Aside, Json
 from burnish_optimizer.batches import by_size
 from burnish_optimizer.gates import cut as cuts
 from burnish_optimizer.gates.beside import Failures, Sides
 from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, parts, regions
-from burnish_optimizer.gates.kin import Kin, shared
+from burnish_optimizer.gates.kin import Kin, shares
 from burnish_optimizer.gates.numbering import Tensors, same_by_structure
 from burnish_optimizer.gates.structure import fault
 from burnish_optimizer.gates.twins import few_of_a_kind
@@ -196,19 +198,36 @@ class Trial:
         self._whole.update(dict.fromkeys((cut.region for cut in found), whole))
         return found
 
-    def run(self, share: tuple[int, int] = (0, 1)) -> Verdict:
+    def run(self, processes: int = 1) -> Verdict:
         """The verdict. Never raises for what a pass did wrong.
 
-        Args: share: which one, of how many that together try everything.
+        Args: processes: this one and forks of it, each of which tries a share of what rounds.
         """
         if not self._left:
             return self._verdict
         self._started = time.monotonic()
         pending = few_of_a_kind(self._left, self._sides.views, self._looks)
-        for chunk in self._chunks(shared(pending, self._sides.views, *share)):
+        mine, *theirs = shares(pending, self._sides.views, processes if self._rounds else 1)
+        asides = [Aside("a share of a verdict", partial(self._told_of, share)) for share in theirs]
+        self._try(mine)
+        for aside in asides:
+            told = aside.result()
+            self._verdict.trials += told["trials"]
+            self._verdict.failed.update({self._changed[place]: said for place, said in told["failed"]})
+        return self._verdict
+
+    def _try(self, pending: Sequence[Cut]) -> None:
+        for chunk in self._chunks(pending):
             self._settle(chunk)
         self._verdict.trials = self._sides.trials
-        return self._verdict
+
+    def _told_of(self, share: Sequence[Cut]) -> Json:
+        self._try(share)
+        failed = self._verdict.failed.items()
+        return {
+            "trials": self._verdict.trials,
+            "failed": [(self._changed.index(region), said) for region, said in failed],
+        }
 
     def _looks(self, names: list[str]) -> Mapping[str, Hashable]:
         for each in self._captures if names else ():
@@ -216,7 +235,7 @@ class Trial:
                 return each.looks(self._sides.models[0], names)
         return {}
 
-    def _chunks(self, pending: list[Cut]) -> Iterator[list[Cut]]:
+    def _chunks(self, pending: Sequence[Cut]) -> Iterator[list[Cut]]:
         """Regions that are tried together, so that what they take stays small in memory."""
         values: dict[str, Any] = {}
         for each in self._captures if pending else ():

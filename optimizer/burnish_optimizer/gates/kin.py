@@ -190,18 +190,17 @@ def by_output(chunk: Sequence[Cut], sides: tuple[View, View]) -> dict[str, Hasha
     return {name: (what, n) for cut, what in kinds for n, name in enumerate(cut.region.outputs)}
 
 
-def shared(cuts: Sequence[Cut], sides: tuple[View, View], number: int, of: int) -> list[Cut]:
-    """The share of one of several that try cuts: kin stay together, and all have about as much to do."""
-    if of == 1:
-        return list(cuts)
+def shares(cuts: Sequence[Cut], sides: tuple[View, View], count: int) -> list[list[Cut]]:
+    """Cuts divided among several processes: kin stay together, and all have about as much to do."""
     kinds: dict[Hashable, list[Cut]] = {}
-    for cut in cuts:
+    for cut in cuts if count > 1 else ():
         kinds.setdefault(kind(cut, *sides), []).append(cut)
-    shares: list[list[Cut]] = [[] for _ in range(of)]
-    loads = [0] * of
+    if len(kinds) < 2:
+        return [list(cuts)]
+    found: list[list[Cut]] = [[] for _ in range(min(count, len(kinds)))]
+    loads = [0] * len(found)
     for kin in sorted(kinds.values(), key=len, reverse=True):
         least = loads.index(min(loads))
-        shares[least] += kin
+        found[least] += kin
         loads[least] += KIND_COST + len(kin)
-    chosen = {cut.region for cut in shares[number]}
-    return [cut for cut in cuts if cut.region in chosen]
+    return found

@@ -32,9 +32,10 @@ class Style(StrEnum):
 
 def drawn(style: Style, shape: Sequence[int], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
     """An array in a style, rounded into the range of its type (never to infinity by overflow)."""
-    values = rng.random(shape) if style is Style.UNIFORM else rng.standard_normal(shape)
+    wide = np.float32 if dtype.itemsize <= np.dtype(np.float32).itemsize else np.float64
+    values: Array = rng.random(shape, wide) if style is Style.UNIFORM else rng.standard_normal(shape, wide)
     shift = SHIFT if style is Style.SHIFTED else 0.0
-    made = within(np.asarray(values) * _SCALES.get(style, 1.0) + shift, dtype)
+    made = within(values * _SCALES.get(style, 1.0) + shift, dtype)
     if style is Style.NONFINITE:
         return in_last_row(made, rng)
     return scattered(made, subtle(dtype), rng) if style is Style.TINY else made
@@ -46,7 +47,7 @@ def limits(dtype: np.dtype[Any]) -> Any:
 
 
 def within(values: Array, dtype: np.dtype[Any]) -> Array:
-    """float64 values as `dtype`, clipped to its finite range."""
+    """Wider values as `dtype`, clipped to its finite range."""
     most = float(limits(dtype).max)
     return np.clip(values, -most, most).astype(dtype)
 

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import onnx_ir as ir
@@ -37,7 +36,9 @@ class Step:
 
 @dataclass
 class Row:
-    """Args: start: position of the first pass.   before: the model that it was given; it stays as it is."""
+    """Args: start: position of the first pass.   before: the model that it was given; it stays as it is.
+    kept: how many snapshots there were before it.   forks: how many processes try it.
+    """
 
     start: int
     before: Counted
@@ -46,8 +47,9 @@ class Row:
     copies: Copies
     steps: list[Step] = field(default_factory=list)
     kept: int = 0
+    forks: int = 0
     _model: ir.Model | None = None
-    _judging: list[Aside] = field(default_factory=list)
+    _judging: Aside | None = None
     _found: Json = field(default_factory=dict)
     _seconds: float = 0.0
     _now: Counted = field(init=False)
@@ -129,53 +131,41 @@ class Row:
     def launch(self, judge: Judge, kept: int, forks: int) -> None:
         """Have the row judged: here by its structure, and by forks what takes longer.
 
-        Args: kept: how many snapshots there are before it.   forks: how many try what rounds.
+        Args: kept: how many snapshots there are before it.   forks: how many processes try what rounds.
         Raises: OSError: no process is to be had.
         """
         started = time.perf_counter()
         self.kept, guarantee = kept, self.steps[0].one.guarantee
         models = (self.before.model, self.model)
-        shares = forks if guarantee is Guarantee.ROUNDING else 1
+        self.forks = forks if guarantee is Guarantee.ROUNDING else 1
         if judge.is_slow and (guarantee is Guarantee.ROUNDING or self._raised):
-            # Structure will not do: the forks look at it, too.
-            self._aside(judge, shares, lambda share: judge.open(*models, guarantee).run(share))
+            # Structure will not do: the fork looks at it, too.
+            self._aside(judge, lambda: judge.open(*models, guarantee).run(self.forks))
         elif (trial := judge.open(*models, guarantee)).is_long:
-            self._aside(judge, shares, trial.run)
+            self._aside(judge, lambda: trial.run(self.forks))
         else:
+            self.forks = 0
             self._found = {"seconds": 0.0, **_told(trial.run())}
         self._seconds = time.perf_counter() - started
 
-    def _aside(self, judge: Judge, shares: int, run: Callable[[tuple[int, int]], Verdict]) -> None:
-        """Args: shares: among how many forks to divide what is to be tried."""
+    def _aside(self, judge: Judge, run: Callable[[], Verdict]) -> None:
         judge.prepare()
-        names = ", ".join(step.one.name for step in self.steps)
-        for number in range(shares):
-            self._judging.append(Aside(names, partial(_told_of, run, (number, shares))))
+        self._judging = Aside(", ".join(step.one.name for step in self.steps), lambda: _told(run()))
 
     @property
     def _raised(self) -> bool:
         """Whether ONNX's operator set is another one now."""
         return self.model.opset_imports.get("") != self.before.model.opset_imports.get("")
 
-    @property
-    def forks(self) -> int:
-        """How many try it, or have tried it."""
-        return len(self._judging)
-
     def verdict(self) -> dict[str, Any]:
         """What was found. Raises: WorkerFailed."""
-        found = [one.result() for one in self._judging] or [self._found]
-        return {
-            **found[0],
-            "passed": all(one["passed"] for one in found),
-            "trials": sum(one["trials"] for one in found),
-            "seconds": sum(one["seconds"] for one in found) + self._seconds,
-        }
+        found = self._judging.result() if self._judging else self._found
+        return {**found, "seconds": found["seconds"] + self._seconds}
 
     def cancel(self) -> None:
         """Nobody waits for the verdict any more."""
-        for one in self._judging:
-            one.cancel()
+        if self._judging:
+            self._judging.cancel()
 
     def reports(self, found: dict[str, Any]) -> Iterator[tuple[int, PassReport]]:
         """What is told of every pass, by position. The last one carries the seconds of the proof."""
@@ -195,7 +185,3 @@ def _told(verdict: Verdict) -> Json:
         "proved": verdict.proved,
         "trials": verdict.trials,
     }
-
-
-def _told_of(run: Callable[[tuple[int, int]], Verdict], share: tuple[int, int]) -> Json:
-    return _told(run(share))
