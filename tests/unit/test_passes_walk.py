@@ -64,10 +64,10 @@ def test_what_followed_a_pass_that_does_not_hold_is_done_again():
 def test_a_verdict_whose_process_dies_takes_the_pass_back(monkeypatch):
     run, here = Trial.run, os.getpid()
 
-    def dying(self):
+    def dying(self, processes=1):
         if os.getpid() != here:
             os.kill(os.getpid(), signal.SIGKILL)
-        return run(self)
+        return run(self, processes)
 
     monkeypatch.setattr(Trial, "run", dying)
     done = rewrite(NET, PORTABLE, [WRONG, GOOD], Options(judges=2))
@@ -128,3 +128,35 @@ def test_a_pass_that_raises_is_left_out():
     )
     assert "ValueError: broken" in done.passes[0].reason
     assert done.passes[1].applied
+
+
+def rounding(one):
+    return replace(one, guarantee=Guarantee.ROUNDING)
+
+
+ROUNDED = parsed("a = Identity(x) b = Relu(a) c = Floor(b) d = Identity(c) y = Neg(d)")
+
+
+@pytest.mark.parametrize("judges", [1, 2, 4])
+@pytest.mark.parametrize("others", [[], [drop("Neg", "negs")], [drop("Floor", "floors")]])
+def test_passes_that_round_are_judged_together_or_each_alone_to_the_same_end(judges, others):
+    passes = [rounding(one) for one in (GOOD, *others, drop("Ceil", "none"), drop("Relu", "relus"))]
+
+    def outcome_of(judges):
+        done = rewrite(ROUNDED, PORTABLE, passes, Options(judges=judges))
+        return [n.op_type for n in done.model.graph], [(p.name, p.applied) for p in done.passes]
+
+    assert outcome_of(judges) == outcome_of(0)
+
+
+def test_a_pass_without_anything_of_its_kind_is_not_run_and_parts_no_row():
+    class Never(RulePass):
+        def apply(self, model, scope):
+            raise AssertionError("there is no Ceil")
+
+    never = Never("ceilings", Guarantee.EXACT, "⌈x⌉ → x", drop("Ceil", "of").rules)
+    net = parsed("a = Identity(x) b = Relu(a) y = Identity(b)")
+    passes = [rounding(GOOD), never, rounding(replace(GOOD, name="identities-2"))]
+    done = rewrite(net, PORTABLE, passes, Options(judges=2))
+    assert [p.reason for p in done.passes][1] == "nothing to do"
+    assert done.passes[0].applied
