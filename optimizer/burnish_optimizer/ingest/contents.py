@@ -6,13 +6,23 @@ Also the walk over everything that a model holds, subgraphs and functions includ
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import onnx_ir as ir
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.helper import tensor_dtype_to_np_dtype
 
 from burnish_optimizer.errors import InvalidSource
 
 # A dimension beyond this cannot be told to a kernel: ONNX and ONNX Runtime count in int64.
 MAX_BYTES = (1 << 63) - 1
+# Elements of less than a byte, which ONNX packs.
+NARROW_BITS = {
+    TensorProto.UINT2: 2,
+    TensorProto.INT2: 2,
+    TensorProto.UINT4: 4,
+    TensorProto.INT4: 4,
+    TensorProto.FLOAT4E2M1: 4,
+    TensorProto.FLOAT6E2M3: 6,
+    TensorProto.FLOAT6E3M2: 6,
+}
 
 
 def check_contents(path: Path, model: ModelProto) -> None:
@@ -37,7 +47,12 @@ def tensor_bytes(tensor: TensorProto) -> int:
     elements = 1
     for size in tensor.dims:
         elements *= size
-    return -(-elements * ir.DataType(tensor.data_type).bitwidth // 8)
+    return -(-elements * _bits(tensor.data_type) // 8)
+
+
+def _bits(kind: int) -> int:
+    """Of an element."""
+    return NARROW_BITS.get(kind) or 8 * tensor_dtype_to_np_dtype(kind).itemsize
 
 
 def tensors(model: ModelProto) -> Iterator[TensorProto]:

@@ -11,6 +11,7 @@ from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_optimizer.errors import TooLarge
 from burnish_optimizer.ingest.download import download
+from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.job import Input
 
 
@@ -27,12 +28,6 @@ class LocalMaterial:
         return report.Material(
             uri=self.uri, digest=self.digest, size_bytes=size_bytes(self.path), samples=samples
         )
-
-
-def size_bytes(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return sum(file.stat().st_size for file in files)
 
 
 def fetch(given: Input, folder: Path, *, limit_bytes: int) -> LocalMaterial:

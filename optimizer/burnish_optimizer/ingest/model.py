@@ -14,7 +14,7 @@ from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOps
 from burnish_optimizer.ingest import light
 from burnish_optimizer.ingest.contents import check_contents
 from burnish_optimizer.ingest.external_data import external_files
-from burnish_optimizer.ingest.material import size_bytes
+from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.ingest.sniff import HEAD_BYTES, looks_like_onnx, sniff
 from burnish_runtime.dtypes import ONNXRUNTIME_TYPES, STRING
 

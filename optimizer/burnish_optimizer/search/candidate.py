@@ -13,7 +13,7 @@ from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
 from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
-from burnish_optimizer.ingest.material import size_bytes
+from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.interleave import Windows, interleave
 from burnish_optimizer.measure.process import run_worker
