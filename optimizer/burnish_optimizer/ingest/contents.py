@@ -13,16 +13,9 @@ from burnish_optimizer.errors import InvalidSource
 
 # A dimension beyond this cannot be told to a kernel: ONNX and ONNX Runtime count in int64.
 MAX_BYTES = (1 << 63) - 1
-# Elements of less than a byte, which ONNX packs.
-NARROW_BITS = {
-    TensorProto.UINT2: 2,
-    TensorProto.INT2: 2,
-    TensorProto.UINT4: 4,
-    TensorProto.INT4: 4,
-    TensorProto.FLOAT4E2M1: 4,
-    TensorProto.FLOAT6E2M3: 6,
-    TensorProto.FLOAT6E3M2: 6,
-}
+# Elements of less than a byte, which ONNX packs; older versions of it do not know all of them.
+_NARROW = {"UINT2": 2, "INT2": 2, "UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "FLOAT6E2M3": 6, "FLOAT6E3M2": 6}
+NARROW_BITS = {kind: _NARROW[name] for name, kind in TensorProto.DataType.items() if name in _NARROW}
 
 
 def check_contents(path: Path, model: ModelProto) -> None:
