@@ -163,15 +163,17 @@ def _ratio(side: dict[str, Any] | None) -> str | None:
 
 def _speed(found: Sequence[Compared]) -> str:
     """Our time over that of onnxslim and onnxsim together, on models that all three finished."""
-    ratios = []
+    pairs = []
     for each in found:
         seconds = [each.tools[t].seconds for t in (OURS, *RIVALS) if t in each.tools]
         if len(seconds) == 1 + len(RIVALS) and all(s is not None for s in seconds):
             ours, *peers = [s for s in seconds if s is not None]
-            ratios.append(ours / sum(peers))
-    if not ratios:
+            pairs.append((ours, sum(peers)))
+    if not pairs:
         return "No model was finished by all three."
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    ours, peers = (sum(side) for side in zip(*pairs, strict=True))
+    mean = math.exp(sum(math.log(a / b) for a, b in pairs) / len(pairs))
     return (
-        f"Rewriting with gates ÷ (onnxslim + onnxsim): {mean:.2f} (geometric mean of {len(ratios)} models)."
+        f"{len(pairs)} models that all three finished: rewriting with gates {ours:.2f} s, onnxslim and "
+        f"onnxsim together {peers:.2f} s: {ours / peers:.2f} (geometric mean of the models: {mean:.2f})."
     )
