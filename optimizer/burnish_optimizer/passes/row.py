@@ -1,4 +1,4 @@
-"""Passes in a row on one copy, judged as one change: exact ones together, a rounding one alone."""
+"""Passes in a row on one copy, judged as one change: exact ones together, and rounding ones together."""
 
 import time
 from collections import Counter
