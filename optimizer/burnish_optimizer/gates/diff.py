@@ -105,11 +105,12 @@ def _groups(
             name = parents[name]
         return name
 
-    moved = (set(before.producers) & set(after.constants)) | (set(after.producers) & set(before.constants))
-    made = {n for side, keys in zip((before, after), changed, strict=True) for n in _made(side, keys)} | moved
+    made = {n for side, keys in zip((before, after), changed, strict=True) for n in _made(side, keys)}
     for side, keys in zip((before, after), changed, strict=True):
         for key in keys:
-            names = [n for n in side.inputs[key] if n in made and n not in cut_at]
+            names = [
+                n for n in side.inputs[key] if n not in cut_at and (n in made or _moved(n, before, after))
+            ]
             for name in (*names, *(v.name for v in side.nodes[key].outputs if v.name)):
                 parents[find(name)] = find(key)
     groups: dict[str, tuple[set[str], set[str]]] = {}
@@ -119,6 +120,12 @@ def _groups(
         ):  # which are asked first must not be left to chance
             groups.setdefault(find(key), (set(), set()))[index].add(key)
     return groups.values()
+
+
+def _moved(name: str, before: View, after: View) -> bool:
+    """Whether a value is made on one side and a constant on the other."""
+    sides = ((before.producers, after.constants), (after.producers, before.constants))
+    return any(name in made and name in constants for made, constants in sides)
 
 
 def _made(side: View, keys: Iterable[str]) -> Iterator[str]:
