@@ -208,7 +208,12 @@ class Trial:
         self._started = time.monotonic()
         pending = few_of_a_kind(self._left, self._sides.views, self._looks)
         mine, *theirs = shares(pending, self._sides.views, processes if self._rounds else 1)
-        asides = [Aside("a share of a verdict", partial(self._told_of, share)) for share in theirs]
+        asides: list[Aside] = []
+        for share in theirs:
+            try:
+                asides.append(Aside("a share of a verdict", partial(self._told_of, share)))
+            except OSError:  # no process is to be had
+                mine += share
         self._try(mine)
         for aside in asides:
             told = aside.result()
