@@ -127,6 +127,13 @@ class Judge:
         for each in self.captures:
             each.forget(alive)
 
+    def take_back(self, model: ir.Model) -> None:
+        """`model` is the current one again: what models behind it computed under its names is not its own."""
+        self.accept(model)
+        given = {v.name or "" for v in model.graph.inputs}
+        for each in self.captures:
+            each.forget(each.in_source | given)
+
     def _view(self, model: ir.Model) -> View:
         """The current model is asked for again and again."""
         if self.last is None or self.last[0] is not model:
