@@ -49,7 +49,7 @@ class Aside:
         with self._pipe:
             text = self._pipe.read()
         _, status = os.waitpid(self._pid, 0)
-        if not text:
+        if not text or status:  # (half of a result may have been written)
             code = os.waitstatus_to_exitcode(status)
             what = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             raise WorkerFailed(self.name, found=f"its process ended: {what}", expected="a result")

@@ -7,7 +7,7 @@ the other need not work out again. Arrays travel through a file that has no name
 import os
 import tempfile
 from collections.abc import Callable
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -32,11 +32,11 @@ class Tape:
         self._told: list[Json] | None = None
         self._records = False
         self._recorded: list[Json] = []
-        self._next = 0
+        self._next, self._end = 0, 0
+        self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Arrays have a place until the tape ends."""
-        self._file = tempfile.TemporaryFile()
+        """It ends with the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -44,11 +44,14 @@ class Tape:
         if self._aside is not None and self._told is None and os.getpid() == self._owner:
             self._aside.cancel()
         self._aside = None
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def ahead(self, calls: Callable[[], object]) -> None:
-        """Let a fork do the calls that this process is going to do. Where none is to be had, none does."""
+        """Let a fork do the calls that this process is going to do. Where none is to be had, none does; nor
+        where there is no place for arrays."""
         try:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it ends with the tape
             self._aside = Aside("runs ahead", lambda: self._record(calls))
         except OSError:
             self._aside = None
@@ -76,16 +79,28 @@ class Tape:
             self._recorded.append({"refused": f"{error}"})
             raise
         plain = all(isinstance(v, np.ndarray) and v.dtype.kind in PLAIN for v in found.values())
-        self._recorded.append({"arrays": self._written(found)} if plain else {"again": True})
+        places = self._written(found) if plain else None
+        self._recorded.append({"again": True} if places is None else {"arrays": places})
         return found
 
-    def _written(self, found: Arrays) -> Json:
+    def _written(self, found: Arrays) -> Json | None:
+        """Where the arrays are; None where there is no room for them: that is no answer of the function."""
         places: Json = {}
-        for name, array in found.items():
-            places[name] = [self._file.tell(), array.dtype.str, list(array.shape)]
-            self._file.write(np.ascontiguousarray(array).tobytes())
-            self._file.flush()
+        try:
+            for name, array in found.items():
+                held = memoryview(np.ascontiguousarray(array).tobytes())
+                places[name] = [self._end, array.dtype.str, list(array.shape)]
+                while held:
+                    count = os.pwrite(self._place, held, self._end)
+                    self._end, held = self._end + count, held[count:]
+        except OSError:
+            return None
         return places
+
+    @property
+    def _place(self) -> int:
+        assert self._file is not None  # noqa: S101 - arrays are written and read behind `ahead` alone
+        return self._file.fileno()
 
     def _of_fork(self) -> Json | None:
         """What the fork has got for the next call; None where it has nothing. Other forks cannot ask."""
@@ -107,5 +122,5 @@ class Tape:
     def _read(self, start: int, dtype: str, shape: list[int]) -> Any:
         kind = np.dtype(dtype)
         size = kind.itemsize * int(np.prod(shape, dtype=np.int64))
-        held = bytearray(os.pread(self._file.fileno(), size, start)) if size else bytearray()
+        held = bytearray(os.pread(self._place, size, start)) if size else bytearray()
         return np.frombuffer(held, kind).reshape(shape)

@@ -117,6 +117,7 @@ class WrongPass:
     mistake: Callable[[ir.Model], str]
     guarantee: Guarantee = Guarantee.EXACT
     equation: str = "right = wrong"
+    anchors: frozenset[str] | None = None
 
     def requires(self, model: ir.Model, scope: Scope) -> str:
         """See `Pass.requires`."""

@@ -1,5 +1,6 @@
 """A fork's result: what it returned, that it raised, that it died, that nobody wants it any more."""
 
+import json
 import os
 import signal
 import time
@@ -37,3 +38,15 @@ def test_cancelled_it_is_gone_at_once():
     aside.cancel()
     with pytest.raises(ChildProcessError):
         os.waitpid(aside._pid, 0)
+
+
+def test_half_of_a_result_is_none(monkeypatch):
+    def half(_told):
+        os.write(writer, b'{"sum"')
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    reader, writer = os.pipe()
+    monkeypatch.setattr(os, "pipe", lambda: (reader, writer))
+    monkeypatch.setattr(json, "dumps", half)
+    with pytest.raises(WorkerFailed, match="SIGKILL"):
+        Aside("half", lambda: {"sum": 2}).result()

@@ -124,3 +124,18 @@ def test_a_source_that_answers_at_once_is_not_asked_for_sizes_first():
         )
         assert captures.values(model, {"b"})[0]["b"].shape == (2, 4)
     assert len(runs) == 1
+
+
+def test_what_a_model_computed_that_was_taken_back_is_forgotten():
+    signature = "(float[N,4] x) => (float[N,4] y)"
+    one, without, other = (
+        parsed(signature, body)
+        for body in ("n = Relu(x) y = Exp(n)", "m = Neg(x) y = Exp(m)", "n = Neg(x) y = Exp(n)")
+    )
+    x = image(2, 4)
+    judge = judge_of(one, [{"x": x}])
+    judge.accept(without)
+    judge.accept(other)
+    assert np.array_equal(judge.captures[0].values(other, {"n"})[0]["n"], -x)
+    judge.take_back(one)
+    assert np.array_equal(judge.captures[0].values(one, {"n"})[0]["n"], np.maximum(x, 0))

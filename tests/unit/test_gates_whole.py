@@ -1,5 +1,6 @@
 """Whole answers: ordinary numbers at the declared sizes, odd ones on smaller inputs where there are any."""
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
@@ -71,3 +72,28 @@ def test_rows_that_are_mixed_break_the_laws_on_small_inputs_too():
     leaky = mixed.replace("Sub(r, r)", "Mul(r, e)").replace("r =", "e = Constant<value = float {1e-3}>() r =")
     assert gates("y = Relu(x)", "y = Relu(x)")["batch-laws"].passed
     assert not gates("y = Relu(x)", leaky, exact=False)["batch-laws"].passed
+
+
+def test_what_the_source_refuses_at_the_declared_sizes_is_no_evidence():
+    """The largest of many numbers is an index beyond the table, that of a few is not."""
+    large = next(p for p in source_of("y = Relu(x)").probes if "large" in p.name)
+    few, many = (int(np.abs(probe.feeds["x"]).max()) for probe in (large, large.in_full))
+    assert few < many
+    body = (
+        f"n = Constant<value = int64[1] {{{many}}}>() t = ConstantOfShape(n) m = Abs(x) "
+        "r = ReduceMax<keepdims = 0>(m) i = Cast<to = 7>(r) g = Gather(t, i) y = Add(m, g)"
+    )
+    source = source_of(body)
+    assert any("large" in probe.name for probe in source.probes)
+    assert len(source.captured()) == 2
+    sized = "k = Constant<value = int64[4] {-1, 3, 128, 160}>() s = Reshape(m, k) y = Add(s"
+    assert all(
+        gate.passed for gate in judge_whole(source, parsed(body.replace("y = Add(m", sized)), exact=True)
+    )
+
+
+def test_an_output_that_is_gone_is_told():
+    """What broke the structure is judged as a whole, too, while its verdict is open."""
+    found = judge_whole(source_of("y = Relu(x)"), parsed("z = Relu(x)", IMAGES.replace("y", "z")), exact=True)
+    assert {gate.name: gate.passed for gate in found}["valid-model"] is False
+    assert "no output 'y'" in next(gate.found for gate in found if gate.name == "answers")

@@ -160,3 +160,36 @@ def test_a_pass_without_anything_of_its_kind_is_not_run_and_parts_no_row():
     done = rewrite(net, PORTABLE, passes, Options(judges=2))
     assert [p.reason for p in done.passes][1] == "nothing to do"
     assert done.passes[0].applied
+
+
+@pytest.mark.parametrize("judges_", [0, 2])
+def test_a_proof_that_breaks_here_takes_the_pass_back(monkeypatch, judges_):
+    """As where it breaks in a fork: the others go on."""
+    monkeypatch.setattr(judges, "FEW_SECONDS", 1e9)
+    run = Trial.run
+
+    def breaking(self, processes=1):
+        if self._rounds:
+            raise ValueError("broken")
+        return run(self, processes)
+
+    monkeypatch.setattr(Trial, "run", breaking)
+    net = parsed("a = Floor(x) b = Relu(a) c = Floor(b) y = Neg(c)")
+    done = rewrite(net, PORTABLE, [drop("Neg", "negs"), rounding(WRONG), drop("Ceil", "none")],
+                   Options(judges=judges_))  # fmt: skip
+    assert "ValueError: broken" in done.passes[1].reason
+
+
+def test_a_fork_that_gets_no_forks_of_its_own_judges_alone(monkeypatch):
+    here, fork = os.getpid(), os.fork
+
+    def refused():
+        if os.getpid() != here:
+            raise BlockingIOError("no more processes")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", refused)
+    net = parsed("p = Abs(x) b = Relu(p) q = Neg(b) d = Floor(q) e = Ceil(d) y = Neg(e)")
+    both = replace(rounding(WRONG), rules=(*WRONG.rules, *drop("Ceil", "ceilings").rules))
+    done = rewrite(net, PORTABLE, [both], Options(judges=2))
+    assert sum(rule.changes for rule in done.passes[0].changes) == 2

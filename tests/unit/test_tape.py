@@ -1,7 +1,9 @@
 """Calls ahead: a fork makes them, this process takes their answers in the same order."""
 
+import errno
 import os
 import signal
+import tempfile
 
 import numpy as np
 import pytest
@@ -94,3 +96,31 @@ def test_a_tape_that_nobody_reads_ends_its_fork(tape):
     tape.__exit__()
     with pytest.raises(ChildProcessError):
         os.waitpid(aside._pid, 0)
+
+
+def test_where_arrays_have_no_place_all_is_done_here(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    double = Counted()
+    with Tape() as tape:
+        taped = tape.of(double)
+        tape.ahead(lambda: list(answers(taped, arrays(1))))
+        assert len(list(answers(taped, arrays(1)))) == 1
+    assert double.calls == 1
+
+
+def test_what_there_was_no_room_for_is_worked_out_here(tape, monkeypatch):
+    """It is no refusal, and the answers behind it stay in their places."""
+    write, here = os.pwrite, os.getpid()
+
+    def full(file, held, place):
+        if os.getpid() != here and len(held) == 2 * 3 * 4:
+            raise OSError(errno.ENOSPC, "no room")
+        return write(file, held, place)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    double = Counted()
+    taped, given = tape.of(double), arrays(1, 3, 4)
+    tape.ahead(lambda: list(answers(taped, given)))
+    found = list(answers(taped, given))
+    assert all(np.array_equal(array, 2 * one["x"]) for array, one in zip(found, given, strict=True))
+    assert double.calls == 1

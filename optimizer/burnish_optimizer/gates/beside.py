@@ -22,6 +22,7 @@ from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.extract import cut_names, model_of
 from burnish_optimizer.gates.kin import Kin, Moved, by_output
 from burnish_optimizer.gates.narrowing import narrowed
+from burnish_optimizer.gates.probe_regions import MIXED
 from burnish_optimizer.gates.probes import region_variations, varied_floats
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.shrink import LARGE_ELEMENTS, elements, parts
@@ -37,6 +38,7 @@ FIRST = "captured values of probe 1"
 WHOLE = ", all of them"
 # Ends the names of values that a region takes as they were captured, though another one makes them.
 LINK = "/burnish-cut"
+NOTHING = np.empty(0)
 T = TypeVar("T")
 Failures = dict[Region | str, str]
 
@@ -46,6 +48,7 @@ class Sides:
     """A model before and after a pass, and how its regions are compared.
 
     Args: kin: what FP64 said so far.   trials: inputs that were tried so far.
+        seen: outputs that had anything in them, since this was emptied.
     """
 
     models: tuple[ir.Model, ir.Model]
@@ -56,15 +59,26 @@ class Sides:
     seed: int = 0
     kin: Kin = field(default_factory=Kin)
     trials: int = 0
+    seen: set[str] = field(default_factory=set)
 
     def compare(self, chunk: Sequence[Cut], captured: Sequence[dict[str, Any]]) -> Failures:
         """Regions that differ with their evidence; the key "" where it cannot be told which."""
         at_cut = captured[0] if captured else {}
-        narrowed = self._narrowed(chunk, at_cut)
-        if narrowed:
-            return narrowed
+        refused = self._narrowed(chunk, at_cut) or self._untensored(chunk, at_cut)
+        if refused:
+            return refused
         links = _Links.of(chunk, self.views[0])
         return _Beside(self, chunk, at_cut, links).compare([links.fed(values) for values in captured])
+
+    def _untensored(self, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> Failures:
+        """Regions that take sequences, of which there are no variations: cut wider they may take none."""
+        told: Failures = {}
+        for one in chunk:
+            names = cuts.boundary([one], *self.views)
+            odd = sorted(name for name in names if not isinstance(at_cut.get(name, NOTHING), np.ndarray))
+            if odd:
+                told[one.region] = f"the value {odd[0]!r} at the cut is no tensor"
+        return told
 
     def _narrowed(self, chunk: Sequence[Cut], at_cut: Mapping[str, Any]) -> Failures:
         """Regions that compute in a narrower type: numbers need not show it, see `gates/narrowing.py`."""
@@ -158,6 +172,7 @@ class _Beside:
         except Exception:  # noqa: BLE001 - what the source itself refuses is no legal input
             return {}
         self._sides.trials += 1
+        self._sides.seen.update(n for n, value in expected.items() if _has_any(value))
         try:
             found = pair[1].run(feeds)
         except Exception as error:  # noqa: BLE001 - whatever breaks it
@@ -174,8 +189,14 @@ class _Beside:
         kin = self._sides.kin
         what = {name: (self._kinds[name], trial.removesuffix(WHOLE)) for name in differing}
         moved = {name: Moved.of(found[name], expected[name]) for name in differing}
-        # What moves no further than captured values may is rounding, whatever the values are.
-        left = {n for n in what if not kin.explains((self._kinds[n], FIRST), moved[n])}
+        # What moves no further than captured values may is rounding, whatever the values are; but beside
+        # numbers that are far larger, small ones could go anywhere unseen.
+        alone = (
+            {n: Moved.of(found[n], expected[n], by_itself=True) for n in differing}
+            if _mixed(trial)
+            else moved
+        )
+        left = {n for n in what if not kin.explains((self._kinds[n], FIRST), alone[n])}
         asked = ASKED_FIRST if trial == FIRST else ASKED
         first = set(kin.to_ask({n: what[n] for n in left}, found, asked))
         said = self._disagreements(first, found, expected, feeds)
@@ -230,6 +251,15 @@ def _region_model(proto: onnx.ModelProto, base: Path | None) -> ir.Model:
 
 def _is_float(array: Any) -> bool:
     return isinstance(array, np.ndarray) and array.dtype.kind == "f"
+
+
+def _mixed(trial: str) -> bool:
+    """Whether numbers of all sizes are side by side."""
+    return trial.removesuffix(WHOLE) == MIXED
+
+
+def _has_any(value: Any) -> bool:
+    return bool(getattr(value, "size", 1)) if not isinstance(value, list) else bool(value)
 
 
 def _only(chunk: Sequence[Cut]) -> Region | str:

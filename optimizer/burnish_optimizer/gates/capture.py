@@ -39,10 +39,13 @@ class Captures:
         is_quick: bool = False,
     ) -> None:
         """Args: source: it stays as it is.   feeds: makes the probes.   declared: whether they have the sizes
-        that the source declares.   is_quick: whether it answers so soon that its values must be small."""
+        that the source declares.   is_quick: whether it answers so soon that its values must be small.
+
+        in_source: names that have meant what the source makes ever since.
+        """
         self._source, self._base, self._threads, self._declared = source, base, threads, declared
         self._make, self._is_quick = feeds, is_quick
-        self._in_source = {
+        self.in_source = {
             name for node in source.graph.node if node.op_type != "Constant" for name in node.output if name
         }
         self._asked = False
@@ -67,9 +70,9 @@ class Captures:
         held = [kept for _, kept in self._affordable()]
         missing = [n for n in wanted if n not in given_outside and any(n not in kept for kept in held)]
         self._default(model, wanted)
-        of_source = [n for n in missing if n in self._in_source]
+        of_source = [n for n in missing if n in self.in_source]
         self._run(self._source if of_source else None, of_source)
-        others = [n for n in missing if n not in self._in_source]
+        others = [n for n in missing if n not in self.in_source]
         self._run(ir.serde.serialize_model(model) if others else None, others)
         whole = [{n: kept[n] for n in wanted} for kept in self._kept if all(n in kept for n in wanted)]
         return whole[: max(1, sum(1 for _ in self._affordable()))]
@@ -95,11 +98,11 @@ class Captures:
             small = self._is_quick or not self._declared
             self._large = not small and self._size_bytes() > ALL_BYTES
             if not self._large:
-                self._run(self._source, sorted(self._in_source))
+                self._run(self._source, sorted(self.in_source))
 
     def _size_bytes(self) -> int:
         """What all values take on the first probe."""
-        sizes = self._each("Size", self._source, self._in_source)
+        sizes = self._each("Size", self._source, self.in_source)
         return WIDTH_BYTES * sum(int(size) for size in sizes.values())
 
     def _each(self, op: str, model: onnx.ModelProto, names: Iterable[str]) -> dict[str, Any]:
@@ -146,7 +149,7 @@ class Captures:
     def forget(self, alive: Iterable[str]) -> None:
         """Drop what the model no longer has: its name may come back with another meaning."""
         names = set(alive)
-        self._in_source &= names
+        self.in_source &= names
         for kept in self._kept if self._asked else ():
             for name in [n for n in kept if n not in names]:
                 del kept[name]

@@ -135,6 +135,8 @@ def _made(side: View, keys: Iterable[str]) -> Iterator[str]:
 
 def _region(sides: tuple[View, View], keys: tuple[set[str], set[str]], leaving: set[str]) -> Region:
     made = list(_made(sides[0], sorted(keys[0])))
+    # Constants that are worked out now: who takes them has not changed.
+    made += [n for n in _made(sides[1], sorted(keys[1])) if n in sides[0].constants]
     inner = {
         n for side, chosen in zip(sides, keys, strict=True) for k in chosen for n in _inner(side.nodes[k])
     }

@@ -127,6 +127,13 @@ class Judge:
         for each in self.captures:
             each.forget(alive)
 
+    def take_back(self, model: ir.Model) -> None:
+        """`model` is the current one again: what models behind it computed under its names is not its own."""
+        self.accept(model)
+        given = {v.name or "" for v in model.graph.inputs}
+        for each in self.captures:
+            each.forget(each.in_source | given)
+
     def _view(self, model: ir.Model) -> View:
         """The current model is asked for again and again."""
         if self.last is None or self.last[0] is not model:
@@ -208,7 +215,12 @@ class Trial:
         self._started = time.monotonic()
         pending = few_of_a_kind(self._left, self._sides.views, self._looks)
         mine, *theirs = shares(pending, self._sides.views, processes if self._rounds else 1)
-        asides = [Aside("a share of a verdict", partial(self._told_of, share)) for share in theirs]
+        asides: list[Aside] = []
+        for share in theirs:
+            try:
+                asides.append(Aside("a share of a verdict", partial(self._told_of, share)))
+            except OSError:  # no process is to be had
+                mine += share
         self._try(mine)
         for aside in asides:
             told = aside.result()
@@ -254,20 +266,20 @@ class Trial:
         return captures.values(self._sides.models[0], cuts.boundary(chunk, *self._sides.views))
 
     def _settle(self, chunk: list[Cut]) -> None:
-        """All together; where that does not hold, one by one; where that does not, cut wider."""
-        failed = self._compare(chunk)
-        if not failed:
-            return
-        suspects = {
-            self._whole.get(one.region, one): failed.get(one.region, LATE)
-            for one in chunk
-            if one.region in failed or "" in failed
-        }
-        for one, evidence in suspects.items():
-            late = time.monotonic() - self._started > PASS_SECONDS
-            said = evidence if late else self._alone(one)
-            if said:
-                self._verdict.failed[one.region] = said
+        """All together; where that does not hold, one by one; where that does not, cut wider.
+
+        A trial that fails ends the others' trials, too: those are tried again without what failed, unless the
+        verdict is clear.
+        """
+        while chunk and (failed := self._compare(chunk)):
+            suspects = _suspects(chunk, failed)
+            told = {self._whole.get(one.region, one): failed.get(one.region, LATE) for one in suspects}
+            for one, evidence in told.items():
+                late = time.monotonic() - self._started > PASS_SECONDS
+                said = evidence if late else self._alone(one)
+                if said:
+                    self._verdict.failed[one.region] = said
+            chunk = [] if self._verdict.failed else [one for one in chunk if one not in suspects]
 
     def _alone(self, one: Cut) -> str | None:
         """The evidence against one region; None where it holds once it is cut widely enough."""
@@ -290,9 +302,28 @@ class Trial:
         *small, declared = self._captures
         left = chunk
         for captures in small:
-            try:
-                failed = self._sides.compare(left, self._captured(captures, left))
-            except Exception:  # noqa: BLE001, S112 - sizes that the source declares may be part of it by now
-                continue
-            left = [one for one in left if one.region in failed or "" in failed]
+            with suppress(Exception):  # sizes that the source declares may be part of it by now
+                left = self._unsettled(left, captures)
         return self._sides.compare(left, self._captured(declared, left)) if left else {}
+
+    def _unsettled(self, chunk: Sequence[Cut], captures: Captures) -> list[Cut]:
+        """What does not hold on small values, or shows too little on them. Raises: as `compare`."""
+        found: list[Cut] = []
+        rest = list(chunk)
+        self._sides.seen.clear()
+        while rest and (failed := self._sides.compare(rest, self._captured(captures, rest))):
+            suspects = _suspects(rest, failed)
+            found += suspects
+            rest = [one for one in rest if one not in suspects]
+        return found + [one for one in rest if self._turns_on_size(one)]
+
+    def _turns_on_size(self, cut: Cut) -> bool:
+        """Whether smaller inputs may tell nothing: of a branch not taken, of answers without elements."""
+        nodes = self._sides.views[0].nodes
+        branches = any(True for key in cut.region.before for _ in subgraphs(nodes[key]))
+        return branches or not self._sides.seen.issuperset(cut.region.outputs)
+
+
+def _suspects(chunk: Sequence[Cut], failed: Failures) -> list[Cut]:
+    """Those that failed; all where it cannot be told which."""
+    return [one for one in chunk if one.region in failed or "" in failed]

@@ -114,14 +114,14 @@ class Moved:
     odd: frozenset[str]
 
     @classmethod
-    def of(cls, found: Any, expected: Any) -> "Moved":
-        """Compare two answers."""
+    def of(cls, found: Any, expected: Any, *, by_itself: bool = False) -> "Moved":
+        """Compare two answers. Args: by_itself: whether an element is measured by nothing else."""
         if not isinstance(expected, np.ndarray) or expected.dtype.kind != "f":
             return cls(np.inf, frozenset())
         if found.shape != expected.shape or found.dtype != expected.dtype:
             return cls(np.inf, frozenset())
         odd = _odd(found, expected)
-        return cls(np.inf if "other" in odd else _difference(found, expected), odd)
+        return cls(np.inf if "other" in odd else _difference(found, expected, by_itself), odd)
 
 
 def _distance(array: Any) -> float:
@@ -148,15 +148,17 @@ def _odd(found: Any, expected: Any) -> frozenset[str]:
     return frozenset(name for name, where in kinds.items() if where.any())
 
 
-def _difference(found: Any, expected: Any) -> float:
+def _difference(found: Any, expected: Any, by_itself: bool) -> float:
     wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
     with np.errstate(all="ignore"):
         error = found - wide
     odd = ~np.isfinite(error)
-    return _relative(np.where(odd, 0, error), np.where(odd, 0, wide)) if odd.any() else _relative(error, wide)
+    if odd.any():
+        error, wide = np.where(odd, 0, error), np.where(odd, 0, wide)
+    return _relative(error, wide, by_itself)
 
 
-def _relative(error: Any, values: Any) -> float:
+def _relative(error: Any, values: Any, by_itself: bool = False) -> float:
     """The largest quotient of an error and what it is to be measured by, see `_sizes`.
 
     No element is measured by less than itself: only those that are far off by that measure need the other.
@@ -165,7 +167,7 @@ def _relative(error: Any, values: Any) -> float:
     with np.errstate(all="ignore"):
         quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
         far = quotients > NEAR
-        if far.any():
+        if far.any() and not by_itself:
             quotients[far] = error[far] / _sizes(values)[far]
     return float(np.max(quotients, initial=0.0))
 

@@ -28,6 +28,7 @@ from burnish_runtime.session import Array
 MOST = 7
 # Each element has a magnitude of its own: 10^-6 to 10^6, within the range of its type.
 MAGNITUDES = (-6.0, 6.0)
+MIXED = "10^-6 to 10^6"
 
 Vary = Callable[[Array, np.random.Generator], Array]
 
@@ -120,7 +121,7 @@ def _zeros(array: Array, _rng: np.random.Generator) -> Array:
 
 
 _VARIATIONS: Mapping[str, Any] = {
-    "10^-6 to 10^6": _spread,
+    MIXED: _spread,
     "NaN, zeros, denormals": _special,
     "infinities": _infinite,
     "squares that overflow": _large,

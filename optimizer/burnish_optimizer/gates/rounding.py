@@ -73,7 +73,8 @@ def no_worse(found: Array, source: Array, exact: Array) -> bool:
         or not (found.shape == source.shape == exact.shape)
     ):
         return False
-    error, own = (np.abs(side.astype(np.float64) - exact) for side in (found, source))
+    with np.errstate(all="ignore"):  # (Inf - Inf is no number, and no error)
+        error, own = (np.abs(side.astype(np.float64) - exact) for side in (found, source))
     return bool(
         np.isfinite(error).all() and np.max(error, initial=0.0) <= NO_WORSE * np.max(own, initial=0.0)
     )

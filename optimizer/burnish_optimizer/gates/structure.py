@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
+from burnish_optimizer.gates.equality import difference
+from burnish_optimizer.gates.view import constant_of
 from burnish_optimizer.rewrite.walk import subgraphs
 
 
 def fault(before: ir.Model, after: ir.Model) -> str:
     """What is wrong with the structure of `after`; empty where nothing is."""
-    return _signature_fault(before, after) or _graph_fault(after.graph, set())
+    signature = _signature_fault(before, after) or _constants_fault(before.graph, after.graph)
+    return signature or _graph_fault(after.graph, set())
 
 
 def _signature_fault(before: ir.Model, after: ir.Model) -> str:
@@ -22,6 +25,27 @@ def _signature_fault(before: ir.Model, after: ir.Model) -> str:
         if moved:
             return f"{what} of another type: {'; '.join(moved)}"
     return ""
+
+
+def _constants_fault(before: ir.Graph, after: ir.Graph) -> str:
+    """Values that inputs have by default, and constants that are outputs: no node tells of them."""
+    for what in ("inputs", "outputs"):
+        for old, new in zip(getattr(before, what), getattr(after, what), strict=True):
+            if not _is_same(_constant(old), _constant(new)):
+                return f"{what} of another value: {old.name}"
+    return ""
+
+
+def _constant(value: ir.Value) -> ir.TensorProtocol | None:
+    maker = value.producer()
+    return value.const_value if maker is None else constant_of(maker)
+
+
+def _is_same(one: ir.TensorProtocol | None, other: ir.TensorProtocol | None) -> bool:
+    """Whether both hold the same, where both hold anything."""
+    if one is None or other is None or one is other:
+        return True
+    return one.dtype == other.dtype and difference(other.numpy(), one.numpy()) is None
 
 
 def _told(value: ir.Value) -> tuple[str, str]:

@@ -4,10 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx_ir as ir
 
+from burnish_engine.errors import one_line
 from burnish_engine.report import Guarantee, PassReport
 from burnish_optimizer.aside import Aside, Json
 from burnish_optimizer.errors import Declined
@@ -16,6 +17,8 @@ from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, app
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.passes.told import Counted, declined, report_of
 from burnish_optimizer.targets.kernels import RewriteTarget
+
+T = TypeVar("T")
 
 
 class Broken(Exception):
@@ -101,12 +104,12 @@ class Row:
         """The report of a pass that need not run: it is not for this model, or the model has nothing of its
         kind."""
         try:
-            reason = one.requires(self.model, Scope(self.target))
+            reason, anchors = one.requires(self.model, Scope(self.target)), one.anchors
         except Exception:  # noqa: BLE001 - a pass may break in any way: it is told when it runs
             return None
         if reason:
             return declined(one, reason)
-        if one.anchors is None or one.anchors & self._now.ops:
+        if anchors is None or anchors & self._now.ops:
             return None
         return self._nothing(one, Counter(), 0.0)
 
@@ -141,12 +144,21 @@ class Row:
         if judge.is_slow and (guarantee is Guarantee.ROUNDING or self._raised):
             # Structure will not do: the fork looks at it, too.
             self._aside(judge, lambda: judge.open(*models, guarantee).run(self.forks))
-        elif (trial := judge.open(*models, guarantee)).is_long:
+        elif (trial := self._tried(lambda: judge.open(*models, guarantee))) and trial.is_long:
             self._aside(judge, lambda: trial.run(self.forks))
         else:
             self.forks = 0
-            self._found = {"seconds": 0.0, **_told(trial.run())}
+            told = self._tried(lambda: _told(trial.run())) if trial else None
+            self._found = {"seconds": 0.0, **(told or self._found)}
         self._seconds = time.perf_counter() - started
+
+    def _tried(self, function: Callable[[], T]) -> T | None:
+        """What it returns; what it raises is the verdict, as it is where a fork raises."""
+        try:
+            return function()
+        except Exception as error:  # noqa: BLE001 - what a pass did may break the proof in any way
+            self._found = {"passed": False, "died": f"{type(error).__name__}: {one_line(error)}"}
+            return None
 
     def _aside(self, judge: Judge, run: Callable[[], Verdict]) -> None:
         judge.prepare()

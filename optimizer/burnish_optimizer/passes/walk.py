@@ -149,7 +149,7 @@ class Walk:
         del self.snapshots[failed.kept :]
         self._row = None
         self.counted = failed.before
-        self.judge.accept(self.model)
+        self.judge.take_back(self.model)
 
     def _settled(self, position: int, one: Pass) -> None:
         """The pass on a copy, judged, and what is left of it when all that failed its gate is undone."""
