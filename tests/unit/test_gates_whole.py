@@ -42,8 +42,14 @@ def gates(body, rewritten, exact=True):
 def test_ordinary_numbers_come_at_the_declared_sizes_and_odd_ones_on_small_inputs():
     probes = source_of("y = Relu(x)").probes
     sides = {probe.name.split(", ", 1)[1]: probe.feeds["x"].shape[2:] for probe in probes}
-    assert sides["normal"] == sides["uniform 0 to 1"] == (128, 160)
-    assert sides["large"] == sides["NaN and infinities"] == sides["tiny, zeros and denormals"] == (128, 96)
+    assert sides["normal"] == (128, 160)
+    assert (
+        sides["uniform 0 to 1"]
+        == sides["large"]
+        == sides["NaN and infinities"]
+        == sides["tiny, zeros and denormals"]
+        == (128, 96)
+    )
     assert all(probe.in_full.feeds["x"].shape[2:] == (128, 160) for probe in probes)
 
 

@@ -28,10 +28,13 @@ class Style(StrEnum):
     NONFINITE = "NaN and infinities"
     TINY = "tiny, zeros and denormals"
     SHIFTED = "normal around 3"
+    BLANK = "zeros"
 
 
 def drawn(style: Style, shape: Sequence[int], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
     """An array in a style, rounded into the range of its type (never to infinity by overflow)."""
+    if style is Style.BLANK:
+        return np.zeros(shape, dtype)
     wide = np.float32 if dtype.itemsize <= np.dtype(np.float32).itemsize else np.float64
     values: Array = rng.random(shape, wide) if style is Style.UNIFORM else rng.standard_normal(shape, wide)
     shift = SHIFT if style is Style.SHIFTED else 0.0

@@ -101,7 +101,7 @@ class Hunt:
 
     def probes(self) -> Iterator[Probe]:
         """A probe for every plan that the source has one for; without any for the first two plans, none."""
-        ways = self.signature.variants
+        ways = self._ways
         wanted = (plan for plan in plans(ways) if self.may_be_empty or not plan.empty)
         for number, plan in enumerate(wanted):
             if number > ways and not self.good:
@@ -154,10 +154,19 @@ class Hunt:
         self.tried_elements += cost
         try:
             with np.errstate(all="ignore"):
+                if self.refused and not self.first:
+                    self._sound(plan, at, filler)
                 return self._small(plan, at, filler) or self._full(plan, at, filler)
         except Exception as error:  # noqa: BLE001 - the source refuses in many ways: each is an answer here
             self.refused = self.refused or one_line(error, 200)
             return None
+
+    def _sound(self, plan: Plan, at: Assignment, filler: Filler) -> None:
+        """Try sizes on zeros first, where a source refuses many: drawing numbers takes longer than a refusal.
+
+        Raises: whatever the source raises.
+        """
+        self.run(self.signature.feeds(replace(plan, style=Style.BLANK), at, filler, self.seed))
 
     def _full(self, plan: Plan, at: Assignment, filler: Filler) -> Probe:
         feeds = self.signature.feeds(plan, at, filler, self.seed)
@@ -165,7 +174,7 @@ class Hunt:
 
     def _small(self, plan: Plan, at: Assignment, filler: Filler) -> Probe | None:
         """On smaller inputs, where these do for what the probe is about and the source runs on them."""
-        if plan.style not in SMALL_STYLES or plan.empty or not self.first or self._smaller is None:
+        if not self._is_small(plan) or not self.first or self._smaller is None:
             return None
         feeds = self.signature.feeds(plan, at, filler, self.seed, self._smaller.side)
         if all(feeds[one.name].shape == one.shape(at.sizes) for one in self.signature.inputs):
@@ -175,6 +184,15 @@ class Hunt:
         except Exception:  # noqa: BLE001 - what it refuses there is tried at the declared sizes
             return None
         return Probe("", feeds, {}, answers, lambda: self.signature.feeds(plan, at, filler, self.seed))
+
+    def _is_small(self, plan: Plan) -> bool:
+        """Whether small inputs do: for odd numbers, and for ordinary ones that go no way of their own."""
+        ordinary = plan.style is Style.UNIFORM and self._ways == 1
+        return (plan.style in SMALL_STYLES or ordinary) and not plan.empty
+
+    @cached_property
+    def _ways(self) -> int:
+        return self.signature.variants
 
     @cached_property
     def _smaller(self) -> Smaller | None:
