@@ -10,8 +10,8 @@ import onnx_ir as ir
 import pytest
 
 from burnish_engine.report import Guarantee
-from burnish_optimizer.gates import judge as judges
-from burnish_optimizer.gates.judge import Trial
+from burnish_optimizer.gates import trial
+from burnish_optimizer.gates.trial import Trial
 from burnish_optimizer.passes.irpass import ModelPass
 from burnish_optimizer.passes.pipeline import Options, rewrite
 from burnish_optimizer.passes.told import Counted
@@ -26,7 +26,7 @@ OPEN_FILES = Path("/proc/self/fd")
 @pytest.fixture(autouse=True)
 def _forks_for_little(monkeypatch):
     """These nets are so small that none would be made."""
-    monkeypatch.setattr(judges, "FEW_SECONDS", 0.0)
+    monkeypatch.setattr(trial, "FEW_SECONDS", 0.0)
 
 
 NET = parsed("a = Identity(x) b = Relu(a) c = Relu(b) d = Neg(c) y = Relu(d)")
@@ -165,7 +165,7 @@ def test_a_pass_without_anything_of_its_kind_is_not_run_and_parts_no_row():
 @pytest.mark.parametrize("judges_", [0, 2])
 def test_a_proof_that_breaks_here_takes_the_pass_back(monkeypatch, judges_):
     """As where it breaks in a fork: the others go on."""
-    monkeypatch.setattr(judges, "FEW_SECONDS", 1e9)
+    monkeypatch.setattr(trial, "FEW_SECONDS", 1e9)
     run = Trial.run
 
     def breaking(self, processes=1):

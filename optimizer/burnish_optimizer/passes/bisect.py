@@ -9,7 +9,8 @@ import onnx_ir as ir
 
 from burnish_engine.report import RolledBack
 from burnish_optimizer.gates.diff import Region
-from burnish_optimizer.gates.judge import Judge, Verdict
+from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.gates.verdict import Verdict
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.rewrite.copies import copy_of, put_in_order
 from burnish_optimizer.targets.kernels import RewriteTarget

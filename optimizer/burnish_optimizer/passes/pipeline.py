@@ -16,9 +16,10 @@ from burnish_engine.report import GateResult, Guarantee, PassReport
 from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.judge import FEW_SECONDS, Judge
+from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.miniature import Miniature, miniature
 from burnish_optimizer.gates.probes import Probe, Probing, Smaller
+from burnish_optimizer.gates.trial import FEW_SECONDS
 from burnish_optimizer.gates.whole import judge_whole
 from burnish_optimizer.gates.whole_answers import Source
 from burnish_optimizer.ingest.feeds import Feeds

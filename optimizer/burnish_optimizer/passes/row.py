@@ -12,7 +12,8 @@ from burnish_engine.errors import one_line
 from burnish_engine.report import Guarantee, PassReport
 from burnish_optimizer.aside import Aside, Json
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.gates.judge import Judge, Verdict
+from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.gates.verdict import Verdict
 from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, apply_in_place
 from burnish_optimizer.passes.contract import Change, Pass, Scope
 from burnish_optimizer.passes.told import Counted, declined, report_of

@@ -15,7 +15,8 @@ import onnx_ir as ir
 from burnish_engine.errors import one_line
 from burnish_engine.report import PassReport
 from burnish_optimizer.errors import Declined, WorkerFailed
-from burnish_optimizer.gates.judge import Judge, Verdict
+from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.gates.verdict import Verdict
 from burnish_optimizer.passes.bisect import Attempt, Copies, Settled, Store, settle
 from burnish_optimizer.passes.contract import Pass, Scope
 from burnish_optimizer.passes.row import Broken, Row
