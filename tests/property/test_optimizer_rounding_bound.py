@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from burnish_optimizer.gates.rounding import disagreement
@@ -25,16 +25,19 @@ def chain(steps):
     return region("  ".join(["n = Constant<value_ints = [-1]>()", *body]), SIGNATURE)
 
 
+@example(steps=[STEPS[2], *[STEPS[11]] * 3], scale=1e4, seed=0)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=CHAINS, scale=st.sampled_from([1e-6, 1e-3, 1.0, 10.0, 1e4]), seed=st.integers(0, 1000))
 def test_rounding_is_within_the_bound_and_a_little_more_is_not(steps, scale, seed):
     model = chain(steps)
     feeds = {"x": normal(seed, 20, 32, scale=scale), "c": normal(seed + 1, 32), "w": normal(seed + 2, 32, 32)}
     truth = truths(model, feeds)["y"]
-    found, ideal = answers(model, feeds)["y"], truth.value.astype(np.float32)
-    assert disagreement(found, ideal, truth) is None
-    off = (truth.value + 4 * np.maximum(truth.error, np.finfo(np.float32).tiny)).astype(np.float32)
-    assert disagreement(off, ideal, truth)
+    with np.errstate(over="ignore"):  # squares of squares leave float32, and nothing is known of those
+        ideal = truth.value.astype(np.float32)
+        off = (truth.value + 4 * np.maximum(truth.error, np.finfo(np.float32).tiny)).astype(np.float32)
+    assert disagreement(answers(model, feeds)["y"], ideal, truth) is None
+    if np.isfinite(truth.error).any():
+        assert disagreement(off, ideal, truth)
 
 
 @pytest.mark.parametrize("step", STEPS)
