@@ -81,12 +81,14 @@ def _report(task: RewriteTask, before: GraphFacts, done: Rewritten, peak: int) -
 
 
 def _judges(model: ir.Model) -> int:
-    """Verdicts that may be open at a time: none where there is one processor alone, or weights so large that
-    forks which hold them in FP64 would be too much together."""
+    """Processes that judge at a time: none where there is one processor alone, or weights so large that forks
+    which hold them in FP64 would be too much together; one where weights are large enough to count."""
     cpus = int(available_cpus())
     sizes = (tensor.nbytes for tensor in constants(model) if tensor.dtype != ir.DataType.STRING)
     largest = max(sizes, default=0)
-    return min(cpus, MAX_JUDGES) if cpus > 1 and largest <= LARGE_WEIGHT_BYTES else 0
+    if cpus == 1 or largest > LARGE_WEIGHT_BYTES:
+        return 0
+    return 1 if largest > LARGE_WEIGHT_BYTES // 2 else min(cpus, MAX_JUDGES)
 
 
 def _samples(task: RewriteTask) -> list[Feeds]:
