@@ -7,7 +7,7 @@ import pytest
 
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.narrowing import narrowed
-from burnish_optimizer.gates.probes import model_probes, region_variations
+from burnish_optimizer.gates.probes import region_variations, search_probes
 from burnish_optimizer.gates.rounding import disagreement
 from burnish_optimizer.gates.view import view
 from burnish_optimizer.passes.pipeline import rewrite
@@ -62,7 +62,7 @@ def test_squares_that_overflow_are_tried_in_small_regions_too(size):
 
 def probes_of(signature, body):
     model = parsed(signature, body)
-    return model_probes(model, lambda feeds: feeds)
+    return search_probes(model, lambda feeds: feeds).probes
 
 
 def test_integers_that_are_only_numbers_reach_the_range_of_their_type():

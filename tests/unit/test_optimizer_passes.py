@@ -11,7 +11,8 @@ from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.irpass import ModelPass
-from burnish_optimizer.passes.pipeline import Options, rewrite
+from burnish_optimizer.passes.options import Options
+from burnish_optimizer.passes.pipeline import rewrite
 from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewriting import RewriteJob, rewrite_file

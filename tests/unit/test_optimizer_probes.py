@@ -11,7 +11,7 @@ from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.probe_feeds import Signature
 from burnish_optimizer.gates.probe_floats import Style, drawn, finite_extremes, scattered
 from burnish_optimizer.gates.probe_trace import uses
-from burnish_optimizer.gates.probes import model_probes, search_probes
+from burnish_optimizer.gates.probes import search_probes
 
 HEADER = '<ir_version: 9, opset_import: ["" : 17]>'
 
@@ -231,9 +231,15 @@ class TestSearch:
         assert search.probes == ()
         assert reason in search.reason
 
+    def test_no_more_probes_than_are_wanted_where_samples_are_enough(self):
+        net = model("g (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }")
+        search = search_probes(net, lambda feeds: feeds, samples=[{"x": np.ones((1, 3), np.float32)}], most=1)
+        assert [probe.name for probe in search.probes] == ["sample 1"]
+        assert not search.reason
+
     def test_fewer_probes_where_fewer_are_wanted(self):
         net = model("g (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }")
-        assert len(model_probes(net, lambda feeds: feeds, most=1)) == 1
+        assert len(search_probes(net, lambda feeds: feeds, most=1).probes) == 1
 
     def test_inputs_with_defaults_are_left_to_them(self):
         net = model("g (float[N] x) => (float[N] y) <float one = {1}> { y = Add(x, one) }")
@@ -249,7 +255,7 @@ class TestSearch:
                 raise ValueError("rank")
             return feeds
 
-        assert {p.feeds["x"].ndim for p in model_probes(net, run)} == {3}
+        assert {p.feeds["x"].ndim for p in search_probes(net, run).probes} == {3}
 
 
 class TestParts:

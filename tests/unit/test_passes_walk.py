@@ -12,8 +12,10 @@ import pytest
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import trial
 from burnish_optimizer.gates.trial import Trial
+from burnish_optimizer.passes import worker
 from burnish_optimizer.passes.irpass import ModelPass
-from burnish_optimizer.passes.pipeline import Options, rewrite
+from burnish_optimizer.passes.options import Options
+from burnish_optimizer.passes.pipeline import rewrite
 from burnish_optimizer.passes.told import Counted
 from burnish_optimizer.passes.walk import Walk
 from burnish_optimizer.rewrite.driver import RulePass
@@ -193,3 +195,15 @@ def test_a_fork_that_gets_no_forks_of_its_own_judges_alone(monkeypatch):
     both = replace(rounding(WRONG), rules=(*WRONG.rules, *drop("Ceil", "ceilings").rules))
     done = rewrite(net, PORTABLE, [both], Options(judges=2))
     assert sum(rule.changes for rule in done.passes[0].changes) == 2
+
+
+@pytest.mark.parametrize(
+    ("cpus", "elements", "judges"),
+    [(4.0, 4, 4), (2.0, 10 << 20, 1), (2.0, 20 << 20, 0), (0.5, 4, 0), (0.5, 10 << 20, 0), (1.0, 4, 0)],
+)
+def test_as_many_judge_as_processors_and_weights_allow(monkeypatch, cpus, elements, judges):
+    monkeypatch.setattr(worker, "available_cpus", lambda: cpus)
+    net = parsed("a = Add(x, w) y = Neg(a)")
+    weight = ir.Value(name="w", const_value=ir.tensor(np.zeros(elements, np.float32), name="w"))
+    net.graph.register_initializer(weight)
+    assert worker._judges(net) == judges

@@ -17,6 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from burnish_optimizer.gates.execute import Executable, Feeds
+from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.ingest.contents import graphs
 from burnish_runtime.dtypes import BFLOAT16, numbers
 from burnish_runtime.session import Array
@@ -89,8 +90,7 @@ def bound_of(answer: Array, others: Sequence[Array], epsilon: float) -> Array:
 
 def moved(proto: onnx.ModelProto, rng: np.random.Generator) -> onnx.ModelProto:
     """A copy whose float constants are off by at most one rounding each; external data stay as they are."""
-    made = onnx.ModelProto()
-    made.CopyFrom(proto)
+    made = copied(proto)
     for tensor in _constants(made):
         if (
             tensor.data_type in MOVABLE

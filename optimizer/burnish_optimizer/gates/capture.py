@@ -10,7 +10,8 @@ import onnx
 import onnx_ir as ir
 
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.miniature import copied, without_sizes
+from burnish_optimizer.gates.extract import copied
+from burnish_optimizer.gates.miniature import without_sizes
 from burnish_optimizer.gates.twins import few_sides, look
 
 KEPT_BYTES = 192 << 20

@@ -48,9 +48,7 @@ def parts(region: Region, before: View, after: View) -> tuple[Region, ...]:
     another meaning: where a part does not hold, the whole has to be looked at.
     """
     views, keys = (before, after), (region.before, region.after)
-    if region.twin or any(
-        True for v, k in zip(views, keys, strict=True) for n in k for _ in subgraphs(v.nodes[n])
-    ):
+    if region.twin or before.any_body(region.before) or after.any_body(region.after):
         return (region,)
     made = [set(_made(view, chosen)) for view, chosen in zip(views, keys, strict=True)]
     shared = made[0] & made[1]

@@ -58,10 +58,16 @@ def wrap(model: ir.Model, graph: onnx.GraphProto) -> onnx.ModelProto:
     return made
 
 
-def with_outputs(proto: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
-    """The same model that also gives back inner values."""
+def copied(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy, to change."""
     made = onnx.ModelProto()
     made.CopyFrom(proto)
+    return made
+
+
+def with_outputs(proto: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+    """The same model that also gives back inner values."""
+    made = copied(proto)
     known = {v.name for v in made.graph.output}
     made.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in known)
     return made

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 
 from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.gates.probe_feeds import with_sides
 from burnish_optimizer.gates.shrink import elements
 from burnish_optimizer.ingest.feeds import Feeds
@@ -60,13 +61,6 @@ def miniature(model: onnx.ModelProto, feeds: Feeds, base: Path | None = None) ->
     except Exception:  # noqa: BLE001 - a model whose sizes are part of its types
         return None
     return next((Miniature(part, side, proto, session) for side, part in ways if session.accepts(part)), None)
-
-
-def copied(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy, to change."""
-    made = onnx.ModelProto()
-    made.CopyFrom(proto)
-    return made
 
 
 def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:

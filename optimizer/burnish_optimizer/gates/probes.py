@@ -8,6 +8,7 @@ deterministic: the same model, samples and seed give the same probes.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import onnx_ir as ir
 
@@ -21,8 +22,7 @@ from burnish_optimizer.rewrite.values import op_key
 from burnish_optimizer.rewrite.walk import model_nodes
 
 __all__ = [
-    "Probe", "Probing", "Search", "Smaller",
-    "model_probes", "region_variations", "search_probes", "varied_floats",
+    "Probe", "Probing", "Search", "Smaller", "region_variations", "search_probes", "varied_floats",
 ]  # fmt: skip
 
 MOST = 6
@@ -34,11 +34,6 @@ class Search:
 
     probes: tuple[Probe, ...]
     reason: str = ""
-
-
-def model_probes(model: ir.Model, run: Run, *, most: int = MOST) -> tuple[Probe, ...]:
-    """Inputs that the source accepts; see `Probing`."""
-    return search_probes(model, run, most=most).probes
 
 
 def search_probes(
@@ -99,13 +94,10 @@ class Probing:
             self.reason = reason
             return
         for rank in ranks_to_try(self._model):
-            left = self._most - given
-            for probe in self._made(rank):
+            made = 0
+            for made, probe in enumerate(islice(self._made(rank), self._most - given), 1):  # noqa: B007
                 yield probe
-                left -= 1
-                if not left:
-                    return
-            if left < self._most - given:
+            if made:
                 return
         self.reason = f"the source refused every probe: {self.reason or 'no sizes fit'}"
 

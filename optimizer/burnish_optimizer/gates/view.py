@@ -1,6 +1,6 @@
 """A model as gates read it: nodes by the names of what they make, constants, who takes what."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -31,6 +31,10 @@ class View:
     def outputs(self) -> tuple[str, ...]:
         """Names of the graph's outputs."""
         return tuple(v.name or "" for v in self.graph.outputs)
+
+    def any_body(self, keys: Iterable[str]) -> bool:
+        """Whether any of these nodes holds a graph."""
+        return any(True for key in keys for _ in subgraphs(self.nodes[key]))
 
 
 def view(model: ir.Model) -> View:

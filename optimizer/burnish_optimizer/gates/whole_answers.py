@@ -14,7 +14,8 @@ from burnish_engine.errors import one_line
 from burnish_optimizer.errors import NoTruth
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.miniature import Miniature, copied, without_sizes
+from burnish_optimizer.gates.extract import copied
+from burnish_optimizer.gates.miniature import Miniature, without_sizes
 from burnish_optimizer.gates.probes import Probe
 from burnish_optimizer.gates.rounding import disagreement, no_worse
 from burnish_optimizer.ingest.feeds import Feeds

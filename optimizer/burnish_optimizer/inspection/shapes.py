@@ -12,6 +12,7 @@ import onnx
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.gates.execute import Executable, Feeds
+from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.gates.probe_inputs import NAMELESS
 
 TAP = "/burnish-shape"
@@ -25,8 +26,7 @@ def with_input_shapes(proto: onnx.ModelProto, shapes: Sizes) -> onnx.ModelProto:
 
     Raises: InvalidJob: no such input, another rank, another size, or one name with two sizes.
     """
-    made = onnx.ModelProto()
-    made.CopyFrom(proto)
+    made = copied(proto)
     inputs = {value.name: value.type.tensor_type.shape.dim for value in made.graph.input}
     for dim in (dim for dims in inputs.values() for dim in dims):
         if dim.dim_value < 0 or (dim.dim_param and dim.dim_param in NAMELESS):
@@ -112,8 +112,7 @@ def _tensor_names(proto: onnx.ModelProto) -> list[str]:
 
 
 def _tapped(proto: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
-    made = onnx.ModelProto()
-    made.CopyFrom(proto)
+    made = copied(proto)
     for name in names:
         made.graph.node.append(onnx.helper.make_node("Shape", [name], [name + TAP]))
         made.graph.output.append(

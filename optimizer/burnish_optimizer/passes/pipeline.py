@@ -1,41 +1,27 @@
 """Rewriting with proof: each pass on a copy, judged, kept, mended by leaving sites alone, or rolled back."""
 
-import math
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import onnx
 import onnx_ir as ir
 
-from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult, Guarantee, PassReport
 from burnish_optimizer.gates.capture import Captures
-from burnish_optimizer.gates.equality import difference
-from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.judge import Judge
-from burnish_optimizer.gates.miniature import Miniature, miniature
-from burnish_optimizer.gates.probes import Probe, Probing, Smaller
 from burnish_optimizer.gates.trial import FEW_SECONDS
 from burnish_optimizer.gates.whole import judge_whole
 from burnish_optimizer.gates.whole_answers import Source
-from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Pass
+from burnish_optimizer.passes.options import Options
+from burnish_optimizer.passes.sources import Unproven, source_of
 from burnish_optimizer.passes.told import Counted
 from burnish_optimizer.passes.walk import Walk
-from burnish_optimizer.reference.fp64_reference import DRAWING
-from burnish_optimizer.rewrite.values import STANDARD
-from burnish_optimizer.rewrite.walk import model_nodes
 from burnish_optimizer.tape import Tape
 from burnish_optimizer.targets.kernels import RewriteTarget
 
 MAX_WHOLE_FAILURES = 3
-
-OnPass = Callable[[int, int, str], None]
 
 
 @dataclass
@@ -49,27 +35,6 @@ class Rewritten:
     unproven: str = ""
     seconds: float = 0.0
     gate_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to rewrite.
-
-    Args:
-        base: folder of the model's external data.   samples: real inputs, tried first.
-        store: moves large new tensors out of memory.
-        skip: passes by name that are left out, with the reason.   on_pass: told (position, count, name).
-        judges: forks of this process that judge while passes run on; 0: none, judge after every pass.
-    """
-
-    base: Path | None = None
-    store: Callable[[ir.Model], None] = lambda _model: None
-    threads: int = 1
-    samples: Sequence[dict[str, Any]] = ()
-    seed: int = 0
-    skip: Mapping[str, str] = field(default_factory=dict)
-    on_pass: OnPass = lambda _position, _count, _name: None
-    judges: int = 0
 
 
 def rewrite(
@@ -87,8 +52,8 @@ def rewrite(
     started = time.perf_counter()
     with Tape() as tape:
         try:
-            source = _source(model, options, tape)
-        except _Unproven as error:
+            source = source_of(model, options, tape)
+        except Unproven as error:
             return Rewritten(model, unproven=str(error))
         probing = time.perf_counter() - started
         done = _proved(_Run(source, target, passes, options))
@@ -96,91 +61,6 @@ def rewrite(
     done.seconds = time.perf_counter() - started
     done.gate_seconds += probing
     return done
-
-
-class _Unproven(Exception):
-    """Nothing can be proved about this source; the message says why."""
-
-
-def _source(model: ir.Model, options: Options, tape: Tape) -> Source:
-    """The source with its first probe; a fork looks for the rest where that takes long.
-
-    Raises: _Unproven.
-    """
-    try:
-        proto = ir.serde.serialize_model(model)
-        session = Executable(proto, options.base, options.threads)
-        run, shrunk = _Timed(session.run), _Shrunk(proto, options.base, tape)
-        probing = Probing(model, tape.of(run), samples=options.samples, seed=options.seed, shrink=shrunk)
-        first = next(iter(probing), None)
-    except Exception as error:
-        raise _Unproven(f"ONNX Runtime does not run the source: {one_line(error)}") from error
-    if first is None:
-        raise _Unproven("the source ran on no input that was tried")
-    if _may_vary(model) and not _repeats(session, first):
-        raise _Unproven("the source's own answers differ from run to run")
-    shrunk(first.feeds)
-    if options.judges and run.seconds > FEW_SECONDS:
-        tape.ahead(lambda: deque(probing, maxlen=0))
-    return Source(model, proto, session, first, probing, shrunk.found, options.base, run.seconds)
-
-
-@dataclass
-class _Timed:
-    """Runs of the source. `seconds`: the shortest but those that it refused."""
-
-    run: Callable[[Feeds], Feeds]
-    seconds: float = math.inf
-
-    def __call__(self, feeds: Feeds) -> Feeds:
-        """The answers. Raises: whatever the source raises."""
-        started = time.perf_counter()
-        answers = self.run(feeds)
-        self.seconds = min(self.seconds, time.perf_counter() - started)
-        return answers
-
-
-@dataclass
-class _Shrunk:
-    """The model in miniature, looked for once; its runs are on the tape."""
-
-    model: onnx.ModelProto
-    base: Path | None
-    tape: Tape
-    found: Miniature | None = None
-    asked: bool = False
-
-    def __call__(self, feeds: Feeds) -> Smaller | None:
-        """Args: feeds: at the declared sizes; those that it is asked with first decide."""
-        if not self.asked:
-            self.asked, self.found = True, miniature(self.model, feeds, self.base)
-        return _Taped(self.found.side, self.tape.of(self.found.run)) if self.found else None
-
-
-@dataclass(frozen=True)
-class _Taped:
-    """See `Smaller`."""
-
-    side: Callable[[int], int]
-    run: Callable[[Feeds], Feeds]
-
-
-def _may_vary(model: ir.Model) -> bool:
-    """Whether a node may give other answers each time: one that draws, or one that ONNX does not define."""
-    return any(
-        node.op_type in DRAWING or (node.domain not in STANDARD and not _has_body(model, node))
-        for node in model_nodes(model)
-    )
-
-
-def _has_body(model: ir.Model, node: ir.Node) -> bool:
-    return (node.domain, node.op_type, node.overload) in model.functions
-
-
-def _repeats(source: Executable, probe: Probe) -> bool:
-    """Whether the same inputs give the same answers: nothing can be compared with chance."""
-    again = source.run(probe.feeds)
-    return not any(difference(again[name], value) for name, value in probe.answers.items())
 
 
 @dataclass

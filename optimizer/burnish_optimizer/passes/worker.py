@@ -1,6 +1,7 @@
 """One rewriting in a process of its own: what a pass or a kernel breaks is that process."""
 
 import os
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from burnish_optimizer.ingest.weights import WeightFolder
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.collector import rarely_collected
 from burnish_optimizer.passes.facts import graph_facts
-from burnish_optimizer.passes.pipeline import Options, Rewritten, rewrite
+from burnish_optimizer.passes.options import Options
+from burnish_optimizer.passes.pipeline import Rewritten, rewrite
 from burnish_optimizer.rewrite.shapes import forget_symbols
 from burnish_optimizer.rewrite.walk import constants
 from burnish_optimizer.targets.kernels import TARGETS
@@ -48,18 +50,19 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
 def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewritten:
     if 0 < task.opset < OLDEST_OPSET:
         return Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
-    journal = _Journal(Path(task.journal))
-    options = Options(
-        base=folder.path,
-        store=folder.spill,
-        threads=task.threads or 1,
-        samples=_samples(task),
-        skip=task.skip,
-        judges=_judges(model),
-        on_pass=journal.tell,
-    )
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
-    return rewrite(model, TARGETS[task.target], chosen, options)
+    # (It stays open: a pass may take less than opening it.)
+    with Path(task.journal).open("wb", buffering=0) as journal:
+        options = Options(
+            base=folder.path,
+            store=folder.spill,
+            threads=task.threads or 1,
+            samples=_samples(task),
+            skip=task.skip,
+            judges=_judges(model),
+            on_pass=partial(_tell, journal.fileno()),
+        )
+        return rewrite(model, TARGETS[task.target], chosen, options)
 
 
 def _report(task: RewriteTask, before: GraphFacts, done: Rewritten, peak: int) -> RewriteReport:
@@ -86,7 +89,7 @@ def _judges(model: ir.Model) -> int:
     cpus = int(available_cpus())
     sizes = (tensor.nbytes for tensor in constants(model) if tensor.dtype != ir.DataType.STRING)
     largest = max(sizes, default=0)
-    if cpus == 1 or largest > LARGE_WEIGHT_BYTES:
+    if cpus <= 1 or largest > LARGE_WEIGHT_BYTES:
         return 0
     return 1 if largest > LARGE_WEIGHT_BYTES // 2 else min(cpus, MAX_JUDGES)
 
@@ -98,12 +101,6 @@ def _samples(task: RewriteTask) -> list[Feeds]:
     return [to_feeds(sample.arrays, task.inputs) for sample in chosen]
 
 
-class _Journal:
-    """The pass in hand, in a file of one line: it stays open, for passes may take less than opening it."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-
-    def tell(self, position: int, count: int, name: str) -> None:
-        """Args: position: of the pass, from 0, of `count`."""
-        os.pwrite(self._file.fileno(), f"{position} {count} {name}".ljust(JOURNAL_BYTES).encode(), 0)
+def _tell(journal: int, position: int, count: int, name: str) -> None:
+    """One line, written over the last one at once: whoever reads it may do so at any moment."""
+    os.pwrite(journal, f"{position} {count} {name}".ljust(JOURNAL_BYTES).encode(), 0)

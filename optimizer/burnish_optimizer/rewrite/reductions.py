@@ -167,9 +167,10 @@ class GlobalPool:
 def _reduced(node: ir.Node) -> int | None:
     """How many numbers make one of the reduction's; None: not known."""
     axes, dims = axes_of(node), shape(node.inputs[0])
-    sizes = [dims[axis] for axis in axes] if axes is not None and dims is not None else [None]
-    known = [size for size in sizes if size is not None]
-    return math.prod(known) if len(known) == len(sizes) else None
+    if axes is None or dims is None:
+        return None
+    known = [size for axis in axes if (size := dims[axis]) is not None]
+    return math.prod(known) if len(known) == len(axes) else None
 
 
 def _one_axis(node: ir.Node) -> int | None:
