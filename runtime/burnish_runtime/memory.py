@@ -86,7 +86,7 @@ class PrivatePeak:
     """
 
     def __init__(self) -> None:
-        self._most, self._over = private_bytes(), threading.Event()
+        self._most, self._over, self._lock = private_bytes(), threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
@@ -100,12 +100,13 @@ class PrivatePeak:
     @property
     def bytes(self) -> int:
         """The most so far."""
-        self._most = max(self._most, private_bytes())
-        return self._most
+        with self._lock:
+            self._most = max(self._most, private_bytes())
+            return self._most
 
     def _watch(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
-            self._most = max(self._most, private_bytes())
+            _ = self.bytes
 
 
 def _from_status(field: str) -> int | None:
