@@ -204,10 +204,12 @@ def build_task(
         run=recipe.build,
         model=exact.for_recipe(recipe),
         folder=str(folder),
+        shared=str(context.folder("shared")),
         inputs=materials.model.inputs,
         calibration=materials.calibration.spec if materials.calibration else None,
         threads=context.job.request.threads,
         facts=context.facts,
+        settings=recipe.settings,
     )
 
 

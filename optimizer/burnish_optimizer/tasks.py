@@ -77,14 +77,20 @@ class RewriteWorkerResult(Record):
 
 
 class BuildTask(Task):
-    """Build one candidate into `folder`. `model` is the exact model; `facts` tell of this machine."""
+    """Build one candidate into `folder`. `model` is the exact model; `facts` tell of this machine.
+
+    shared: a folder of the run, where builders leave what the next one can use (ranges of activations).
+    settings: the recipe's.
+    """
 
     model: str
     folder: str
+    shared: str
     inputs: tuple[TensorSpec, ...]
     calibration: DataSpec | None
     threads: int | None
     facts: dict[str, str]
+    settings: dict[str, str] = Field(default_factory=dict)
 
 
 class BuildResult(Record):

@@ -29,6 +29,7 @@ def run(tmp_path, builder, *, seconds=60.0, memory_bytes=PLENTY):
         run=f"support.optimizer_nets:{builder}",
         model=str(source),
         folder=str(folder),
+        shared=str(tmp_path / "shared"),
         inputs=(),
         calibration=None,
         threads=1,

@@ -63,6 +63,7 @@ def task(tmp_path, *, opset=17, calibrated=True):
         run="",
         model=str(nets.save_net(tmp_path / "net.onnx", opset=opset)),
         folder=str(folder),
+        shared=str(tmp_path / "shared"),
         inputs=(nets.INPUT,),
         calibration=calibration,
         threads=1,

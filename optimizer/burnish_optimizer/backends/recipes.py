@@ -1,5 +1,7 @@
 """All recipes, as data: what is tried is what stands here."""
 
+from pydantic import Field
+
 from burnish_engine.base import Record
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.request import Backend, Precision
@@ -10,7 +12,8 @@ BASELINE = "baseline"
 class Recipe(Record):
     """Backend, precision, how it is built and how it is run.
 
-    build: `module:function`, given a `BuildTask`.   library: what must be importable.
+    build: `module:function`, given a `BuildTask`.   settings: what that function is told, by its own names.
+    library: what must be importable.
     needs_calibration: real samples, not synthetic ones.   needs_bf16: a processor that computes in it.
     """
 
@@ -19,6 +22,7 @@ class Recipe(Record):
     precision: Precision
     build: str
     options: RunOptions = RunOptions()
+    settings: dict[str, str] = Field(default_factory=dict)
     library: str = "onnxruntime"
     needs_calibration: bool = False
     needs_bf16: bool = False
