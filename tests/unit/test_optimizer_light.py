@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import onnx
 import onnx_ir as ir
+import openvino
 import pytest
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
@@ -199,3 +200,11 @@ def test_heads_are_read_as_they_are_written(size):
         number |= (byte & 127) << shift
         shift += 7
     assert number == size
+
+
+def test_what_is_written_is_a_model_to_openvino_too(tmp_path):
+    """It looks at the first fields of a file, in the order of their numbers."""
+    source = ir.load(written(tmp_path / "in", model(matrix("w"))))
+    save(source, tmp_path / "out.onnx", external=False)
+    assert onnx.load(tmp_path / "out.onnx").metadata_props[0].value == "nobody"
+    assert len(openvino.Core().read_model(str(tmp_path / "out.onnx")).inputs) == 1

@@ -30,9 +30,10 @@ def save(model: ir.Model, output: Path, *, external: bool) -> None:
 
 
 def _write(proto: ModelProto, base: Path, file: IO[bytes]) -> None:
-    """The model, then its graph as the last field, then the graph's tensors as its last ones.
+    """The graph as a field of its own, with its tensors as its last ones.
 
-    The whole as one message would be in memory twice, as objects and as bytes.
+    The whole as one message would be in memory twice, as objects and as bytes. Fields stand in the order of
+    their numbers: OpenVINO 2026.4 takes a file for a model only where its graph comes before its metadata.
     """
     for graph in graphs(proto):
         if graph is not proto.graph:
@@ -40,12 +41,23 @@ def _write(proto: ModelProto, base: Path, file: IO[bytes]) -> None:
     tensors = [_Tensor(tensor) for tensor in proto.graph.initializer]
     del proto.graph.initializer[:]
     graph_bytes = proto.graph.SerializeToString()
-    proto.ClearField("graph")
-    file.write(proto.SerializeToString())
+    before, after = _around_graph(proto)
+    file.write(before.SerializeToString())
     file.write(wire.head(MODEL_GRAPH, len(graph_bytes) + sum(t.field_bytes for t in tensors)))
     file.write(graph_bytes)
     for tensor in tensors:
         tensor.write(base, file)
+    file.write(after.SerializeToString())
+
+
+def _around_graph(proto: ModelProto) -> tuple[ModelProto, ModelProto]:
+    """The fields of a model whose numbers are below the graph's, and those above."""
+    proto.ClearField("graph")
+    after = ModelProto()
+    after.CopyFrom(proto)
+    for field, _ in proto.ListFields():
+        (proto if field.number > MODEL_GRAPH else after).ClearField(field.name)
+    return proto, after
 
 
 class _Tensor:
