@@ -27,11 +27,14 @@ class RunOptions(Record):
     threads: intra-op threads (None: what the CPU quota allows).
     graph_optimization: run-time graph optimizations of the backend ("all" or "disabled").
     properties: backend options by their own names, such as INFERENCE_PRECISION_HINT.
+    static_shapes: shapes by input name that the model is also compiled for alone (OpenVINO); others are
+        computed as well, by the model with free axes.
     """
 
     threads: int | None = None
     graph_optimization: str = "all"
     properties: dict[str, str] = Field(default_factory=dict)
+    static_shapes: tuple[dict[str, tuple[int, ...]], ...] = ()
 
 
 class EngineDescriptor(Record):

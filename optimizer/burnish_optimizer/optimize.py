@@ -109,7 +109,7 @@ def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> ass
     if winner and winner.figures and winner.accuracy and winner.opened:
         return assemble.Chosen(
             recipe=winner.recipe,
-            options=run_options(winner.recipe, job),
+            options=winner.options,
             baseline=winner.figures.baseline,
             optimized=winner.figures.measurement,
             accuracy=winner.accuracy,

@@ -141,7 +141,15 @@ def open_baseline(context: Context, materials: Materials, reference: Reference) 
     Raises: ReferenceFailed, BudgetExceeded, InvalidJob (the metric cannot be computed).
     """
     context.steps.begin("baseline", "the source in ONNX Runtime's defaults")
-    task = probe_task(materials.model.path, BASELINE_RECIPE, context.job, materials, reference)
+    options = run_options(BASELINE_RECIPE, context.job)
+    task = probe_task(
+        materials.model.path,
+        BASELINE_RECIPE.backend,
+        options,
+        job=context.job,
+        materials=materials,
+        reference=reference,
+    )
     folder = context.folder("work") / BASELINE
     with ProbeProcess(task, folder, seconds=context.left(), memory_bytes=context.memory_bytes) as probe:
         with context.essential():
@@ -172,7 +180,9 @@ def try_candidates(
         baseline=baseline.probe,
         baseline_opened=baseline.opened,
         baseline_size_bytes=materials.model.size_bytes,
-        probe=lambda model, recipe: probe_task(model, recipe, context.job, materials, reference),
+        probe=lambda model, recipe, options: probe_task(
+            model, recipe.backend, options, job=context.job, materials=materials, reference=reference
+        ),
         folder=context.job.work_dir,
         memory_bytes=candidate_memory(context, baseline),
         windows=context.windows,
@@ -210,17 +220,26 @@ def build_task(
         threads=context.job.request.threads,
         facts=context.facts,
         settings=recipe.settings,
+        options=run_options(recipe, context.job),
+        judged=materials.judged,
+        batch=context.job.request.batch,
     )
 
 
 def probe_task(
-    model: Path, recipe: Recipe, job: OptimizeJob, materials: Materials, reference: Reference
+    model: Path,
+    backend: Backend,
+    options: RunOptions,
+    *,
+    job: OptimizeJob,
+    materials: Materials,
+    reference: Reference,
 ) -> ProbeTask:
     """What the process that measures a model is told."""
     return ProbeTask(
         model=str(model),
-        backend=recipe.backend,
-        options=run_options(recipe, job),
+        backend=backend,
+        options=options,
         data=materials.judged,
         answers=str(reference.folder),
         outputs=tuple(spec.name for spec in reference.result.outputs),

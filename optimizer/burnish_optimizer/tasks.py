@@ -80,7 +80,8 @@ class BuildTask(Task):
     """Build one candidate into `folder`. `model` is the exact model; `facts` tell of this machine.
 
     shared: a folder of the run, where builders leave what the next one can use (ranges of activations).
-    settings: the recipe's.
+    settings, options: the recipe's; options are what the result will be run with, unless it says otherwise.
+    judged, batch: the samples that answers are judged on, and how many of them make a request.
     """
 
     model: str
@@ -91,12 +92,16 @@ class BuildTask(Task):
     threads: int | None
     facts: dict[str, str]
     settings: dict[str, str] = Field(default_factory=dict)
+    options: RunOptions = RunOptions()
+    judged: DataSpec | None = None
+    batch: int = 1
 
 
 class BuildResult(Record):
-    """The file to load, relative to the candidate's folder."""
+    """The file to load, relative to the candidate's folder. options: how to run it, None: as was asked."""
 
     model: str
+    options: RunOptions | None = None
 
 
 class ProbeTask(Task):

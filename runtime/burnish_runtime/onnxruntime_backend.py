@@ -101,6 +101,10 @@ def session_options(library: Any, options: RunOptions) -> Any:
         raise InvalidOptions(
             "graph_optimization", found=repr(options.graph_optimization), expected=" or ".join(LEVELS)
         )
+    if options.static_shapes:
+        raise InvalidOptions(
+            "static_shapes", found="some", expected="none: ONNX Runtime gains nothing by them"
+        )
     made = library.SessionOptions()
     made.log_severity_level = FATAL_ONLY
     made.graph_optimization_level = getattr(

@@ -1,8 +1,6 @@
 """OpenVINO on the CPU."""
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +10,44 @@ from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.errors import one_line
 from burnish_runtime import check, cpu
 from burnish_runtime.dtypes import BFLOAT16, OPENVINO_TYPES
-from burnish_runtime.errors import InferenceFailed, InvalidModel, InvalidOptions, UnsupportedBackend
-from burnish_runtime.openvino_shapes import ShapeGuard
+from burnish_runtime.errors import (
+    InferenceFailed,
+    InvalidInput,
+    InvalidModel,
+    InvalidOptions,
+    UnsupportedBackend,
+)
+from burnish_runtime.openvino_requests import Requests
+from burnish_runtime.openvino_shapes import ShapeGuard, Shapes
 from burnish_runtime.session import Array
 
 DEVICE = "CPU"
 
 
 class OpenVinoSession:
-    """A model compiled by OpenVINO. An infer request serves one thread at a time, hence the pool."""
+    """A model compiled by OpenVINO, and once more for each set of static shapes that its options name."""
 
     def __init__(self, library: Any, model: Path, options: RunOptions) -> None:
         self._library, self._model = library, model
-        network, self._compiled = _compile(library, model, compile_properties(options))
-        self.inputs = tuple(_spec(port, model) for port in self._compiled.inputs)
-        self.outputs = tuple(_spec(port, model) for port in self._compiled.outputs)
-        self._guard = ShapeGuard(network, [spec.name for spec in self.inputs])
+        core, properties = library.Core(), compile_properties(options)
+        _refuse_unknown(core, properties)
+        network = _read(core, model)
+        compiled = _compile(core, network, properties, model)
+        self.inputs = tuple(_spec(port, model) for port in compiled.inputs)
+        self.outputs = tuple(_spec(port, model) for port in compiled.outputs)
         self._index = {spec.name: index for index, spec in enumerate(self.outputs)}
-        self._idle: list[Any] = []
-        self._lock = threading.Lock()
+        self._any = Requests(compiled)
+        self._static = {
+            shapes: Requests(_compile(core, _reshaped(network, shapes, model), properties, model))
+            for shapes in static_shapes(options, self.inputs)
+        }
+        self._guard = ShapeGuard(network, [spec.name for spec in self.inputs])
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """See `burnish_runtime.session.Session.run`."""
         names = check.requested(outputs, self.outputs)
         arrays = check.feeds(feeds, self.inputs)
-        self._guard.check(tuple(arrays[spec.name].shape for spec in self.inputs))
-        with self._request() as request:
+        with self._requests(tuple(arrays[spec.name].shape for spec in self.inputs)).one() as request:
             try:
                 for index, spec in enumerate(self.inputs):
                     request.set_input_tensor(index, self._tensor(arrays[spec.name], spec))
@@ -50,8 +60,15 @@ class OpenVinoSession:
 
     def close(self) -> None:
         """Give back the memory."""
-        self._idle.clear()
-        self._compiled = None
+        self._any.close()
+        for requests in self._static.values():
+            requests.close()
+
+    def _requests(self, shapes: Shapes) -> Requests:
+        found = self._static.get(shapes)
+        if found is None:
+            self._guard.check(shapes)
+        return found or self._any
 
     def _tensor(self, array: Array, spec: TensorSpec) -> Any:
         """A view where the library allows it: it refuses memory that it could not write to."""
@@ -59,20 +76,6 @@ class OpenVinoSession:
             writable = array if array.flags.writeable else array.copy()
             return self._library.Tensor(writable, list(array.shape), self._library.Type.bf16)
         return self._library.Tensor(array, shared_memory=array.flags.writeable)
-
-    @contextmanager
-    def _request(self) -> Iterator[Any]:
-        """An idle infer request, or a new one: as many as there are concurrent callers, never more.
-
-        One whose run failed is dropped, not put back.
-        """
-        with self._lock:
-            request = self._idle.pop() if self._idle else None
-        if request is None:
-            request = self._compiled.create_infer_request()
-        yield request
-        with self._lock:
-            self._idle.append(request)
 
 
 def open_session(model: Path, options: RunOptions) -> OpenVinoSession:
@@ -111,13 +114,50 @@ def compile_properties(options: RunOptions) -> dict[str, str]:
     }
 
 
-def _compile(library: Any, model: Path, properties: dict[str, str]) -> tuple[Any, Any]:
-    """The model as read, and compiled."""
-    core = library.Core()
-    _refuse_unknown(core, properties)
+def static_shapes(options: RunOptions, inputs: Sequence[TensorSpec]) -> list[Shapes]:
+    """The options' sets of shapes in the order of the inputs, each once.
+
+    Raises: InvalidOptions: a set that does not name every input, or does not fit the model.
+    """
+    names = [spec.name for spec in inputs]
+    found: dict[Shapes, None] = {}
+    for shapes in options.static_shapes:
+        try:
+            check.names(shapes.keys(), inputs)
+            for spec in inputs:
+                check.shape(shapes[spec.name], spec)
+        except InvalidInput as error:
+            raise InvalidOptions("static_shapes", found=error.found, expected=error.expected) from error
+        found[tuple(tuple(shapes[name]) for name in names)] = None
+    return list(found)
+
+
+def _read(core: Any, model: Path) -> Any:
     try:
-        network = core.read_model(str(model))
-        return network, core.compile_model(network, DEVICE, properties)
+        return core.read_model(str(model))
+    except RuntimeError as error:
+        raise InvalidModel(
+            str(model), found=one_line(error, 500), expected="a model that OpenVINO can read"
+        ) from error
+
+
+def _reshaped(network: Any, shapes: Shapes, model: Path) -> Any:
+    """A copy for these shapes alone. It shares the weights."""
+    copy = network.clone()
+    try:
+        copy.reshape({index: list(shape) for index, shape in enumerate(shapes)})
+    except RuntimeError as error:
+        raise InvalidOptions(
+            "static_shapes",
+            found=f"{shapes}: {one_line(error)}",
+            expected=f"shapes that {model.name} can compute",
+        ) from error
+    return copy
+
+
+def _compile(core: Any, network: Any, properties: dict[str, str], model: Path) -> Any:
+    try:
+        return core.compile_model(network, DEVICE, properties)
     except RuntimeError as error:
         kind = InvalidOptions if "property" in str(error).lower() else InvalidModel
         raise kind(

@@ -1,22 +1,31 @@
-"""Candidates that OpenVINO runs: converted once, so that loading needs no ONNX importer."""
+"""Candidates that OpenVINO runs: converted once, so that loading needs no ONNX importer.
 
+Settings of a build: `static`: for how many sets of common shapes the model is also compiled alone.
+`keep`: names of layers that keep FP32, as a JSON list.
+"""
+
+import json
 from pathlib import Path
 
+from burnish_engine.descriptor import RunOptions
 from burnish_engine.errors import one_line
+from burnish_optimizer.backends.openvino_ir import keep_float32
 from burnish_optimizer.errors import Declined
+from burnish_optimizer.ingest.common_shapes import common_shapes, has_free_axes
 from burnish_optimizer.precision.int8 import build_static
 from burnish_optimizer.tasks import BuildResult, BuildTask
 
 MODEL = "model.xml"
 
 
-def build_fp32(task: BuildTask) -> BuildResult:
+def build(task: BuildTask) -> BuildResult:
     """Convert with weights left in FP32; the precision of computing is a run option.
 
-    Raises: Declined: an operator that OpenVINO does not have.
+    Raises: Declined: an operator that OpenVINO does not have, or nothing to compile for alone.
     """
-    _convert(Path(task.model), Path(task.folder))
-    return BuildResult(model=MODEL)
+    options = _options(task)
+    _convert(Path(task.model), task)
+    return BuildResult(model=MODEL, options=options)
 
 
 def build_int8(task: BuildTask) -> BuildResult:
@@ -24,18 +33,32 @@ def build_int8(task: BuildTask) -> BuildResult:
 
     Raises: Declined.
     """
+    options = _options(task)
     quantized = Path(task.folder) / build_static(task).model
-    _convert(quantized, Path(task.folder))
+    _convert(quantized, task)
     quantized.unlink()
-    return BuildResult(model=MODEL)
+    return BuildResult(model=MODEL, options=options)
 
 
-def _convert(source: Path, folder: Path) -> None:
+def _options(task: BuildTask) -> RunOptions:
+    """What it is run with: as was asked, and with the shapes that requests come in."""
+    most = int(task.settings.get("static", "0"))
+    if not most or task.judged is None:
+        return task.options
+    if not has_free_axes(task.inputs):
+        raise Declined("every axis is fixed: there is nothing to compile for alone")
+    shapes = common_shapes(task.judged, task.inputs, task.batch, most)
+    return task.options.model_copy(update={"static_shapes": shapes})
+
+
+def _convert(source: Path, task: BuildTask) -> None:
     import openvino  # noqa: PLC0415 - only these builds need it
 
+    target = Path(task.folder) / MODEL
     try:
         # Not `convert_model`: that pulls in a tool set which calls home.
         model = openvino.Core().read_model(str(source))
     except RuntimeError as error:
         raise Declined(f"OpenVINO cannot read the model: {one_line(error)}") from error
-    openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)
+    openvino.save_model(model, str(target), compress_to_fp16=False)
+    keep_float32(target, set(json.loads(task.settings.get("keep", "[]"))))

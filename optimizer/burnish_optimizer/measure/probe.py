@@ -16,6 +16,7 @@ from burnish_engine.base import Record
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, InvalidJob
 from burnish_optimizer.gates.scores import score_sample
+from burnish_optimizer.ingest.common_shapes import Shapes, common_shapes
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.reference.answers import (
@@ -82,7 +83,7 @@ class Probe:
 
     def _open(self) -> Opened:
         latencies = self._run_for(WARM_UP_SECONDS, least=3, most=WARM_UP_RUNS)
-        shapes = {name: array.shape for name, array in self._feeds[0].items()}
+        shapes = _shapes(self._feeds[0])
         return Opened(
             inputs=self._session.inputs,
             outputs=self._session.outputs,
@@ -114,11 +115,17 @@ class Probe:
 
 
 def measured_feeds(task: ProbeTask, session: Session) -> list[Feeds]:
-    """The feeds of the measured requests: real samples, `batch` to a request."""
+    """The feeds of the measured requests: real samples of the most common shapes, `batch` to a request."""
     inputs, batch = session.inputs, task.batch
-    singles = [to_feeds(s.arrays, inputs) for s in islice(open_samples(task.data, inputs), DISTINCT_FEEDS)]
+    common = common_shapes(task.data, inputs, 1, most=1)[0]
+    fitting = (
+        feeds
+        for sample in open_samples(task.data, inputs)
+        if _shapes(feeds := to_feeds(sample.arrays, inputs)) == common
+    )
+    singles = list(islice(fitting, DISTINCT_FEEDS))
     if batch == 1 or all(spec.shape and spec.shape[0] == batch for spec in inputs):
-        return [feeds for feeds in singles if _same_shapes(feeds, singles[0])]
+        return singles
     chosen = [singles[index % len(singles)] for index in range(batch)]
     return [stack(chosen) or repeat(singles[0], batch)]
 
@@ -139,8 +146,8 @@ def check_batch(task: ProbeTask, session: Session) -> BatchCheck:
     return BatchCheck(applicable=True, difference=difference, tolerance=tolerance)
 
 
-def _same_shapes(feeds: Feeds, other: Feeds) -> bool:
-    return all(feeds[name].shape == other[name].shape for name in other)
+def _shapes(feeds: Feeds) -> Shapes:
+    return {name: array.shape for name, array in feeds.items()}
 
 
 def _reply(stream: IO[str], answer: dict[str, Any]) -> None:

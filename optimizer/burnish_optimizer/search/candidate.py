@@ -1,12 +1,12 @@
 """One candidate from recipe to figures. Whatever breaks becomes its evidence; nothing here raises for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from burnish_engine.descriptor import TensorSpec
+from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.report import Accuracy, GateResult, Measurement
 from burnish_engine.request import Minimize, OptimizationRequest
 from burnish_optimizer.backends.recipes import Recipe
@@ -29,12 +29,14 @@ HOPELESS = 4.0
 class Attempt:
     """What became of a recipe: a reason that ended it early, else gates, and figures where measured.
 
-    skipped, declined: never built.   failed: broke.   hopeless: so slow that it was not judged.
+    options: what it is run with.   skipped, declined: never built.   failed: broke.
+    hopeless: so slow that it was not judged.
     """
 
     recipe: Recipe
     seconds: float = 0.0
     model: Path | None = None
+    options: RunOptions = field(default_factory=RunOptions)
     skipped: str = ""
     declined: str = ""
     failed: str = ""
@@ -53,7 +55,7 @@ class Bench:
     baseline: ProbeProcess
     baseline_opened: Opened
     baseline_size_bytes: int
-    probe: Callable[[Path, Recipe], ProbeTask]
+    probe: Callable[[Path, Recipe, RunOptions], ProbeTask]
     folder: Path
     memory_bytes: int
     windows: Windows
@@ -70,9 +72,9 @@ def attempt(recipe: Recipe, task: BuildTask, bench: Bench, seconds: float) -> At
         folder.mkdir(parents=True, exist_ok=True)
         work = bench.folder / "work" / recipe.name
         built = run_worker(task, BuildResult, work, seconds=seconds, memory_bytes=bench.memory_bytes)
-        result = replace(result, model=folder / built.model)
+        result = replace(result, model=folder / built.model, options=built.options or task.options)
         left = max(1.0, deadline - bench.clock())
-        probe = bench.probe(folder / built.model, recipe)
+        probe = bench.probe(folder / built.model, recipe, result.options)
         with ProbeProcess(probe, work / "probe", seconds=left, memory_bytes=bench.memory_bytes) as candidate:
             result = _examine(result, candidate, bench, folder, deadline)
     except Declined as reason:
