@@ -86,6 +86,8 @@ class CandidateReport(Record):
 
     `speedup` is the baseline's p50 over this one's, both measured in turns with each other: figures of
     candidates that were measured at different times are not to be divided.
+    first_look: the same ratio from a few windows, for candidates that were not measured further.
+    on_front: no other candidate that passed is better in latency, memory, size and accuracy together.
     """
 
     recipe: str
@@ -97,7 +99,31 @@ class CandidateReport(Record):
     accuracy: Accuracy | None = None
     measurement: Measurement | None = None
     speedup: Estimate | None = None
+    first_look: float | None = None
+    on_front: bool = False
     seconds: float = 0.0
+
+
+class CurvePoint(Record):
+    """A mixture of precisions: the first `parts` parts of the order in which precision is given back.
+
+    loss: predicted, noise power over signal power.   seconds_given_up: of what the lower precision saves.
+    passed, drop: what the accuracy gate said, None where this mixture was not tried.
+    """
+
+    parts: int
+    loss: float
+    seconds_given_up: float
+    passed: bool | None = None
+    drop: float | None = None
+
+
+class PrecisionCurve(Record):
+    """What giving precision back buys, for one recipe. loss: measured, with nothing given back."""
+
+    recipe: str
+    loss: float
+    points: tuple[CurvePoint, ...]
 
 
 class Guarantee(StrEnum):
@@ -205,6 +231,7 @@ class Report(Record):
     optimized: Measurement
     accuracy: Accuracy
     candidates: tuple[CandidateReport, ...]
+    curves: tuple[PrecisionCurve, ...] = ()
     passes: tuple[PassReport, ...] = ()
     environment: dict[str, str]
     started: datetime

@@ -19,7 +19,7 @@ from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
-from burnish_optimizer.search.candidate import Attempt
+from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
@@ -75,20 +75,22 @@ def optimize(
         calibrated=materials.calibration is not None,
         is_installed=is_installed,
     )
+    key = job.key or _key(job, materials, context.facts)
     with open_baseline(context, materials, reference) as baseline:
-        attempts = try_candidates(
-            context, planned, materials, reference=reference, exact=exact, baseline=baseline
+        attempts, curves = try_candidates(
+            context, planned, materials, key=key, reference=reference, exact=exact, baseline=baseline
         )
     context.steps.begin("select", "comparing the candidates")
     verdicts = _verdicts(attempts, job)
     winner = next((a for a in attempts if (v := verdicts.get(a.recipe.name)) and v.won), None)
     finished = assemble.Finished(
         job=job,
-        key=job.key or _key(job, materials, context.facts),
+        key=key,
         materials=materials,
         signature=(reference.result.inputs, reference.result.outputs),
         chosen=_chosen(job, winner, baseline),
         candidates=tuple(entries.entry(a, verdicts.get(a.recipe.name)) for a in attempts),
+        curves=curves,
         passes=exact.passes,
         facts=context.facts,
         versions=versions(),

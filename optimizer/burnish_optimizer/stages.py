@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import Accuracy, Measurement, PassReport
+from burnish_engine.report import Accuracy, Measurement, PassReport, PrecisionCurve
 from burnish_engine.request import Backend, Precision
 from burnish_optimizer.backends.recipes import BASELINE, Recipe
 from burnish_optimizer.context import Context
@@ -18,8 +19,11 @@ from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.statistics import flatten
 from burnish_optimizer.reference.answers import cache_name
 from burnish_optimizer.rewriting import RewriteJob, RewriteResult, rewrite_file
-from burnish_optimizer.search.candidate import Attempt, Bench, attempt, judge, measurement
+from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.bench import Bench, judge, measurement
+from burnish_optimizer.search.journal import Journal
 from burnish_optimizer.search.plan import Planned
+from burnish_optimizer.search.search import search
 from burnish_optimizer.targets.kernels import PORTABLE, target_for
 from burnish_optimizer.targets.toolchain import toolchain
 from burnish_optimizer.tasks import (
@@ -168,36 +172,34 @@ def try_candidates(
     planned: Sequence[Planned],
     materials: Materials,
     *,
+    key: str,
     reference: Reference,
     exact: Exact,
     baseline: Baseline,
-) -> tuple[Attempt, ...]:
-    """Every planned recipe, one after the other; what is skipped says why."""
-    folder = context.folder("candidates")
-    shutil.rmtree(folder, ignore_errors=True)
+) -> tuple[tuple[Attempt, ...], tuple[PrecisionCurve, ...]]:
+    """Every planned recipe; what is skipped says why. A run of the same key that was cut short goes on."""
+    own = context.folder("candidates") / key
+    for other in context.folder("candidates").glob("*"):
+        if other != own:
+            shutil.rmtree(other, ignore_errors=True)
     bench = Bench(
         request=context.job.request,
         baseline=baseline.probe,
         baseline_opened=baseline.opened,
         baseline_size_bytes=materials.model.size_bytes,
+        task=lambda recipe, folder: build_task(recipe, folder, context, materials, exact),
         probe=lambda model, recipe, options: probe_task(
             model, recipe.backend, options, job=context.job, materials=materials, reference=reference
         ),
         folder=context.job.work_dir,
+        candidates=own / "built",
         memory_bytes=candidate_memory(context, baseline),
         windows=context.windows,
         clock=context.clock,
+        left=context.left,
     )
-    attempts = []
-    for recipe, skip in planned:
-        reason = skip or context.exhausted()
-        context.steps.begin("candidate", f"{recipe.name}: skipped, {reason}" if reason else recipe.name)
-        if reason:
-            attempts.append(Attempt(recipe, skipped=reason))
-        else:
-            task = build_task(recipe, folder / recipe.name, context, materials, exact)
-            attempts.append(attempt(recipe, task, bench, context.left()))
-    return tuple(attempts)
+    told = partial(context.steps.begin, "candidate")
+    return search(planned, bench, Journal(own / "finished"), told, context.exhausted)
 
 
 def candidate_memory(context: Context, baseline: Baseline) -> int:
@@ -214,7 +216,7 @@ def build_task(
         run=recipe.build,
         model=exact.for_recipe(recipe),
         folder=str(folder),
-        shared=str(context.folder("shared")),
+        shared=str(folder.parent.parent / "shared"),
         inputs=materials.model.inputs,
         calibration=materials.calibration.spec if materials.calibration else None,
         threads=context.job.request.threads,

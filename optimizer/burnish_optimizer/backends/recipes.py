@@ -13,7 +13,8 @@ class Recipe(Record):
     """Backend, precision, how it is built and how it is run.
 
     build: `module:function`, given a `BuildTask`.   settings: what that function is told, by its own names.
-    library: what must be importable.
+    parts: `module:function` that tells the parts which may keep a higher precision (see
+    `precision.sensitivity`), empty: all or nothing.   library: what must be importable.
     needs_calibration: real samples, not synthetic ones.   needs_bf16: a processor that computes in it.
     """
 
@@ -23,6 +24,7 @@ class Recipe(Record):
     build: str
     options: RunOptions = RunOptions()
     settings: dict[str, str] = Field(default_factory=dict)
+    parts: str = ""
     library: str = "onnxruntime"
     needs_calibration: bool = False
     needs_bf16: bool = False
@@ -34,6 +36,29 @@ _ORT, _OPENVINO, _INT8 = (
     "burnish_optimizer.precision.int8",
 )
 
+_PARTS = "burnish_optimizer.backends.openvino_parts:parts"
+# Enough for the widths of a text model; each set of shapes takes the memory of the model's weights again.
+STATIC_SHAPES = "4"
+
+
+def _openvino(
+    name: str, precision: Precision, computes_in: str, *, parts: str = "", needs_bf16: bool = False
+) -> tuple[Recipe, Recipe]:
+    """One precision, with free axes alone, and compiled for the common shapes as well."""
+    plain = Recipe(
+        name=f"openvino-{name}",
+        backend=Backend.OPENVINO,
+        precision=precision,
+        build=f"{_OPENVINO}:build",
+        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": computes_in}),
+        parts=parts,
+        library="openvino",
+        needs_bf16=needs_bf16,
+    )
+    static = {"name": f"{plain.name}-static", "settings": {"static": STATIC_SHAPES}}
+    return plain, plain.model_copy(update=static)
+
+
 # Within one precision the order is the order of trying, cheap and safe first.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
@@ -42,23 +67,8 @@ RECIPES: tuple[Recipe, ...] = (
         precision=Precision.FP32,
         build=f"{_ORT}:build_fp32",
     ),
-    Recipe(
-        name="openvino-fp32",
-        backend=Backend.OPENVINO,
-        precision=Precision.FP32,
-        build=f"{_OPENVINO}:build",
-        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": "f32"}),
-        library="openvino",
-    ),
-    Recipe(
-        name="openvino-bf16",
-        backend=Backend.OPENVINO,
-        precision=Precision.BF16,
-        build=f"{_OPENVINO}:build",
-        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": "bf16"}),
-        library="openvino",
-        needs_bf16=True,
-    ),
+    *_openvino("fp32", Precision.FP32, "f32"),
+    *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, needs_bf16=True),
     Recipe(
         name="openvino-int8-qdq",
         backend=Backend.OPENVINO,

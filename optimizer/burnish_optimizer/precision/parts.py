@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from burnish_engine.base import Record
+from burnish_engine.report import CurvePoint
 
 
 class Part(Record):
@@ -46,14 +47,6 @@ def give_back_order(found: Sequence[Sensitivity]) -> tuple[Sensitivity, ...]:
         return float("inf") if seconds <= 0 else one.loss / seconds
 
     return tuple(sorted(found, key=worth, reverse=True))
-
-
-class CurvePoint(Record):
-    """After giving back `parts` parts: predicted loss, and seconds given up of those that were saved."""
-
-    parts: int
-    loss: float
-    seconds_given_up: float
 
 
 def curve(ordered: Sequence[Sensitivity]) -> tuple[CurvePoint, ...]:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
-from burnish_engine.report import Accuracy, CandidateReport, Measurement, PassReport, Report, Selected
+from burnish_engine.report import (
+    Accuracy,
+    CandidateReport,
+    Measurement,
+    PassReport,
+    PrecisionCurve,
+    Report,
+    Selected,
+)
 from burnish_engine.request import Backend, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.job import OptimizeJob
@@ -37,6 +45,7 @@ class Finished:
     signature: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
     chosen: Chosen
     candidates: tuple[CandidateReport, ...]
+    curves: tuple[PrecisionCurve, ...]
     passes: tuple[PassReport, ...]
     facts: Mapping[str, str]
     versions: Mapping[str, str]
@@ -60,6 +69,7 @@ def report(finished: Finished) -> Report:
         optimized=chosen.optimized,
         accuracy=chosen.accuracy,
         candidates=finished.candidates,
+        curves=finished.curves,
         passes=finished.passes,
         environment=_environment(finished),
         started=finished.started,

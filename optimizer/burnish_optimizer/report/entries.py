@@ -1,13 +1,13 @@
 """From attempts and verdicts to the report's candidates. Pure."""
 
 from burnish_engine.report import CandidateReport, CandidateState, Estimate
-from burnish_optimizer.search.candidate import Attempt
+from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.select import Contender, Verdict
 
 
 def is_contender(attempt: Attempt) -> bool:
     """Whether the attempt was built and looked at, so that the selection says its word."""
-    return not (attempt.skipped or attempt.declined or attempt.failed or attempt.hopeless)
+    return not attempt.ended
 
 
 def contender(attempt: Attempt) -> Contender:
@@ -30,6 +30,7 @@ def entry(attempt: Attempt, verdict: Verdict | None) -> CandidateReport:
         accuracy=attempt.accuracy,
         measurement=attempt.figures.measurement if attempt.figures else None,
         speedup=_inverse(attempt.figures.p50_ratio) if attempt.figures else None,
+        first_look=attempt.looked,
         seconds=attempt.seconds,
     )
 
@@ -43,7 +44,7 @@ def _end(attempt: Attempt, verdict: Verdict | None) -> tuple[CandidateState, str
         (CandidateState.SKIPPED, attempt.skipped),
         (CandidateState.SKIPPED, attempt.declined and f"declined: {attempt.declined}"),
         (CandidateState.FAILED, attempt.failed),
-        (CandidateState.SLOWER, attempt.hopeless),
+        (CandidateState.SLOWER, attempt.pruned),
     )
     ended = next((end for end in early if end[1]), None)
     if ended or verdict is None:

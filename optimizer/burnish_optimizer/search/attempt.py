@@ -1,0 +1,47 @@
+"""What became of a recipe, as far as it got."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from burnish_engine.base import Record
+from burnish_engine.descriptor import RunOptions
+from burnish_engine.report import Accuracy, GateResult
+from burnish_optimizer.backends.recipes import Recipe
+from burnish_optimizer.search.select import Figures
+from burnish_optimizer.tasks import Opened
+
+
+class Attempt(Record):
+    """A reason that ended it early, else gates, and figures where measured.
+
+    options: what it is run with.   size_bytes: of its files.
+    looked: p50 over the baseline's at first look, both in turns; a few windows, no interval.
+    skipped, declined: never built.   failed: broke.
+    pruned: built and loaded, and not worth judging by what was known then.
+    """
+
+    recipe: Recipe
+    seconds: float = 0.0
+    model: Path | None = None
+    options: RunOptions = Field(default_factory=RunOptions)
+    size_bytes: int = 0
+    opened: Opened | None = None
+    looked: float | None = None
+    skipped: str = ""
+    declined: str = ""
+    failed: str = ""
+    pruned: str = ""
+    gates: tuple[GateResult, ...] = ()
+    accuracy: Accuracy | None = None
+    figures: Figures | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be done with it."""
+        return bool(self.skipped or self.declined or self.failed or self.pruned)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was judged, and every gate let it through."""
+        return self.accuracy is not None and all(gate.passed for gate in self.gates)

@@ -1,0 +1,194 @@
+"""What all candidates of a run share, and the two things that are done with one: a look, and an examination.
+
+Each is done in processes of its own. Whatever breaks becomes evidence; nothing here raises for it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from burnish_engine.descriptor import RunOptions
+from burnish_engine.report import Accuracy, GateResult, Measurement
+from burnish_engine.request import OptimizationRequest
+from burnish_optimizer.backends.recipes import Recipe
+from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
+from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
+from burnish_optimizer.ingest.files import size_bytes
+from burnish_optimizer.measure.client import ProbeProcess
+from burnish_optimizer.measure.interleave import Windows, interleave
+from burnish_optimizer.measure.process import run_worker
+from burnish_optimizer.measure.statistics import Rounds, flatten, latency, ratio, throughput
+from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.select import Figures
+from burnish_optimizer.tasks import BuildResult, BuildTask, Opened, ProbeTask
+
+LOOK_PAIRS = 4
+MIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run's baseline, its limits and its clock. `left`: seconds that the next step may take.
+
+    brief: windows for a candidate that a gate has already rejected: its speed is told, not weighed.
+    """
+
+    request: OptimizationRequest
+    baseline: ProbeProcess
+    baseline_opened: Opened
+    baseline_size_bytes: int
+    task: Callable[[Recipe, Path], BuildTask]
+    probe: Callable[[Path, Recipe, RunOptions], ProbeTask]
+    folder: Path
+    candidates: Path
+    memory_bytes: int
+    windows: Windows
+    clock: Callable[[], float]
+    left: Callable[[], float]
+
+    @property
+    def brief(self) -> Windows:
+        return replace(self.windows, seconds=0.0, patience_seconds=0.0)
+
+
+def look(recipe: Recipe, bench: Bench) -> Attempt:
+    """Build and load a candidate, and see in a few windows how it compares."""
+    begun = bench.clock()
+    folder = bench.candidates / recipe.name
+    attempt = Attempt(recipe=recipe)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        task = bench.task(recipe, folder)
+        built = run_worker(
+            task,
+            BuildResult,
+            bench.folder / "work" / recipe.name,
+            seconds=bench.left(),
+            memory_bytes=bench.memory_bytes,
+        )
+        attempt = attempt.model_copy(
+            update={
+                "model": folder / built.model,
+                "options": built.options or task.options,
+                "size_bytes": size_bytes(folder),
+            }
+        )
+        with _loaded(attempt, bench) as candidate:
+            attempt = _looked(attempt, candidate, bench)
+    except Declined as reason:
+        attempt = attempt.model_copy(update={"declined": str(reason)})
+    except WorkerFailed as error:
+        attempt = attempt.model_copy(update={"failed": error.found})
+    return _timed(attempt, begun, bench)
+
+
+def examine(attempt: Attempt, bench: Bench) -> Attempt:
+    """Judge a candidate that was looked at, and measure it beside the baseline."""
+    begun = bench.clock()
+    try:
+        with _loaded(attempt, bench) as candidate:
+            candidate.open()
+            attempt = _judged(attempt, candidate, bench)
+            if attempt.passed or _only_accuracy(attempt):
+                windows = bench.windows if attempt.passed else bench.brief
+                attempt = _measured(attempt, candidate, windows, bench)
+    except Declined as reason:
+        attempt = attempt.model_copy(update={"declined": str(reason)})
+    except WorkerFailed as error:
+        attempt = attempt.model_copy(update={"failed": error.found})
+    return _timed(attempt, begun, bench)
+
+
+def judged(attempt: Attempt, bench: Bench) -> Attempt:
+    """Judge a candidate that was looked at, and leave its speed."""
+    begun = bench.clock()
+    try:
+        with _loaded(attempt, bench) as candidate:
+            candidate.open()
+            attempt = _judged(attempt, candidate, bench)
+    except (Declined, WorkerFailed) as error:
+        attempt = attempt.model_copy(update={"failed": str(error)})
+    return _timed(attempt, begun, bench)
+
+
+def judge(
+    candidate: ProbeProcess, request: OptimizationRequest
+) -> tuple[tuple[GateResult, ...], Accuracy | None]:
+    """The gates on answers: finite, the metric, and the batch law."""
+    scores = candidate.judge().scores
+    accuracy = summarize(scores, request.metric)
+    gates = (finite_gate(scores), accuracy_gate(accuracy, request), batch_gate(candidate.batch()))
+    return gates, accuracy
+
+
+def measurement(latencies: tuple[float, ...], opened: Opened, size: int, batch: int) -> Measurement:
+    """Figures of one side."""
+    return Measurement(
+        latency_seconds=latency(latencies),
+        throughput_per_second=throughput(latencies, batch),
+        peak_memory_bytes=opened.peak_memory_bytes,
+        load_seconds=opened.load_seconds,
+        size_bytes=size,
+        samples=len(latencies),
+    )
+
+
+@contextmanager
+def _loaded(attempt: Attempt, bench: Bench) -> Iterator[ProbeProcess]:
+    if attempt.model is None:
+        raise WorkerFailed(attempt.recipe.name, found="no model", expected="one that was built")
+    task = bench.probe(attempt.model, attempt.recipe, attempt.options)
+    work = bench.folder / "work" / attempt.recipe.name / "probe"
+    seconds = max(MIN_SECONDS, bench.left())
+    with ProbeProcess(task, work, seconds=seconds, memory_bytes=bench.memory_bytes) as probe:
+        yield probe
+
+
+def _looked(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
+    opened, before = candidate.open(), bench.baseline_opened
+    gate = signature_gate((before.inputs, before.outputs), (opened.inputs, opened.outputs))
+    attempt = attempt.model_copy(update={"opened": opened, "gates": (gate,)})
+    if not gate.passed:
+        return attempt
+    windows = replace(bench.brief, min_pairs=LOOK_PAIRS)
+    rounds = interleave(bench.baseline, candidate, windows, bench.clock)
+    return attempt.model_copy(update={"looked": ratio(rounds).value})
+
+
+def _judged(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
+    candidate.seconds = max(MIN_SECONDS, bench.left())
+    gates, accuracy = judge(candidate, bench.request)
+    return attempt.model_copy(update={"gates": (*attempt.gates, *gates), "accuracy": accuracy})
+
+
+def _measured(attempt: Attempt, candidate: ProbeProcess, windows: Windows, bench: Bench) -> Attempt:
+    candidate.seconds = max(MIN_SECONDS, bench.left())
+    bounded = replace(windows, patience_seconds=min(windows.patience_seconds, candidate.seconds))
+    rounds = interleave(bench.baseline, candidate, bounded, bench.clock)
+    return attempt.model_copy(update={"figures": _figures(rounds, attempt, bench)})
+
+
+def _figures(rounds: Rounds, attempt: Attempt, bench: Bench) -> Figures | None:
+    taken, beside = flatten(rounds.candidate), flatten(rounds.baseline)
+    goal, batch = bench.request.latency, bench.request.batch
+    if attempt.opened is None:
+        return None
+    return Figures(
+        measurement=measurement(taken, attempt.opened, attempt.size_bytes, batch),
+        baseline=measurement(beside, bench.baseline_opened, bench.baseline_size_bytes, batch),
+        p50_ratio=ratio(rounds),
+        mean_ratio=ratio(rounds, percent=None),
+        goal_seconds=float(np.percentile(taken, goal.percentile)) if goal else None,
+    )
+
+
+def _only_accuracy(attempt: Attempt) -> bool:
+    return {gate.name for gate in attempt.gates if not gate.passed} == {"accuracy"}
+
+
+def _timed(attempt: Attempt, begun: float, bench: Bench) -> Attempt:
+    return attempt.model_copy(update={"seconds": attempt.seconds + bench.clock() - begun})

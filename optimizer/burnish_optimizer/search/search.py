@@ -1,0 +1,135 @@
+"""The search: a cheap look at every recipe, then the promising ones examined, best first.
+
+look at all ─> queue by promise ─> examine, or prune by what is known ─> mixtures of what only lost accuracy
+
+Successive halving as in Jamieson and Talwalkar (2016), with the rungs look, judge, measure. Which one wins
+is `search.select`'s to say, of all that was measured.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from burnish_engine.report import PrecisionCurve
+from burnish_optimizer.backends.recipes import Recipe
+from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.bench import Bench, examine, look
+from burnish_optimizer.search.journal import Journal
+from burnish_optimizer.search.mixed import mix
+from burnish_optimizer.search.order import achieved, answers_key, promise, prune
+from burnish_optimizer.search.plan import Planned
+
+Told = Callable[[str], None]
+
+
+@dataclass
+class _State:
+    """What is known so far."""
+
+    bench: Bench
+    journal: Journal
+    told: Told
+    exhausted: Callable[[], str]
+    done: dict[str, Attempt] = field(default_factory=dict)
+    curves: list[PrecisionCurve] = field(default_factory=list)
+    inaccurate: dict[str, str] = field(default_factory=dict)
+    best: float | None = None
+    best_name: str = ""
+
+    def finish(self, attempt: Attempt) -> None:
+        name, minimize = attempt.recipe.name, self.bench.request.minimize
+        self.done[name] = attempt
+        reached = achieved(attempt, minimize)
+        if (
+            reached is not None
+            and _keeps_goal(attempt, self.bench)
+            and (self.best is None or reached < self.best)
+        ):
+            self.best, self.best_name = reached, name
+        if _lost_accuracy(attempt):
+            self.inaccurate.setdefault(answers_key(attempt.recipe), name)
+
+
+def search(
+    planned: Sequence[Planned], bench: Bench, journal: Journal, told: Told, exhausted: Callable[[], str]
+) -> tuple[tuple[Attempt, ...], tuple[PrecisionCurve, ...]]:
+    """Every planned recipe, in the plan's order, and mixtures after them; what is skipped says why.
+
+    Args: told: is told of each step.   exhausted: why no further step is taken, empty while there is time.
+    """
+    state = _State(bench, journal, told, exhausted)
+    queue = [attempt for attempt in _look_at_all(planned, state) if attempt]
+    while queue:
+        queue.sort(key=lambda attempt: _promise(attempt, bench))
+        _next(queue.pop(0), queue, state)
+    order = {one.recipe.name: place for place, one in enumerate(planned)}
+    found = sorted(state.done.values(), key=lambda a: order.get(a.recipe.name, len(order)))
+    return tuple(found), tuple(state.curves)
+
+
+def _look_at_all(planned: Sequence[Planned], state: _State) -> list[Attempt]:
+    waiting = []
+    for recipe, skip in planned:
+        reason = skip or state.exhausted()
+        state.told(f"{recipe.name}: skipped, {reason}" if reason else f"{recipe.name}: build, first look")
+        attempt = Attempt(recipe=recipe, skipped=reason) if reason else _first_look(recipe, state)
+        if attempt.ended or not all(gate.passed for gate in attempt.gates):
+            state.finish(attempt)
+        else:
+            waiting.append(attempt)
+    return waiting
+
+
+def _first_look(recipe: Recipe, state: _State) -> Attempt:
+    return _remembered("look", recipe.name, state, lambda: look(recipe, state.bench))
+
+
+def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
+    """Examine one, or end it; a mixture of it may join the queue."""
+    name = attempt.recipe.name
+    reason = _pruned(attempt, state) or state.exhausted()
+    if reason:
+        state.told(f"{name}: {reason}")
+        state.finish(attempt.model_copy(update={"pruned": reason}))
+        return
+    state.told(f"{name}: judge and measure")
+    examined = _remembered("examined", name, state, lambda: examine(attempt, state.bench))
+    state.finish(examined)
+    if _lost_accuracy(examined) and examined.recipe.parts and not state.exhausted():
+        state.told(f"{name}: lost accuracy; measuring where precision buys most")
+        mixture, curve = mix(examined, state.bench, state.best)
+        state.curves += [curve] if curve else []
+        if mixture.ended or not mixture.passed:
+            state.finish(mixture)
+        else:
+            queue.append(mixture.model_copy(update={"gates": mixture.gates[:1], "accuracy": None}))
+
+
+def _pruned(attempt: Attempt, state: _State) -> str:
+    twin = state.inaccurate.get(answers_key(attempt.recipe))
+    if twin:
+        return f"computes as {twin} does, which lost accuracy"
+    minimize = state.bench.request.minimize
+    return prune(_promise(attempt, state.bench), state.best, state.best_name, minimize)
+
+
+def _promise(attempt: Attempt, bench: Bench) -> float:
+    return promise(attempt, bench.request.minimize, bench.baseline_opened, bench.baseline_size_bytes)
+
+
+def _remembered(stage: str, name: str, state: _State, step: Callable[[], Attempt]) -> Attempt:
+    """A step's result, or what an earlier run of the same key left of it."""
+    found = state.journal.read(stage, name, Attempt)
+    if found is None or (found.model is not None and not found.model.exists()):
+        found = step()
+        state.journal.write(stage, name, found)
+    return found
+
+
+def _lost_accuracy(attempt: Attempt) -> bool:
+    return {gate.name for gate in attempt.gates if not gate.passed} == {"accuracy"}
+
+
+def _keeps_goal(attempt: Attempt, bench: Bench) -> bool:
+    goal, figures = bench.request.latency, attempt.figures
+    reached = figures.goal_seconds if figures else None
+    return goal is None or (reached is not None and reached <= goal.seconds)
