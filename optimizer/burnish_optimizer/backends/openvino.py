@@ -6,6 +6,7 @@ Settings of a build: `static`: for how many sets of common shapes the model is a
 
 import json
 from pathlib import Path
+from typing import Any
 
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.errors import one_line
@@ -23,7 +24,7 @@ def build(task: BuildTask) -> BuildResult:
 
     Raises: Declined: an operator that OpenVINO does not have, or nothing to compile for alone.
     """
-    options = _options(task)
+    options = run_options(task)
     _convert(Path(task.model), task)
     return BuildResult(model=MODEL, options=options)
 
@@ -33,14 +34,14 @@ def build_int8(task: BuildTask) -> BuildResult:
 
     Raises: Declined.
     """
-    options = _options(task)
+    options = run_options(task)
     quantized = Path(task.folder) / build_static(task).model
     _convert(quantized, task)
     quantized.unlink()
     return BuildResult(model=MODEL, options=options)
 
 
-def _options(task: BuildTask) -> RunOptions:
+def run_options(task: BuildTask) -> RunOptions:
     """What it is run with: as was asked, and with the shapes that requests come in."""
     most = int(task.settings.get("static", "0"))
     if not most or task.judged is None:
@@ -51,14 +52,22 @@ def _options(task: BuildTask) -> RunOptions:
     return task.options.model_copy(update={"static_shapes": shapes})
 
 
-def _convert(source: Path, task: BuildTask) -> None:
+def read_model(source: Path) -> Any:
+    """An ONNX model as OpenVINO's. Not by `convert_model`: that pulls in a tool set which calls home.
+
+    Raises: Declined: an operator that OpenVINO does not have.
+    """
     import openvino  # noqa: PLC0415 - only these builds need it
 
-    target = Path(task.folder) / MODEL
     try:
-        # Not `convert_model`: that pulls in a tool set which calls home.
-        model = openvino.Core().read_model(str(source))
+        return openvino.Core().read_model(str(source))
     except RuntimeError as error:
         raise Declined(f"OpenVINO cannot read the model: {one_line(error)}") from error
-    openvino.save_model(model, str(target), compress_to_fp16=False)
+
+
+def _convert(source: Path, task: BuildTask) -> None:
+    import openvino  # noqa: PLC0415
+
+    target = Path(task.folder) / MODEL
+    openvino.save_model(read_model(source), str(target), compress_to_fp16=False)
     keep_float32(target, set(json.loads(task.settings.get("keep", "[]"))))

@@ -1,5 +1,7 @@
 """All recipes, as data: what is tried is what stands here."""
 
+from typing import Any
+
 from pydantic import Field
 
 from burnish_engine.base import Record
@@ -41,23 +43,25 @@ _PARTS = "burnish_optimizer.backends.openvino_parts:parts"
 STATIC_SHAPES = "4"
 
 
-def _openvino(
-    name: str, precision: Precision, computes_in: str, *, parts: str = "", needs_bf16: bool = False
-) -> tuple[Recipe, Recipe]:
+def _openvino(name: str, precision: Precision, computes_in: str, **fields: Any) -> tuple[Recipe, Recipe]:
     """One precision, with free axes alone, and compiled for the common shapes as well."""
     plain = Recipe(
         name=f"openvino-{name}",
         backend=Backend.OPENVINO,
         precision=precision,
-        build=f"{_OPENVINO}:build",
         options=RunOptions(properties={"INFERENCE_PRECISION_HINT": computes_in}),
-        parts=parts,
-        library="openvino",
-        needs_bf16=needs_bf16,
+        **{"build": f"{_OPENVINO}:build", "library": "openvino", **fields},
     )
-    static = {"name": f"{plain.name}-static", "settings": {"static": STATIC_SHAPES}}
-    return plain, plain.model_copy(update=static)
+    settings = {**plain.settings, "static": STATIC_SHAPES}
+    return plain, plain.model_copy(update={"name": f"{plain.name}-static", "settings": settings})
 
+
+_NNCF = {
+    "build": "burnish_optimizer.backends.openvino_nncf:build",
+    "library": "nncf",
+    "parts": _PARTS,
+    "needs_calibration": True,
+}
 
 # Within one precision the order is the order of trying, cheap and safe first.
 RECIPES: tuple[Recipe, ...] = (
@@ -69,6 +73,8 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     *_openvino("fp32", Precision.FP32, "f32"),
     *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, needs_bf16=True),
+    *_openvino("int8", Precision.INT8, "f32", **_NNCF),
+    *_openvino("int8-bf16", Precision.INT8, "bf16", needs_bf16=True, **_NNCF),
     Recipe(
         name="openvino-int8-qdq",
         backend=Backend.OPENVINO,

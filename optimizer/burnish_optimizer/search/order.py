@@ -15,7 +15,8 @@ from burnish_optimizer.tasks import Opened
 SLACK = 1.25
 SLACK_BASELINE = 1.25
 SLACK_MEMORY = 1.05
-_SAME_ANSWERS_WITH_ANY = frozenset({"static", "streams", "threads"})
+_SPEED_ALONE = frozenset({"static"})
+_ANSWERS_ALONE = frozenset({"method", "smooth"})
 
 
 def promise(attempt: Attempt, minimize: Minimize, baseline: Opened, baseline_bytes: int) -> float:
@@ -55,9 +56,16 @@ def prune(promised: float, best: float | None, best_name: str, minimize: Minimiz
 
 def answers_key(recipe: Recipe) -> str:
     """What decides a recipe's answers: two that share it differ in speed alone."""
-    settings = {k: v for k, v in recipe.settings.items() if k not in _SAME_ANSWERS_WITH_ANY}
+    settings = {k: v for k, v in recipe.settings.items() if k not in _SPEED_ALONE}
     properties = {k: v for k, v in recipe.options.properties.items() if k in ("INFERENCE_PRECISION_HINT",)}
     return json.dumps([recipe.backend, recipe.build, settings, properties], sort_keys=True)
+
+
+def speed_key(recipe: Recipe) -> str:
+    """What decides a recipe's speed: two that share it differ in their answers alone."""
+    settings = {k: v for k, v in recipe.settings.items() if k not in _ANSWERS_ALONE}
+    told = [recipe.backend, recipe.build, settings, recipe.options.model_dump()]
+    return json.dumps(told, sort_keys=True)
 
 
 def _what(minimize: Minimize) -> str:

@@ -6,6 +6,7 @@ Successive halving as in Jamieson and Talwalkar (2016), with the rungs look, jud
 is `search.select`'s to say, of all that was measured.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,10 +16,11 @@ from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.bench import Bench, examine, look
 from burnish_optimizer.search.journal import Journal
 from burnish_optimizer.search.mixed import mix
-from burnish_optimizer.search.order import achieved, answers_key, promise, prune
+from burnish_optimizer.search.order import achieved, answers_key, promise, prune, speed_key
 from burnish_optimizer.search.plan import Planned
 
 Told = Callable[[str], None]
+_END_OF_OTHERS = "which passes every gate"
 
 
 @dataclass
@@ -32,6 +34,7 @@ class _State:
     done: dict[str, Attempt] = field(default_factory=dict)
     curves: list[PrecisionCurve] = field(default_factory=list)
     inaccurate: dict[str, str] = field(default_factory=dict)
+    others: dict[str, list[Recipe]] = field(default_factory=dict)
     best: float | None = None
     best_name: str = ""
 
@@ -47,6 +50,16 @@ class _State:
             self.best, self.best_name = reached, name
         if _lost_accuracy(attempt):
             self.inaccurate.setdefault(answers_key(attempt.recipe), name)
+        else:
+            self._end_others(attempt)
+
+    def _end_others(self, head: Attempt) -> None:
+        """Where accuracy is not what it lost, what differs from it in answers alone would fare no better."""
+        name = head.recipe.name
+        end = _END_OF_OTHERS if head.passed else (head.skipped or head.declined or head.failed or head.pruned)
+        for recipe in self.others.pop(name, ()):
+            reason = f"as fast as {name}: {end or 'which another gate refused'}"
+            self.done[recipe.name] = Attempt(recipe=recipe, looked=head.looked, pruned=reason)
 
 
 def search(
@@ -56,8 +69,9 @@ def search(
 
     Args: told: is told of each step.   exhausted: why no further step is taken, empty while there is time.
     """
-    state = _State(bench, journal, told, exhausted)
-    queue = [attempt for attempt in _look_at_all(planned, state) if attempt]
+    heads, others = _by_speed(planned)
+    state = _State(bench, journal, told, exhausted, others=others)
+    queue = _look_at_all(heads, state)
     while queue:
         queue.sort(key=lambda attempt: _promise(attempt, bench))
         _next(queue.pop(0), queue, state)
@@ -79,6 +93,19 @@ def _look_at_all(planned: Sequence[Planned], state: _State) -> list[Attempt]:
     return waiting
 
 
+def _by_speed(planned: Sequence[Planned]) -> tuple[list[Planned], dict[str, list[Recipe]]]:
+    """The first recipe of each speed, and by its name the others, which differ from it in answers alone."""
+    first: dict[str, str] = {}
+    heads, others = [], defaultdict(list)
+    for one in planned:
+        head = first.setdefault(speed_key(one.recipe), one.recipe.name) if not one.skip else one.recipe.name
+        if head == one.recipe.name:
+            heads.append(one)
+        else:
+            others[head].append(one.recipe)
+    return heads, dict(others)
+
+
 def _first_look(recipe: Recipe, state: _State) -> Attempt:
     return _remembered("look", recipe.name, state, lambda: look(recipe, state.bench))
 
@@ -94,6 +121,13 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
     state.told(f"{name}: judge and measure")
     examined = _remembered("examined", name, state, lambda: examine(attempt, state.bench))
     state.finish(examined)
+    if _lost_accuracy(examined):
+        others = state.others.pop(name, [])
+        looks = [_first_look(recipe, state) for recipe in others]
+        ended = [a for a in looks if a.ended or not all(gate.passed for gate in a.gates)]
+        for one in ended:
+            state.finish(one)
+        queue += [a for a in looks if a not in ended]
     if _lost_accuracy(examined) and examined.recipe.parts and not state.exhausted():
         state.told(f"{name}: lost accuracy; measuring where precision buys most")
         mixture, curve = mix(examined, state.bench, state.best)

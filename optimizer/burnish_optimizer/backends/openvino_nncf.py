@@ -1,0 +1,130 @@
+"""INT8 by NNCF, for OpenVINO: quantized once for a run, and any layer can be given its precision back.
+
+Settings: `keep`: names of layers that are not quantized, as a JSON list; they compute in the precision that
+the plugin is asked for. `static`: see `backends.openvino`.
+Source: NNCF, "Post-training Quantization" (min-max ranges, SmoothQuant, fast bias correction).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from burnish_engine.errors import one_line
+from burnish_optimizer.backends.openvino import MODEL, read_model, run_options
+from burnish_optimizer.backends.openvino_ir import WEIGHTED
+from burnish_optimizer.errors import Declined
+from burnish_optimizer.ingest.feeds import to_feeds
+from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.tasks import BuildResult, BuildTask
+
+QUANTIZE = "FakeQuantize"
+ATTENTION_MATMULS = 4
+
+
+def build(task: BuildTask) -> BuildResult:
+    """The quantized model with some layers given back.
+
+    Raises: Declined: no calibration samples, or a model that OpenVINO or NNCF does not take.
+    """
+    import openvino  # noqa: PLC0415 - only these builds need it
+
+    options = run_options(task)
+    quantized = openvino.Core().read_model(str(_quantized(task)))
+    kept = set(json.loads(task.settings.get("keep", "[]")))
+    if kept:
+        _give_back(quantized, read_model(Path(task.model)), kept)
+    openvino.save_model(quantized, str(Path(task.folder) / MODEL), compress_to_fp16=False)
+    return BuildResult(model=MODEL, options=options)
+
+
+def _quantized(task: BuildTask) -> Path:
+    """The model with every layer quantized that NNCF would, made by the first recipe that asks."""
+    import openvino  # noqa: PLC0415
+
+    folder = Path(task.shared) / "nncf"
+    path = folder / MODEL
+    if not path.exists():
+        part = Path(task.shared) / f"nncf-{os.getpid()}"
+        openvino.save_model(_quantize(task), str(part / MODEL), compress_to_fp16=False)
+        part.rename(folder)
+    return path
+
+
+def _quantize(task: BuildTask) -> Any:
+    if task.calibration is None:
+        raise Declined("INT8 by NNCF needs calibration samples, and none were given")
+    # NNCF counts its runs at its makers' where this can be imported; without it, it does not.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import nncf  # noqa: PLC0415 - only these builds need it
+
+    model = read_model(Path(task.model))
+    kinds = [node.get_type_name() for node in model.get_ops()]
+    attends = "Softmax" in kinds and kinds.count("MatMul") >= ATTENTION_MATMULS
+    samples = len(open_samples(task.calibration, task.inputs))
+    try:
+        return nncf.quantize(
+            model,
+            nncf.Dataset(_Again(task)),
+            preset=nncf.QuantizationPreset.MIXED,
+            model_type=nncf.ModelType.TRANSFORMER if attends else None,
+            subset_size=samples,
+        )
+    except Exception as error:
+        raise Declined(f"NNCF does not quantize the model: {one_line(error)}") from error
+
+
+class _Again:
+    """Feeds of the calibration samples: NNCF goes through them several times."""
+
+    def __init__(self, task: BuildTask) -> None:
+        self._task = task
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if self._task.calibration is not None:
+            for sample in islice(open_samples(self._task.calibration, self._task.inputs), None):
+                yield to_feeds(sample.arrays, self._task.inputs)
+
+
+def _give_back(quantized: Any, exact: Any, kept: set[str]) -> None:
+    """Undo the quantization of layers, in place: their inputs, their weights, and their corrected biases."""
+    originals = {node.get_friendly_name(): node for node in exact.get_ops()}
+    for node in quantized.get_ops():
+        original = originals.get(node.get_friendly_name())
+        if original is None or node.get_friendly_name() not in kept:
+            continue
+        if node.get_type_name() in WEIGHTED:
+            _unquantized(node, original)
+        elif node.get_type_name() == "Add":
+            _same_constants(node, original)
+
+
+def _unquantized(node: Any, original: Any) -> None:
+    for index, port in enumerate(node.inputs()):
+        source = port.get_source_output().get_node()
+        if _is_constant(original.input(index)):
+            port.replace_source_output(_constant(original.input(index)).output(0))
+        elif source.get_type_name() == QUANTIZE:
+            port.replace_source_output(source.input_value(0))
+
+
+def _same_constants(node: Any, original: Any) -> None:
+    for index, port in enumerate(node.inputs()):
+        if _is_constant(original.input(index)):
+            port.replace_source_output(_constant(original.input(index)).output(0))
+
+
+def _is_constant(port: Any) -> bool:
+    return bool(port.get_source_output().get_node().get_type_name() == "Constant")
+
+
+def _constant(port: Any) -> Any:
+    import openvino  # noqa: PLC0415
+
+    found = port.get_source_output().get_node()
+    made = openvino.op.Constant(found.get_element_type(), found.get_output_shape(0), found.data.ravel())
+    made.set_friendly_name(found.get_friendly_name())
+    return made
