@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
-from burnish_cli.parse import Choices, Duration, Latency
+from burnish_cli.parse import Bytes, Choices, Duration, Latency
 from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scratch
 from burnish_engine import outcome, store
 from burnish_engine.faults import diagnosed
@@ -46,6 +46,7 @@ class Destination:
 @click.option("--minimum", type=float, help="Floor of the metric, in place of --max-drop.")
 @click.option("--objective", type=click.Choice(list(_OBJECTIVES)), default="latency", show_default=True)
 @click.option("--latency", type=Latency(), help="A goal that the winner must keep, such as p99=20ms.")
+@click.option("--max-memory", type=Bytes(), help="Memory that the winner may take at most, such as 512MiB.")
 @click.option(
     "--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Samples a request."
 )
@@ -138,6 +139,7 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
     given: dict[str, object] = {name: options[name] for name in names if options[name] is not None}
     goal = options["latency"]
     given |= {"latency": goal} if isinstance(goal, LatencyGoal) else {}
+    given |= {"max_memory_bytes": options["max_memory"]} if options["max_memory"] is not None else {}
     given |= {"budget_seconds": options["budget"]} if options["budget"] is not None else {}
     try:
         return OptimizationRequest.model_validate(

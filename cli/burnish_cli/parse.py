@@ -1,4 +1,4 @@
-"""Click parameter types: durations, latency goals, shapes, comma lists of enums."""
+"""Click parameter types: durations, sizes, latency goals, shapes, comma lists of enums."""
 
 import re
 from enum import StrEnum
@@ -11,6 +11,16 @@ from burnish_engine.request import LatencyGoal
 _UNITS_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
 _GOAL = re.compile(r"p(\d+(?:\.\d+)?)=(.+)")
+_UNITS_BYTES = {
+    "B": 1,
+    "kB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "KiB": 1 << 10,
+    "MiB": 1 << 20,
+    "GiB": 1 << 30,
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|kB|MB|GB|KiB|MiB|GiB)")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -35,6 +45,21 @@ class Duration(click.ParamType[float]):
             return value if isinstance(value, float) else seconds(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Bytes(click.ParamType[int]):
+    """`512MiB` → 536870912."""
+
+    name = "size"
+
+    def convert(self, value: int | str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse, or fail with what was expected."""
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(value)
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"found {value!r}, expected a size above 0 such as 512MiB, 2GiB or 300MB", param, ctx)
+        return int(float(match[1]) * _UNITS_BYTES[match[2]])
 
 
 class Latency(click.ParamType[LatencyGoal]):

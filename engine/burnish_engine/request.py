@@ -58,7 +58,8 @@ class OptimizationRequest(Record):
     """One optimization, as asked.
 
     `max_drop` is how far the metric may fall below the reference's own value; `minimum` is an
-    absolute floor. At most one of them is set; neither means `max_drop` = 0.01.
+    absolute floor. At most one of them is set; neither means `max_drop` = 0.01. `max_memory_bytes` bounds
+    the peak of the engine's process, `latency` its latency.
     """
 
     metric: Metric = Metric.AGREEMENT
@@ -66,6 +67,7 @@ class OptimizationRequest(Record):
     minimum: float | None = Field(default=None, ge=-1, le=1)
     minimize: Minimize = Minimize.LATENCY
     latency: LatencyGoal | None = None
+    max_memory_bytes: int | None = Field(default=None, ge=1)
     batch: int = Field(default=1, ge=1, le=4096)
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.BF16, Precision.INT8)
     backends: tuple[Backend, ...] = (Backend.ONNXRUNTIME, Backend.OPENVINO)

@@ -19,12 +19,13 @@ from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
-from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.attempt import Attempt, contender, is_contender
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
     BASELINE_RECIPE,
     Baseline,
+    Tried,
     open_baseline,
     run_options,
     run_passes,
@@ -77,11 +78,13 @@ def optimize(
     )
     key = job.key or _key(job, materials, context.facts)
     with open_baseline(context, materials, reference) as baseline:
-        attempts, curves = try_candidates(
+        tried = try_candidates(
             context, planned, materials, key=key, reference=reference, exact=exact, baseline=baseline
         )
+    attempts = tried.attempts
     context.steps.begin("select", "comparing the candidates")
-    verdicts = _verdicts(attempts, job)
+    verdicts = _verdicts(tried, job)
+    front = entries.front(attempts)
     winner = next((a for a in attempts if (v := verdicts.get(a.recipe.name)) and v.won), None)
     finished = assemble.Finished(
         job=job,
@@ -89,8 +92,8 @@ def optimize(
         materials=materials,
         signature=(reference.result.inputs, reference.result.outputs),
         chosen=_chosen(job, winner, baseline),
-        candidates=tuple(entries.entry(a, verdicts.get(a.recipe.name)) for a in attempts),
-        curves=curves,
+        candidates=tuple(entries.entry(a, verdicts.get(a.recipe.name), front) for a in attempts),
+        curves=tried.curves,
         passes=exact.passes,
         facts=context.facts,
         versions=versions(),
@@ -102,9 +105,9 @@ def optimize(
     return result
 
 
-def _verdicts(attempts: Sequence[Attempt], job: OptimizeJob) -> dict[str, Verdict]:
-    contenders = [entries.contender(a) for a in attempts if entries.is_contender(a)]
-    return {v.recipe: v for v in select(contenders, job.request)}
+def _verdicts(tried: Tried, job: OptimizeJob) -> dict[str, Verdict]:
+    contenders = [contender(a) for a in tried.attempts if is_contender(a)]
+    return {v.recipe: v for v in select(contenders, job.request, tried.duels)}
 
 
 def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> assemble.Chosen:

@@ -21,9 +21,12 @@ from burnish_optimizer.reference.answers import cache_name
 from burnish_optimizer.rewriting import RewriteJob, RewriteResult, rewrite_file
 from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.bench import Bench, judge, measurement
+from burnish_optimizer.search.finals import finals
 from burnish_optimizer.search.journal import Journal
 from burnish_optimizer.search.plan import Planned
 from burnish_optimizer.search.search import search
+from burnish_optimizer.search.select import Duels
+from burnish_optimizer.search.workshop import RealWorkshop
 from burnish_optimizer.targets.kernels import PORTABLE, target_for
 from burnish_optimizer.targets.toolchain import toolchain
 from burnish_optimizer.tasks import (
@@ -85,6 +88,15 @@ class Baseline:
     opened: Opened
     measurement: Measurement
     accuracy: Accuracy
+
+
+@dataclass(frozen=True)
+class Tried:
+    """All attempts in the plan's order, the curves of mixtures, and duels (see `search.finals`)."""
+
+    attempts: tuple[Attempt, ...]
+    curves: tuple[PrecisionCurve, ...]
+    duels: Duels
 
 
 def run_reference(context: Context, materials: Materials) -> Reference:
@@ -176,7 +188,7 @@ def try_candidates(
     reference: Reference,
     exact: Exact,
     baseline: Baseline,
-) -> tuple[tuple[Attempt, ...], tuple[PrecisionCurve, ...]]:
+) -> Tried:
     """Every planned recipe; what is skipped says why. A run of the same key that was cut short goes on."""
     own = context.folder("candidates") / key
     for other in context.folder("candidates").glob("*"):
@@ -199,7 +211,9 @@ def try_candidates(
         left=context.left,
     )
     told = partial(context.steps.begin, "candidate")
-    return search(planned, bench, Journal(own / "finished"), told, context.exhausted)
+    shop = RealWorkshop(bench)
+    attempts, curves = search(planned, shop, Journal(own / "finished"), told, context.exhausted)
+    return Tried(attempts, curves, finals(attempts, shop, told, context.exhausted))
 
 
 def candidate_memory(context: Context, baseline: Baseline) -> int:

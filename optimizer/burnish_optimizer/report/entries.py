@@ -1,23 +1,35 @@
 """From attempts and verdicts to the report's candidates. Pure."""
 
+from collections.abc import Sequence
+
 from burnish_engine.report import CandidateReport, CandidateState, Estimate
 from burnish_optimizer.search.attempt import Attempt
-from burnish_optimizer.search.select import Contender, Verdict
+from burnish_optimizer.search.select import Verdict
 
 
-def is_contender(attempt: Attempt) -> bool:
-    """Whether the attempt was built and looked at, so that the selection says its word."""
-    return not attempt.ended
+def front(attempts: Sequence[Attempt]) -> frozenset[str]:
+    """Names on the Pareto front of latency, memory, size and accuracy, of those that passed every gate."""
+    points = {
+        a.recipe.name: (
+            a.figures.p50_ratio.value,
+            a.figures.measurement.peak_memory_bytes,
+            a.figures.measurement.size_bytes,
+            a.accuracy.drop,
+        )
+        for a in attempts
+        if a.passed and a.figures and a.accuracy
+    }
+    return frozenset(
+        name for name, own in points.items() if not any(_dominates(other, own) for other in points.values())
+    )
 
 
-def contender(attempt: Attempt) -> Contender:
-    """What the selection sees of an attempt."""
-    recipe = attempt.recipe
-    return Contender(recipe.name, recipe.precision, attempt.gates, attempt.figures)
+def _dominates(other: Sequence[float], own: Sequence[float]) -> bool:
+    return other != own and all(a <= b for a, b in zip(other, own, strict=True))
 
 
-def entry(attempt: Attempt, verdict: Verdict | None) -> CandidateReport:
-    """One line of the report. `verdict` is the selection's, of contenders."""
+def entry(attempt: Attempt, verdict: Verdict | None, on_front: frozenset[str]) -> CandidateReport:
+    """One line of the report. `verdict` is the selection's, of contenders; `on_front`: see `front`."""
     state, reason = _end(attempt, verdict)
     recipe = attempt.recipe
     return CandidateReport(
@@ -31,6 +43,7 @@ def entry(attempt: Attempt, verdict: Verdict | None) -> CandidateReport:
         measurement=attempt.figures.measurement if attempt.figures else None,
         speedup=_inverse(attempt.figures.p50_ratio) if attempt.figures else None,
         first_look=attempt.looked,
+        on_front=recipe.name in on_front,
         seconds=attempt.seconds,
     )
 

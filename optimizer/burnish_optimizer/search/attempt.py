@@ -8,7 +8,7 @@ from burnish_engine.base import Record
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, GateResult
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.search.select import Figures
+from burnish_optimizer.search.select import Contender, Figures
 from burnish_optimizer.tasks import Opened
 
 
@@ -45,3 +45,14 @@ class Attempt(Record):
     def passed(self) -> bool:
         """Whether it was judged, and every gate let it through."""
         return self.accuracy is not None and all(gate.passed for gate in self.gates)
+
+
+def is_contender(attempt: Attempt) -> bool:
+    """Whether the attempt was built and looked at, so that the selection says its word."""
+    return not attempt.ended
+
+
+def contender(attempt: Attempt) -> Contender:
+    """What the selection sees of an attempt."""
+    recipe = attempt.recipe
+    return Contender(recipe.name, recipe.precision, attempt.gates, attempt.figures)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import Accuracy, GateResult, Measurement
+from burnish_engine.report import Accuracy, Estimate, GateResult, Measurement
 from burnish_engine.request import OptimizationRequest
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
@@ -52,7 +52,13 @@ class Bench:
 
     @property
     def brief(self) -> Windows:
+        """See above."""
         return replace(self.windows, seconds=0.0, patience_seconds=0.0)
+
+    @property
+    def baseline_seconds(self) -> float:
+        """The baseline's p50 as it was when it was loaded."""
+        return float(np.median(self.baseline_opened.latencies_seconds))
 
 
 def look(recipe: Recipe, bench: Bench) -> Attempt:
@@ -113,6 +119,17 @@ def judged(attempt: Attempt, bench: Bench) -> Attempt:
     except (Declined, WorkerFailed) as error:
         attempt = attempt.model_copy(update={"failed": str(error)})
     return _timed(attempt, begun, bench)
+
+
+def duel(first: Attempt, second: Attempt, bench: Bench) -> Estimate | None:
+    """The first one's p50 over the second's, in turns with each other; None where one of them broke."""
+    try:
+        with _loaded(first, bench) as one, _loaded(second, bench) as other:
+            one.open()
+            other.open()
+            return ratio(interleave(other, one, bench.windows, bench.clock))
+    except (Declined, WorkerFailed):
+        return None
 
 
 def judge(

@@ -53,7 +53,7 @@ def mix(base: Attempt, bench: Bench, best: float | None) -> tuple[Attempt, Preci
         return Attempt(recipe=recipe, declined=f"sensitivity was not measured: {error}"), None
     ordered = give_back_order(result.found)
     points = curve(ordered)
-    p50 = _p50(bench)
+    p50 = bench.baseline_seconds
     most = affordable([base.looked + p.seconds_given_up / p50 for p in points], best) if base.looked else 0
     tries = _Tries(base, bench, ordered)
     count = shortest(most, tries.passes)
@@ -145,8 +145,3 @@ def _nothing(parts: int, most: int, best: float | None) -> str:
     if most < 1:
         return f"giving any part back its precision would cost what {beaten} leaves"
     return f"{most} of {parts} parts may be given back before {beaten} is as fast, and that is not enough"
-
-
-def _p50(bench: Bench) -> float:
-    latencies = sorted(bench.baseline_opened.latencies_seconds)
-    return latencies[len(latencies) // 2]

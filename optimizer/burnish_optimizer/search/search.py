@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from burnish_engine.report import PrecisionCurve
+from burnish_engine.request import OptimizationRequest
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.search.attempt import Attempt
-from burnish_optimizer.search.bench import Bench, examine, look
 from burnish_optimizer.search.journal import Journal
-from burnish_optimizer.search.mixed import mix
-from burnish_optimizer.search.order import achieved, answers_key, promise, prune, speed_key
+from burnish_optimizer.search.order import achieved, answers_key, prune, speed_key
 from burnish_optimizer.search.plan import Planned
+from burnish_optimizer.search.workshop import Workshop
 
 Told = Callable[[str], None]
 _END_OF_OTHERS = "which passes every gate"
@@ -27,7 +27,7 @@ _END_OF_OTHERS = "which passes every gate"
 class _State:
     """What is known so far."""
 
-    bench: Bench
+    shop: Workshop
     journal: Journal
     told: Told
     exhausted: Callable[[], str]
@@ -39,12 +39,12 @@ class _State:
     best_name: str = ""
 
     def finish(self, attempt: Attempt) -> None:
-        name, minimize = attempt.recipe.name, self.bench.request.minimize
+        name, minimize = attempt.recipe.name, self.shop.request.minimize
         self.done[name] = attempt
         reached = achieved(attempt, minimize)
         if (
             reached is not None
-            and _keeps_goal(attempt, self.bench)
+            and _keeps_limits(attempt, self.shop.request)
             and (self.best is None or reached < self.best)
         ):
             self.best, self.best_name = reached, name
@@ -63,17 +63,17 @@ class _State:
 
 
 def search(
-    planned: Sequence[Planned], bench: Bench, journal: Journal, told: Told, exhausted: Callable[[], str]
+    planned: Sequence[Planned], shop: Workshop, journal: Journal, told: Told, exhausted: Callable[[], str]
 ) -> tuple[tuple[Attempt, ...], tuple[PrecisionCurve, ...]]:
     """Every planned recipe, in the plan's order, and mixtures after them; what is skipped says why.
 
     Args: told: is told of each step.   exhausted: why no further step is taken, empty while there is time.
     """
     heads, others = _by_speed(planned)
-    state = _State(bench, journal, told, exhausted, others=others)
+    state = _State(shop, journal, told, exhausted, others=others)
     queue = _look_at_all(heads, state)
     while queue:
-        queue.sort(key=lambda attempt: _promise(attempt, bench))
+        queue.sort(key=shop.promise)
         _next(queue.pop(0), queue, state)
     order = {one.recipe.name: place for place, one in enumerate(planned)}
     found = sorted(state.done.values(), key=lambda a: order.get(a.recipe.name, len(order)))
@@ -107,7 +107,7 @@ def _by_speed(planned: Sequence[Planned]) -> tuple[list[Planned], dict[str, list
 
 
 def _first_look(recipe: Recipe, state: _State) -> Attempt:
-    return _remembered("look", recipe.name, state, lambda: look(recipe, state.bench))
+    return _remembered("look", recipe.name, state, lambda: state.shop.look(recipe))
 
 
 def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
@@ -119,7 +119,7 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
         state.finish(attempt.model_copy(update={"pruned": reason}))
         return
     state.told(f"{name}: judge and measure")
-    examined = _remembered("examined", name, state, lambda: examine(attempt, state.bench))
+    examined = _remembered("examined", name, state, lambda: state.shop.examine(attempt))
     state.finish(examined)
     if _lost_accuracy(examined):
         others = state.others.pop(name, [])
@@ -130,7 +130,7 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
         queue += [a for a in looks if a not in ended]
     if _lost_accuracy(examined) and examined.recipe.parts and not state.exhausted():
         state.told(f"{name}: lost accuracy; measuring where precision buys most")
-        mixture, curve = mix(examined, state.bench, state.best)
+        mixture, curve = state.shop.mix(examined, state.best)
         state.curves += [curve] if curve else []
         if mixture.ended or not mixture.passed:
             state.finish(mixture)
@@ -142,12 +142,8 @@ def _pruned(attempt: Attempt, state: _State) -> str:
     twin = state.inaccurate.get(answers_key(attempt.recipe))
     if twin:
         return f"computes as {twin} does, which lost accuracy"
-    minimize = state.bench.request.minimize
-    return prune(_promise(attempt, state.bench), state.best, state.best_name, minimize)
-
-
-def _promise(attempt: Attempt, bench: Bench) -> float:
-    return promise(attempt, bench.request.minimize, bench.baseline_opened, bench.baseline_size_bytes)
+    minimize = state.shop.request.minimize
+    return prune(state.shop.promise(attempt), state.best, state.best_name, minimize)
 
 
 def _remembered(stage: str, name: str, state: _State, step: Callable[[], Attempt]) -> Attempt:
@@ -163,7 +159,8 @@ def _lost_accuracy(attempt: Attempt) -> bool:
     return {gate.name for gate in attempt.gates if not gate.passed} == {"accuracy"}
 
 
-def _keeps_goal(attempt: Attempt, bench: Bench) -> bool:
-    goal, figures = bench.request.latency, attempt.figures
-    reached = figures.goal_seconds if figures else None
-    return goal is None or (reached is not None and reached <= goal.seconds)
+def _keeps_limits(attempt: Attempt, request: OptimizationRequest) -> bool:
+    figures, goal, most = attempt.figures, request.latency, request.max_memory_bytes
+    if figures is None or (most is not None and figures.measurement.peak_memory_bytes > most):
+        return False
+    return goal is None or (figures.goal_seconds is not None and figures.goal_seconds <= goal.seconds)

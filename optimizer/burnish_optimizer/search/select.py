@@ -1,7 +1,8 @@
 """What wins. Pure: gates and figures in, one name and a reason for everyone out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from burnish_engine.report import Estimate, GateResult, Measurement
 from burnish_engine.request import LatencyGoal, Minimize, OptimizationRequest, Precision
@@ -46,17 +47,23 @@ class Verdict:
     reason: str
 
 
-def select(contenders: Sequence[Contender], request: OptimizationRequest) -> tuple[Verdict, ...]:
+Duels = Mapping[tuple[str, str], Estimate]
+"""(first, second) → the first one's time over the second's, measured in turns with each other."""
+
+
+def select(
+    contenders: Sequence[Contender], request: OptimizationRequest, duels: Duels = MappingProxyType({})
+) -> tuple[Verdict, ...]:
     """A verdict for each contender, in their order; at most one won. None: the baseline wins.
 
     A winner passed every gate, keeps the latency goal, and is better than the baseline with 95 %
     confidence (where speed is the objective, by its plain p50, too: the report must not contradict it).
-    Among winners whose intervals overlap the best's, the more exact one is taken, then the one that was
-    tried first.
+    Among winners whose intervals overlap the best's, and that did not lose a duel with it, the more exact
+    one is taken, then the one that was tried first.
     """
     refusals = [_refusal(contender, request) for contender in contenders]
     able = [c for c, refusal in zip(contenders, refusals, strict=True) if not refusal]
-    winner = _best(able, request.minimize)
+    winner = _best(able, request.minimize, duels)
     return tuple(
         Verdict(c.recipe, c is winner, refusal or _reason(c, winner, request.minimize))
         for c, refusal in zip(contenders, refusals, strict=True)
@@ -94,7 +101,7 @@ def _refusal(contender: Contender, request: OptimizationRequest) -> str:
         return f"gate {failed[0].name}: found {failed[0].found}, expected {failed[0].expected}"
     if contender.figures is None:
         return "not measured"
-    missed = _missed_goal(contender.figures, request.latency)
+    missed = _missed_goal(contender.figures, request.latency) or _too_large(contender.figures, request)
     if missed:
         return missed
     if not _beats(contender.figures, request.minimize):
@@ -119,13 +126,35 @@ def _missed_goal(figures: Figures, goal: LatencyGoal | None) -> str:
     return ""
 
 
-def _best(able: Sequence[Contender], minimize: Minimize) -> Contender | None:
+def _too_large(figures: Figures, request: OptimizationRequest) -> str:
+    found, most = figures.measurement.peak_memory_bytes, request.max_memory_bytes
+    if most is None or found <= most:
+        return ""
+    return f"takes {found / (1 << 20):.0f} MiB of memory, at most {most / (1 << 20):.0f} MiB are allowed"
+
+
+def _best(able: Sequence[Contender], minimize: Minimize, duels: Duels) -> Contender | None:
     ratios = {c.recipe: improvement(c.figures, minimize) for c in able if c.figures}
     if not ratios:
         return None
-    best = min(ratios.values(), key=lambda ratio: ratio.value)
-    near = [c for c in able if ratios[c.recipe].low <= best.high]
+    best = min(ratios, key=lambda name: ratios[name].value)
+    near = [
+        c
+        for c in able
+        if ratios[c.recipe].low <= ratios[best].high
+        and not ((lost := duels.get((best, c.recipe))) and lost.high < 1)
+    ]
     return min(near, key=lambda c: _EXACTNESS.index(c.precision))
+
+
+def fastest(contenders: Sequence[Contender], request: OptimizationRequest) -> str | None:
+    """The one with the best figure of those that may win, whatever is near it."""
+    ratios = {
+        c.recipe: improvement(c.figures, request.minimize).value
+        for c in contenders
+        if c.figures and not _refusal(c, request)
+    }
+    return min(ratios, key=lambda name: ratios[name], default=None)
 
 
 def _reason(contender: Contender, winner: Contender | None, minimize: Minimize) -> str:
