@@ -93,28 +93,20 @@ def _give_back(quantized: Any, exact: Any, kept: set[str]) -> None:
     """Undo the quantization of layers, in place: their inputs, their weights, and their corrected biases."""
     originals = {node.get_friendly_name(): node for node in exact.get_ops()}
     for node in quantized.get_ops():
-        original = originals.get(node.get_friendly_name())
-        if original is None or node.get_friendly_name() not in kept:
+        if node.get_friendly_name() not in kept:
             continue
-        if node.get_type_name() in WEIGHTED:
-            _unquantized(node, original)
-        elif node.get_type_name() == "Add":
-            _same_constants(node, original)
+        original = originals.get(node.get_friendly_name())
+        for index, port in enumerate(node.inputs()):
+            source = port.get_source_output().get_node()
+            if original is not None and _is_changed_constant(node, original.input(index)):
+                port.replace_source_output(_constant(original.input(index)).output(0))
+            elif source.get_type_name() == QUANTIZE:
+                port.replace_source_output(source.input_value(0))
 
 
-def _unquantized(node: Any, original: Any) -> None:
-    for index, port in enumerate(node.inputs()):
-        source = port.get_source_output().get_node()
-        if _is_constant(original.input(index)):
-            port.replace_source_output(_constant(original.input(index)).output(0))
-        elif source.get_type_name() == QUANTIZE:
-            port.replace_source_output(source.input_value(0))
-
-
-def _same_constants(node: Any, original: Any) -> None:
-    for index, port in enumerate(node.inputs()):
-        if _is_constant(original.input(index)):
-            port.replace_source_output(_constant(original.input(index)).output(0))
+def _is_changed_constant(node: Any, original: Any) -> bool:
+    """Weights are stored in eight bits, and biases are corrected for what that loses."""
+    return _is_constant(original) and node.get_type_name() in (*WEIGHTED, "Add")
 
 
 def _is_constant(port: Any) -> bool:
