@@ -74,8 +74,8 @@ def _best_end(cost: Callable[[int], float], outermost: int, innermost: int) -> i
     coarse = np.unique(np.linspace(outermost, innermost, STEPS).astype(int))
     best = _least(cost, coarse, outermost)
     step = max(1, abs(outermost - innermost) // (STEPS - 1))
-    inside = sorted((outermost, innermost))
-    fine = np.unique(np.clip(np.linspace(best - step, best + step, FINE).astype(int), *inside))
+    low, high = sorted((outermost, innermost))
+    fine = np.unique(np.linspace(max(low, best - step), min(high, best + step), FINE).astype(int))
     return _least(cost, fine, best)
 
 

@@ -57,13 +57,15 @@ class Histogram:
     @property
     def edges(self) -> Array:
         """float64 [2049]: where bins begin, and the last one ends."""
-        return (self.first + np.arange(BINS + 1)) * self.width
+        found: Array = (self.first + np.arange(BINS + 1)) * self.width
+        return found
 
     @property
     def centres(self) -> Array:
         """float64 [2048]: the middle of what of each bin lies between the extremes."""
         inside = np.clip(self.edges, self.low, self.high)
-        return (inside[:-1] + inside[1:]) / 2
+        middles: Array = (inside[:-1] + inside[1:]) / 2
+        return middles
 
     def merged(self, other: "Histogram") -> "Histogram":
         """Both together."""

@@ -67,29 +67,41 @@ def ask(path: Path, names: Sequence[str], scratch: Path) -> Asked:
     del graph.output[:]
     graph.input.append(helper.make_tensor_value_info(ENDS, TensorProto.INT64, [len(names)]))
     graph.initializer.extend(_constant(name, [number]) for name, number in (("zero", 0), ("flat", -1)))
-    for index, name in enumerate(names):
-        _ask_one(graph, index, name)
+    for index in range(len(names)):
+        graph.initializer.append(_constant(f"index/{index}", [index]))
+        graph.output.extend(_told(index))
+    _place(graph, {name: _asking(index, name) for index, name in enumerate(names)})
     return Asked(model, base, tuple(names))
 
 
-def _ask_one(graph: onnx.GraphProto, index: int, name: str) -> None:
+def _asking(index: int, name: str) -> list[onnx.NodeProto]:
     flat, end, part = (f"burnish/{what}/{index}" for what in ("flat", "end", "part"))
-    graph.initializer.append(_constant(f"index/{index}", [index]))
-    graph.node.extend(
-        [
-            helper.make_node("Shape", [name], [shape(index)]),
-            helper.make_node("Reshape", [name, "burnish/flat"], [flat]),
-            helper.make_node("Gather", [ENDS, f"burnish/index/{index}"], [end]),
-            helper.make_node("Slice", [flat, "burnish/zero", end, "burnish/zero"], [part]),
-            helper.make_node("Cast", [part], [value(index)], to=TensorProto.FLOAT),
-        ]
-    )
-    graph.output.extend(
-        [
-            helper.make_tensor_value_info(value(index), TensorProto.FLOAT, [None]),
-            helper.make_tensor_value_info(shape(index), TensorProto.INT64, [None]),
-        ]
-    )
+    return [
+        helper.make_node("Shape", [name], [shape(index)]),
+        helper.make_node("Reshape", [name, "burnish/flat"], [flat]),
+        helper.make_node("Gather", [ENDS, f"burnish/index/{index}"], [end]),
+        helper.make_node("Slice", [flat, "burnish/zero", end, "burnish/zero"], [part]),
+        helper.make_node("Cast", [part], [value(index)], to=TensorProto.FLOAT),
+    ]
+
+
+def _told(index: int) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(value(index), TensorProto.FLOAT, [None]),
+        helper.make_tensor_value_info(shape(index), TensorProto.INT64, [None]),
+    ]
+
+
+def _place(graph: onnx.GraphProto, asking: dict[str, list[onnx.NodeProto]]) -> None:
+    """Ask right behind what makes a tensor: asked at the end, all tensors would be held until then."""
+    made = list(graph.node)
+    inner = {name for node in made for name in node.output}
+    placed = [asked for name, nodes in asking.items() if name not in inner for asked in nodes]
+    for node in made:
+        placed.append(node)
+        placed += [asked for name in node.output for asked in asking.get(name, [])]
+    del graph.node[:]
+    graph.node.extend(placed)
 
 
 def _constant(name: str, numbers: Sequence[int]) -> TensorProto:

@@ -132,6 +132,8 @@ def _open(asked: Asked, threads: int) -> Any:
     options.log_severity_level = FATAL_ONLY
     # Patterns are kept for every shape, and an arena keeps what the largest sample took.
     options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+    # In the order of the graph, which asks for a tensor where it is made.
+    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     options.add_session_config_entry(BASE_FOLDER, str(asked.base))
     if weight_bytes(asked.model) > MAPPED_BYTES:
         options.add_session_config_entry(NO_PREPACKING, "1")

@@ -47,7 +47,8 @@ def load(path: Path) -> Read:
     Raises: InvalidData.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy leaves what it cannot read open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             version, samples = file["about"].tolist()
             found = (_histograms(file), _channels(file), samples) if version == VERSION else None
     except (*BROKEN, TypeError, IndexError) as error:
@@ -67,12 +68,11 @@ def _unreadable(path: Path, found: str) -> InvalidData:
 
 
 def _histograms(file: Mapping[str, Array]) -> dict[str, Histogram]:
-    facts, extremes, counts = file["facts"].tolist(), file["extremes"].tolist(), file["counts"]
+    names, facts, extremes = (file[name].tolist() for name in ("names", "facts", "extremes"))
+    rows = zip(names, facts, extremes, file["counts"], strict=True)
     return {
-        name: Histogram(exponent, first, counts[i], *extremes[i], zeros, nans, infinities)
-        for i, (name, (exponent, first, zeros, nans, infinities)) in enumerate(
-            zip(file["names"].tolist(), facts, strict=True)
-        )
+        name: Histogram(exponent, first, counts, low, high, zeros, nans, infinities)
+        for name, (exponent, first, zeros, nans, infinities), (low, high), counts in rows
     }
 
 
