@@ -58,17 +58,17 @@ def test_memory_is_flat_in_the_number_of_samples(tmp_path):
 
 @pytest.mark.parametrize("memory_bytes", [1 << 20, 16 << 20])
 def test_what_one_run_returns_bounds_the_memory_not_what_all_tensors_take(tmp_path, memory_bytes):
-    """24 tensors of 4 MiB are 96 MiB; the model itself needs two or three of them at once."""
-    names = ["x", *(f"v{i}" for i in range(24))]
+    """32 tensors of 4 MiB are 128 MiB; the model itself needs two or three of them at once."""
+    names = ["x", *(f"v{i}" for i in range(32))]
     nodes = [helper.make_node("Mul", [a, "half"], [b]) for a, b in itertools.pairwise(names)]
     graph = helper.make_graph(
         nodes,
         "chain",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1024])],
-        [helper.make_tensor_value_info("v23", TensorProto.FLOAT, ["N", 1024])],
+        [helper.make_tensor_value_info("v31", TensorProto.FLOAT, ["N", 1024])],
         [numpy_helper.from_array(np.array(0.5, np.float32), "half")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(tmp_path / "model.onnx"))
     _, taken = peak_bytes(tmp_path / "model.onnx", names[1:], [1024, 1024], 2, memory_bytes)
-    assert taken < memory_bytes + (32 << 20)
+    assert taken < memory_bytes + (64 << 20)

@@ -130,8 +130,8 @@ def _open(asked: Asked, threads: int) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = FATAL_ONLY
-    # Patterns are kept for every shape, and an arena keeps what the largest sample took.
-    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+    # Patterns are kept for every shape that was seen.
+    options.enable_mem_pattern = False
     # In the order of the graph, which asks for a tensor where it is made.
     options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     options.add_session_config_entry(BASE_FOLDER, str(asked.base))
