@@ -1,0 +1,1 @@
+"""What activations are, over calibration samples: histograms in bounded memory, and ranges from them."""
