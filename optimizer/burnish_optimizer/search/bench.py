@@ -12,11 +12,11 @@ import numpy as np
 
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, GateResult, Measurement
-from burnish_engine.request import OptimizationRequest
+from burnish_engine.request import OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
-from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
-from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
+from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
+from burnish_optimizer.gates.checks import batch_gate, faithful_gate, finite_gate, signature_gate
 from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.interleave import Windows, interleave
@@ -116,12 +116,18 @@ def judged(attempt: Attempt, bench: Bench) -> Attempt:
 
 
 def judge(
-    candidate: ProbeProcess, request: OptimizationRequest
+    candidate: ProbeProcess, request: OptimizationRequest, precision: Precision
 ) -> tuple[tuple[GateResult, ...], Accuracy | None]:
-    """The gates on answers: finite, the metric, and the batch law."""
-    scores = candidate.judge().scores
-    accuracy = summarize(scores, request.metric)
-    gates = (finite_gate(scores), accuracy_gate(accuracy, request), batch_gate(candidate.batch()))
+    """The gates on answers: finite, the metric, what the metric does not look at, and the batch law."""
+    told = candidate.judge()
+    accuracy = summarize(told.scores, request)
+    why = "" if accuracy else told.fault or missing(told.scores, request)
+    gates = (
+        finite_gate(told.scores),
+        accuracy_gate(accuracy, request, precision, why),
+        faithful_gate(told.scores, precision),
+        batch_gate(candidate.batch()),
+    )
     return gates, accuracy
 
 
@@ -161,7 +167,7 @@ def _looked(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
 
 def _judged(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
     candidate.seconds = max(MIN_SECONDS, bench.left())
-    gates, accuracy = judge(candidate, bench.request)
+    gates, accuracy = judge(candidate, bench.request, attempt.recipe.precision)
     return attempt.model_copy(update={"gates": (*attempt.gates, *gates), "accuracy": accuracy})
 
 
