@@ -9,13 +9,13 @@ import click
 from pydantic import ValidationError
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
-from burnish_cli.parse import Bytes, Choices, Duration, Latency
+from burnish_cli.parse import Bytes, Choices, Duration, Latency, MetricName
 from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scratch
 from burnish_engine import outcome, store
 from burnish_engine.faults import diagnosed
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import SCHEME, Reference
-from burnish_engine.request import Backend, LatencyGoal, Metric, Minimize, OptimizationRequest, Precision
+from burnish_engine.request import Backend, LatencyGoal, Minimize, OptimizationRequest, Precision
 from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
 from burnish_optimizer.report.console import render_report
 
@@ -37,13 +37,13 @@ class Destination:
 @click.option("--evaluation", metavar=_DATA, help="Labelled samples, or inputs, that answers are judged on.")
 @click.option(
     "--metric",
-    type=click.Choice([metric.value for metric in Metric]),
-    help="How answers are judged. [default: agreement]",
+    type=MetricName(),
+    help="How answers are judged (docs/accuracy.md). [default: agreement]",
 )
 @click.option(
-    "--max-drop", type=float, help="How far the metric may fall below the source's. [default: 0.01]"
+    "--max-drop", type=float, help="How far the metric may get worse than the source's. [default: 0.01]"
 )
-@click.option("--minimum", type=float, help="Floor of the metric, in place of --max-drop.")
+@click.option("--minimum", type=float, help="Floor of the metric, in place of --max-drop (sqnr: in dB).")
 @click.option("--objective", type=click.Choice(list(_OBJECTIVES)), default="latency", show_default=True)
 @click.option("--latency", type=Latency(), help="A goal that the winner must keep, such as p99=20ms.")
 @click.option("--max-memory", type=Bytes(), help="Memory that the winner may take at most, such as 512MiB.")
@@ -127,7 +127,6 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
     if options["max_drop"] is not None and options["minimum"] is not None:
         raise click.UsageError("found --max-drop and --minimum, expected one of them")
     names = (
-        "metric",
         "max_drop",
         "minimum",
         "batch",
@@ -137,6 +136,8 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
         "threads",
     )
     given: dict[str, object] = {name: options[name] for name in names if options[name] is not None}
+    if isinstance(options["metric"], tuple):
+        given |= dict(zip(("metric", "metric_entry"), options["metric"], strict=True))
     goal = options["latency"]
     given |= {"latency": goal} if isinstance(goal, LatencyGoal) else {}
     given |= {"max_memory_bytes": options["max_memory"]} if options["max_memory"] is not None else {}
@@ -147,6 +148,8 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
         )
     except ValidationError as error:
         wrong = error.errors()[0]
+        if not wrong["loc"]:  # options that do not go together
+            raise click.UsageError(str(wrong["ctx"]["error"])) from error
         flag = "--" + "-".join(str(part).replace("_", "-") for part in wrong["loc"]).removesuffix("-seconds")
         raise click.UsageError(f"{flag}: found {wrong['input']!r}: {wrong['msg']}") from error
 

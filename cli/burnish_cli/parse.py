@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import click
 
-from burnish_engine.request import LatencyGoal
+from burnish_engine.request import LatencyGoal, Metric
 
 _UNITS_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
@@ -80,6 +80,29 @@ class Latency(click.ParamType[LatencyGoal]):
             return LatencyGoal(percentile=float(match[1]), seconds=seconds(match[2]))
         except ValueError:
             self.fail(f"found {value!r}, expected a percentile from 0 to 100 and a time above 0", param, ctx)
+
+
+class MetricName(click.ParamType[tuple[Metric, str]]):
+    """`cosine` → (Metric.COSINE, ""); `entry:pkg.module:function` → (Metric.ENTRY, "pkg.module:function")."""
+
+    name = "metric"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """All metrics, as the help shows them."""
+        return f"[{'|'.join(m.value for m in Metric if m is not Metric.ENTRY)}|entry:FUNCTION]"
+
+    def convert(
+        self, value: tuple[Metric, str] | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Metric, str]:
+        """Parse, or fail with the metrics that there are."""
+        if not isinstance(value, str):
+            return value
+        name, _, function = value.partition(":")
+        if name not in set(Metric) or bool(function) is not (name == Metric.ENTRY):
+            known = ", ".join(m.value for m in Metric if m is not Metric.ENTRY)
+            told = "entry:package.module:function or entry:name"
+            self.fail(f"found {value!r}, expected one of {known}, or {told}", param, ctx)
+        return Metric(name), function
 
 
 class InputShape(click.ParamType[tuple[str, tuple[int, ...]]]):

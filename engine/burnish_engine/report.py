@@ -43,7 +43,13 @@ class Measurement(Record):
 
 
 class Accuracy(Record):
-    """The metric of a candidate beside the reference's own; `drop` = reference - value."""
+    """The metric of a candidate beside the reference's own.
+
+    drop: reference - value; value - reference where lower is better: above 0 is worse, always.
+    interval, drop_interval: 95 %, of the value and of the drop; samples are drawn in pairs for the latter.
+    samples_needed: how many samples the gate needs to let a candidate of lower precision through, as far as
+    these tell; None: no number is enough (a drop of exactly 0 cannot be shown), or an older report.
+    """
 
     metric: Metric
     value: float
@@ -51,6 +57,8 @@ class Accuracy(Record):
     samples: int
     reference: float
     drop: float
+    drop_interval: tuple[float, float] | None = None
+    samples_needed: int | None = None
 
 
 class Selected(Record):

@@ -6,6 +6,13 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from burnish_engine.base import Record
+from burnish_engine.metric import Metric, wrong_entry, wrong_limits
+
+__all__ = ["Backend", "LatencyGoal", "Metric", "Minimize", "OptimizationRequest", "Precision"]
+
+DEFAULT_MAX_DROP = 0.01
+# Noise of a hundredth of the signal's power: what a drop of 0.01 is to other metrics.
+DEFAULT_MINIMUM_SQNR_DB = 20.0
 
 
 class Precision(StrEnum):
@@ -35,18 +42,6 @@ class Minimize(StrEnum):
     SIZE = "Size"
 
 
-class Metric(StrEnum):
-    """How answers are judged.
-
-    ACCURACY: share of samples whose arg-max is the label.  AGREEMENT: share of samples whose
-    arg-max is the reference's (needs no labels).  COSINE: mean cosine similarity to the reference.
-    """
-
-    ACCURACY = "accuracy"
-    AGREEMENT = "agreement"
-    COSINE = "cosine"
-
-
 class LatencyGoal(Record):
     """A candidate slower than this at this percentile cannot win."""
 
@@ -57,14 +52,17 @@ class LatencyGoal(Record):
 class OptimizationRequest(Record):
     """One optimization, as asked.
 
-    `max_drop` is how far the metric may fall below the reference's own value; `minimum` is an
-    absolute floor. At most one of them is set; neither means `max_drop` = 0.01. `max_memory_bytes` bounds
-    the peak of the engine's process, `latency` its latency.
+    `max_drop` is how far the metric may fall below the reference's own value (rise above it, where lower
+    is better); `minimum` is an absolute floor. At most one of them is set; neither means `max_drop` = 0.01,
+    for sqnr `minimum` = 20 dB.
+    `metric_entry`: the function of metric entry, `package.module:function` or an installed name.
+    `max_memory_bytes` bounds the peak of the engine's process, `latency` its latency.
     """
 
     metric: Metric = Metric.AGREEMENT
-    max_drop: float | None = Field(default=None, ge=0, le=1)
-    minimum: float | None = Field(default=None, ge=-1, le=1)
+    metric_entry: str = ""
+    max_drop: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    minimum: float | None = Field(default=None, allow_inf_nan=False)
     minimize: Minimize = Minimize.LATENCY
     latency: LatencyGoal | None = None
     max_memory_bytes: int | None = Field(default=None, ge=1)
@@ -76,12 +74,24 @@ class OptimizationRequest(Record):
     budget_seconds: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
-    def _one_limit(self) -> Self:
-        if self.max_drop is not None and self.minimum is not None:
-            raise ValueError("max_drop and minimum exclude each other: found both, expected one")
+    def _limits_fit(self) -> Self:
+        wrong = wrong_limits(self.metric, self.max_drop, self.minimum) or wrong_entry(
+            self.metric, self.metric_entry
+        )
+        if wrong:
+            raise ValueError(wrong)
         return self
 
     @property
     def allowed_drop(self) -> float | None:
-        """The drop that the accuracy gate allows, or None where `minimum` judges."""
-        return None if self.minimum is not None else (0.01 if self.max_drop is None else self.max_drop)
+        """The drop that the accuracy gate allows, or None where a floor judges."""
+        if self.minimum is not None or self.metric is Metric.SQNR:
+            return None
+        return DEFAULT_MAX_DROP if self.max_drop is None else self.max_drop
+
+    @property
+    def floor(self) -> float | None:
+        """The least value that the accuracy gate allows, or None where a drop is judged."""
+        if self.metric is Metric.SQNR and self.minimum is None:
+            return DEFAULT_MINIMUM_SQNR_DB
+        return self.minimum

@@ -69,3 +69,7 @@ class DownloadFailed(TransientError):
 
 class Declined(Exception):
     """A recipe or pass that does not apply, and says why."""
+
+
+class NoFigure(Exception):
+    """A metric that cannot be computed on these answers, and says why."""

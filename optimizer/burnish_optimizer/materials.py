@@ -1,11 +1,12 @@
 """Everything that goes into a run, local and checked before anything costs time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from burnish_engine import report
 from burnish_engine.descriptor import TensorSpec
-from burnish_engine.request import Metric
+from burnish_engine.metric import Labels
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.ingest.check_samples import check_samples
 from burnish_optimizer.ingest.feeds import is_batchable
@@ -14,9 +15,8 @@ from burnish_optimizer.ingest.model import SourceModel, read_source
 from burnish_optimizer.ingest.samples import DataSpec, open_samples
 from burnish_optimizer.ingest.synthetic import write_synthetic
 from burnish_optimizer.job import Input, OptimizeJob
+from burnish_optimizer.judged import DEFAULT_CALIBRATION_SAMPLES, JudgedOn, split
 from burnish_optimizer.progress import Steps
-
-DEFAULT_CALIBRATION_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,14 @@ class Materials:
     calibration: DataSet | None
     evaluation: DataSet | None
     judged: DataSpec
-    judged_on: str
+    judged_on: JudgedOn
 
     @property
     def judged_digest(self) -> str:
         """The digest of the judged samples, for the cache of the reference's answers."""
         chosen = self.evaluation or self.calibration
-        return chosen.material.digest if chosen else self.judged_on
+        digest = chosen.material.digest if chosen else self.judged_on.value
+        return f"{digest}/{self.judged.every}/{self.judged.others}"
 
 
 def gather(job: OptimizeJob, steps: Steps) -> Materials:
@@ -60,17 +61,14 @@ def gather(job: OptimizeJob, steps: Steps) -> Materials:
     model = read_source(source.path)
     _check_batch(job, model)
     steps.begin("ingest", "calibration and evaluation sets")
-    limit = job.request.calibration_samples or DEFAULT_CALIBRATION_SAMPLES
-    labelled = job.request.metric is Metric.ACCURACY
-    evaluation = _data(job, "evaluation", job.evaluation, model.inputs, limit=None, labelled=labelled)
-    judged_by_calibration = labelled and evaluation is None
-    calibration = _data(
-        job, "calibration", job.calibration, model.inputs, limit=limit, labelled=judged_by_calibration
-    )
-    judged, judged_on = _judged(job, model, calibration, evaluation)
-    if judged_on != "evaluation":
-        steps.note("ingest", f"no evaluation set: answers are judged on {judged_on} samples")
-    return Materials(source, model, calibration, evaluation, judged, judged_on)
+    labels = job.request.metric.labels
+    evaluation = _data(job, "evaluation", job.evaluation, model.inputs, labels)
+    own, limit = (Labels.NONE, _limit(job)) if evaluation else (labels, None)
+    calibration = _data(job, "calibration", job.calibration, model.inputs, own, limit=limit)
+    found = _judged(job, model, calibration, evaluation)
+    if found.on.caveat:
+        steps.note("ingest", found.on.caveat)
+    return Materials(source, model, found.calibration, evaluation, found.judged, found.on)
 
 
 def _check_batch(job: OptimizeJob, model: SourceModel) -> None:
@@ -90,30 +88,54 @@ def _data(
     role: str,
     given: Input | None,
     inputs: tuple[TensorSpec, ...],
+    labels: Labels,
     *,
-    limit: int | None,
-    labelled: bool,
+    limit: int | None = None,
 ) -> DataSet | None:
     if given is None:
         return None
     material = fetch(given, job.work_dir / "materials" / role, limit_bytes=job.limits.download_bytes)
     spec = DataSpec(path=str(material.path), limit=limit)
-    samples = check_samples(open_samples(spec, inputs), inputs, labelled=labelled)
+    samples = check_samples(open_samples(spec, inputs), inputs, labels=labels)
     return DataSet(material, spec, samples)
+
+
+class _Roles(NamedTuple):
+    """Which samples do what."""
+
+    calibration: DataSet | None
+    judged: DataSpec
+    on: JudgedOn
 
 
 def _judged(
     job: OptimizeJob, model: SourceModel, calibration: DataSet | None, evaluation: DataSet | None
-) -> tuple[DataSpec, str]:
+) -> _Roles:
     if evaluation:
-        return evaluation.spec, "evaluation"
+        return _Roles(calibration, evaluation.spec, JudgedOn.EVALUATION)
     if calibration:
-        return calibration.spec, "calibration"
-    if job.request.metric is Metric.ACCURACY:
+        return _shared(job, calibration)
+    if job.request.metric.labels in (Labels.CLASSES, Labels.BOXES):
         raise InvalidJob(
             job.source.shown,
-            found="metric accuracy and no evaluation set",
+            found=f"metric {job.request.metric.value} and no evaluation set",
             expected="labelled samples",
             remedy="Give --evaluation, or judge by agreement or cosine.",
         )
-    return write_synthetic(Path(job.work_dir) / "synthetic", model.inputs), "synthetic"
+    synthetic = write_synthetic(Path(job.work_dir) / "synthetic", model.inputs)
+    return _Roles(None, synthetic, JudgedOn.SYNTHETIC)
+
+
+def _shared(job: OptimizeJob, whole: DataSet) -> _Roles:
+    """One set for both: see `judged.split`."""
+    cut = split(whole.samples, job.request)
+    spec = whole.spec.model_copy(update={"limit": cut.limit, "every": cut.every})
+    calibration = replace(whole, spec=spec, samples=min(cut.limit, -(-whole.samples // cut.every)))
+    if not cut.held_out:
+        return _Roles(calibration, whole.spec, JudgedOn.CALIBRATION)
+    others = whole.spec.model_copy(update={"every": cut.every, "others": True})
+    return _Roles(calibration, others, JudgedOn.HELD_OUT)
+
+
+def _limit(job: OptimizeJob) -> int:
+    return job.request.calibration_samples or DEFAULT_CALIBRATION_SAMPLES

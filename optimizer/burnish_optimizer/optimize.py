@@ -14,6 +14,7 @@ from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.context import Context
 from burnish_optimizer.engine_folder import check_output, write_engine
 from burnish_optimizer.job import OptimizeJob, OptimizeResult
+from burnish_optimizer.judged import JudgedOn
 from burnish_optimizer.materials import Materials, gather
 from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.progress import Progress, SilentProgress, Steps
@@ -74,6 +75,7 @@ def optimize(
         job.request,
         context.facts,
         calibrated=materials.calibration is not None,
+        judged=materials.judged_on is not JudgedOn.SYNTHETIC,
         is_installed=is_installed,
     )
     key = job.key or _key(job, materials, context.facts)

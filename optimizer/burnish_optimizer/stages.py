@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import Accuracy, Measurement, PassReport, PrecisionCurve
+from burnish_engine.report import Accuracy, GateResult, Measurement, PassReport, PrecisionCurve
 from burnish_engine.request import Backend, Precision
 from burnish_optimizer.backends.recipes import BASELINE, Recipe
 from burnish_optimizer.context import Context
 from burnish_optimizer.errors import InvalidJob, WorkerFailed
+from burnish_optimizer.gates.accuracy import NAME as ACCURACY
 from burnish_optimizer.job import Limits, OptimizeJob
 from burnish_optimizer.materials import Materials
 from burnish_optimizer.measure.client import ProbeProcess
@@ -170,10 +171,10 @@ def open_baseline(context: Context, materials: Materials, reference: Reference) 
     with ProbeProcess(task, folder, seconds=context.left(), memory_bytes=context.memory_bytes) as probe:
         with context.essential():
             opened = probe.open()
-            _, accuracy = judge(probe, context.job.request)
+            gates, accuracy = judge(probe, context.job.request, Precision.FP32)
             taken = flatten([probe.round(context.windows.window_seconds) for _ in range(BASELINE_WINDOWS)])
         if accuracy is None:
-            raise _no_metric(context.job)
+            raise _no_metric(context.job, gates)
         figures = measurement(taken, opened, materials.model.size_bytes, context.job.request.batch)
         probe.seconds = context.job.limits.seconds
         yield Baseline(probe, opened, figures, accuracy)
@@ -261,6 +262,8 @@ def probe_task(
         outputs=tuple(spec.name for spec in reference.result.outputs),
         batch=job.request.batch,
         batch_error=reference.result.batch_error,
+        metric=job.request.metric,
+        metric_entry=job.request.metric_entry,
     )
 
 
@@ -269,10 +272,11 @@ def run_options(recipe: Recipe, job: OptimizeJob) -> RunOptions:
     return recipe.options.model_copy(update={"threads": job.request.threads})
 
 
-def _no_metric(job: OptimizeJob) -> InvalidJob:
+def _no_metric(job: OptimizeJob, gates: Sequence[GateResult]) -> InvalidJob:
+    found = next(gate.found for gate in gates if gate.name == ACCURACY)
     return InvalidJob(
         job.source.shown,
-        found=f"metric {job.request.metric.value} without class scores, or labels of another shape",
-        expected="a floating-point output whose last axis counts classes, and one label for each position",
-        remedy="Judge by cosine, or give labels in the shape of the class scores without their last axis.",
+        found=found,
+        expected=f"outputs (and labels) that metric {job.request.metric.value} can read",
+        remedy="docs/accuracy.md tells what each metric needs; cosine takes any outputs and no labels.",
     )

@@ -9,7 +9,7 @@ from pydantic import Field
 from burnish_engine.base import Record
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.report import RewriteReport
-from burnish_engine.request import Backend
+from burnish_engine.request import Backend, Metric
 from burnish_optimizer.ingest.samples import DataSpec
 
 
@@ -108,6 +108,7 @@ class ProbeTask(Task):
     """Keep one model loaded, and answer commands about it until standard input ends.
 
     outputs: the reference's output names, in the order of its answers on disk.
+    metric, metric_entry: how answers are judged.
     """
 
     run: str = "burnish_optimizer.measure.probe:serve"
@@ -119,6 +120,8 @@ class ProbeTask(Task):
     outputs: tuple[str, ...]
     batch: int
     batch_error: float | None
+    metric: Metric = Metric.AGREEMENT
+    metric_entry: str = ""
 
 
 class Opened(Record):
@@ -142,23 +145,25 @@ class SampleScore(Record):
     """One sample's answers beside the reference's.
 
     finite: no NaN or infinity where the reference has a number.   shapes: same shapes as the reference.
-    cosine: of the output that agrees least.   agreement: share of arg-max positions that are the same.
-    correct, reference_correct: share of arg-max positions that are the label's, None without a label.
+    energies: of each output (signal, noise); empty where the metric alone can compare shapes.
+    judged: the only output that the metric looks at, None: all.
+    own, reference: figures of both sides (see `gates.metrics.measure`); None: `note` says why there are none.
     """
 
     finite: bool
     shapes: bool
-    cosine: float
-    agreement: float | None
-    max_error: float
-    correct: float | None = None
-    reference_correct: float | None = None
+    energies: tuple[tuple[float, float], ...] = ()
+    judged: int | None = None
+    own: tuple[float, ...] | None = None
+    reference: tuple[float, ...] | None = None
+    note: str = ""
 
 
 class Judged(Record):
-    """Scores of all evaluation samples, in their order."""
+    """Scores of all evaluation samples, in their order. fault: why none could be scored."""
 
     scores: tuple[SampleScore, ...]
+    fault: str = ""
 
 
 class BatchCheck(Record):

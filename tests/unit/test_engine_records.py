@@ -7,7 +7,7 @@ from burnish_engine import outcome
 from burnish_engine.errors import Action, NotFound, RegistryUnavailable
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_engine.report import Report
-from burnish_engine.request import OptimizationRequest
+from burnish_engine.request import Metric, OptimizationRequest
 from support import engines
 
 
@@ -42,7 +42,7 @@ def test_every_input_changes_the_key(change: dict[str, object]) -> None:
 
 def test_the_key_of_a_release_is_pinned() -> None:
     """A change here makes every engine in every registry be built anew: meant, or a mistake?"""
-    assert engine_key(inputs()).startswith("c1e50752a4c8000e")
+    assert engine_key(inputs()).startswith("2c1c33b3d15396ac")
 
 
 def test_report_round_trips() -> None:
@@ -83,6 +83,32 @@ def test_errors_become_outcomes_and_exit_codes() -> None:
 def test_two_accuracy_limits_exclude_each_other() -> None:
     with pytest.raises(ValidationError, match="exclude each other"):
         OptimizationRequest(max_drop=0.1, minimum=0.9)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"metric": "sqnr", "max_drop": 0.1}, "give minimum, in dB"),
+        ({"metric": "cer", "minimum": 0.9}, "better where it is lower"),
+        ({"metric": "max-error"}, "unit of the outputs"),
+        ({"metric": "f1", "max_drop": 1.5}, "is a share: found 1.5"),
+        ({"metric": "accuracy", "minimum": -0.5}, "expected 0 to 1"),
+        ({"metric": "cosine", "minimum": float("nan")}, "finite"),
+        ({"metric": "entry"}, "needs a function"),
+        ({"metric": "cosine", "metric_entry": "a:b"}, "is for metric entry"),
+    ],
+)
+def test_limits_that_do_not_go_with_the_metric_are_told(asked: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        OptimizationRequest.model_validate(asked)
+
+
+def test_limits_have_the_unit_of_their_metric() -> None:
+    assert OptimizationRequest(metric=Metric.MAX_ERROR, max_drop=3.5).allowed_drop == 3.5
+    assert OptimizationRequest(metric=Metric.COSINE, minimum=-0.5).floor == -0.5
+    assert OptimizationRequest(metric=Metric.SQNR, minimum=35).floor == 35
+    sqnr = OptimizationRequest(metric=Metric.SQNR)
+    assert (sqnr.allowed_drop, sqnr.floor) == (None, 20)
 
 
 def test_the_allowed_drop_has_a_default_only_where_no_minimum_judges() -> None:

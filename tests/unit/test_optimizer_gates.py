@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from burnish_engine.descriptor import TensorSpec
-from burnish_engine.request import Metric, OptimizationRequest
-from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
-from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
-from burnish_optimizer.gates.intervals import bootstrap_mean, wilson
-from burnish_optimizer.gates.scores import class_scores, cosine, score_sample
+from burnish_engine.request import Metric, Precision
+from burnish_optimizer.gates.checks import batch_gate, faithful_gate, finite_gate, signature_gate
+from burnish_optimizer.gates.intervals import bootstrap_mean, drawn, enclosing, expanded_tail, wilson
+from burnish_optimizer.gates.metrics.measure import Case, mean
+from burnish_optimizer.gates.metrics.table import MEASURES
+from burnish_optimizer.gates.scores import score_sample
 from burnish_optimizer.reference.answers import answer, batch_difference
 from burnish_optimizer.tasks import BatchCheck, SampleScore
 
@@ -23,107 +24,80 @@ def spec(name, shape, dtype="float32"):
 
 
 def score(**changes):
-    facts = {"finite": True, "shapes": True, "cosine": 1.0, "agreement": 1.0, "max_error": 0.0}
+    facts = {"finite": True, "shapes": True, "own": (1.0,), "reference": (1.0,)}
     return SampleScore(**{**facts, **changes})
+
+
+def scored(expected, found, label=None, metric=Metric.AGREEMENT):
+    return score_sample(
+        Case([f"y{i}" for i in range(len(expected))], expected, found, label), MEASURES[metric]
+    )
 
 
 class TestScores:
     def test_the_same_answer_agrees_in_every_figure(self):
-        found = score_sample(REFERENCE, REFERENCE, np.array(1))
-        assert found.finite
-        assert found.agreement == 1.0
-        assert found.max_error == 0.0
-        assert found.cosine == pytest.approx(1.0)
-        assert (found.correct, found.reference_correct) == (1.0, 1.0)
-
-    def test_another_arg_max_disagrees_and_may_be_wrong(self):
-        found = score_sample(REFERENCE, [np.array([[0.8, 0.1, 0.1]], np.float32)], np.array(1))
-        assert (found.agreement, found.correct, found.reference_correct) == (0.0, 0.0, 1.0)
+        found = scored(REFERENCE, REFERENCE, np.array(1))
+        assert (found.finite, found.shapes, found.note) == (True, True, "")
+        assert (found.own, found.reference, found.judged) == ((1.0,), (1.0,), 0)
+        assert found.energies == ((pytest.approx(0.54), 0.0),)
 
     def test_nan_is_not_finite(self):
-        assert not score_sample(REFERENCE, [np.array([[0.1, np.nan, 0.2]], np.float32)], None).finite
+        assert not scored(REFERENCE, [np.array([[0.1, np.nan, 0.2]], np.float32)]).finite
 
     def test_infinity_where_the_reference_has_it_is_the_references_own(self):
         masked = [np.array([[0.1, -np.inf]], np.float32)]
-        assert score_sample(masked, masked, None).finite
+        assert scored(masked, masked).finite
 
     def test_a_reference_without_a_single_number_judges_nothing(self):
         nothing = [np.full((1, 3), np.nan, np.float32)]
-        assert not score_sample(nothing, nothing, None).finite
+        assert not scored(nothing, nothing).finite
 
     def test_another_shape_fails_every_figure(self):
-        found = score_sample(REFERENCE, [np.zeros((2, 3), np.float32)], None)
-        assert (found.finite, found.shapes, found.cosine, found.agreement) == (False, False, 0.0, 0.0)
-        assert math.isinf(found.max_error)
+        found = scored(REFERENCE, [np.zeros((2, 3), np.float32)])
+        assert (found.finite, found.shapes, found.own) == (False, False, None)
+        assert "another shape" in found.note
 
-    def test_labels_of_another_shape_give_no_figure(self):
-        assert score_sample(REFERENCE, REFERENCE, np.array([1, 1])).correct is None
-
-    def test_several_positions_give_a_share(self):
-        expected = [np.eye(4, dtype=np.float32)[np.newaxis]]
-        found = [np.eye(4, dtype=np.float32)[[0, 1, 2, 0]][np.newaxis]]
-        assert score_sample(expected, found, None).agreement == 0.75
-
-    def test_cosine_is_of_the_output_that_agrees_least(self):
-        expected = [np.array([1.0, 0.0]), np.array([1.0, 0.0])]
-        found = [np.array([1.0, 0.0]), np.array([0.0, 1.0])]
-        assert score_sample(expected, found, None).cosine == 0.0
-
-    @pytest.mark.parametrize(
-        ("a", "b", "expected"), [([0.0], [0.0], 1.0), ([0.0], [1.0], 0.0), ([2.0], [-2.0], -1.0)]
-    )
-    def test_cosine_of_zeros_and_opposites(self, a, b, expected):
-        assert cosine(np.array(a), np.array(b)) == expected
-
-    def test_class_scores_are_the_first_float_output_with_a_long_last_axis(self):
-        outputs = [np.zeros((1, 5), np.int64), np.zeros((1, 1), np.float32), np.zeros((1, 7), np.float32)]
-        assert class_scores(outputs) == 2
-        assert class_scores(outputs[:2]) is None
+    def test_boxes_may_be_more_or_fewer(self):
+        boxes = [np.array([[0, 0.9, 1, 1, 9, 9]], np.float32)]
+        more = [np.repeat(boxes[0], 2, axis=0)]
+        found = scored(boxes, more, metric=Metric.DETECTION_AGREEMENT)
+        assert (found.shapes, found.finite, found.energies) == (True, True, ())
+        more[0][1, 3] = np.nan
+        assert not scored(boxes, more, metric=Metric.DETECTION_AGREEMENT).finite
 
 
-class TestAccuracyGate:
-    def judge(self, scores, **request):
-        asked = OptimizationRequest(**request)
-        accuracy = summarize(scores, asked.metric)
-        return accuracy_gate(accuracy, asked), accuracy
+class TestFaithfulGate:
+    """What the metric does not look at: here it looks at the first of two outputs."""
 
-    def test_a_drop_within_the_limit_passes(self):
-        scores = [score(correct=1.0, reference_correct=1.0)] * 99 + [
-            score(correct=0.0, reference_correct=1.0)
-        ]
-        gate, accuracy = self.judge(scores, metric=Metric.ACCURACY, max_drop=0.01)
-        assert gate.passed
-        assert accuracy.value == pytest.approx(0.99)
-        assert accuracy.drop == pytest.approx(0.01)
+    SIDE = np.array([[1.0]], np.float32)
 
-    def test_a_drop_beyond_the_limit_fails(self):
-        scores = [score(correct=1.0, reference_correct=1.0)] * 98 + [
-            score(correct=0.0, reference_correct=1.0)
-        ] * 2
-        assert not self.judge(scores, metric=Metric.ACCURACY, max_drop=0.01)[0].passed
+    def gate(self, judged_noise, other_noise, precision, metric=Metric.AGREEMENT):
+        expected = [REFERENCE[0] * 10, self.SIDE]
+        found = [expected[0] + np.float32(judged_noise), self.SIDE + np.float32(other_noise)]
+        return faithful_gate([scored(expected, found, metric=metric)] * 3, precision)
 
-    def test_better_than_the_reference_passes(self):
-        gate, accuracy = self.judge([score(correct=1.0, reference_correct=0.0)] * 3, metric=Metric.ACCURACY)
-        assert gate.passed
-        assert accuracy.drop == -1.0
+    def test_answers_as_the_reference_pass(self):
+        for precision in Precision:
+            assert self.gate(0, 0, precision).passed
 
-    def test_a_minimum_is_absolute(self):
-        scores = [score(cosine=0.98)] * 10
-        assert self.judge(scores, metric=Metric.COSINE, minimum=0.98)[0].passed
-        assert not self.judge(scores, metric=Metric.COSINE, minimum=0.981)[0].passed
+    def test_garbage_beside_the_judged_output_fails_whatever_the_precision(self):
+        for precision in Precision:
+            assert not self.gate(0, 0.5, precision).passed
 
-    @pytest.mark.parametrize(
-        "scores",
-        [[], [score()], [score(correct=1.0, reference_correct=1.0), score()]],
-        ids=["none", "no", "some"],
-    )
-    def test_a_missing_label_or_no_samples_fails(self, scores):
-        gate, accuracy = self.judge(scores, metric=Metric.ACCURACY)
-        assert accuracy is None
-        assert not gate.passed
+    def test_a_shift_that_no_arg_max_sees_fails_in_fp32_alone(self):
+        assert not self.gate(5, 0, Precision.FP32).passed
+        assert self.gate(5, 0, Precision.INT8).passed
+        assert not self.gate(0, 0.2, Precision.FP32).passed
+        assert self.gate(0, 0.2, Precision.INT8).passed
 
-    def test_agreement_without_class_scores_fails(self):
-        assert not self.judge([score(agreement=None)], metric=Metric.AGREEMENT)[0].passed
+    def test_a_metric_that_looks_at_everything_leaves_nothing_to_judge(self):
+        assert self.gate(5, 5, Precision.INT8, Metric.COSINE).found == "no other outputs"
+
+    def test_an_output_that_is_always_zero_stays_zero(self):
+        for other, passed in ((0.0, True), (1e-3, False)):
+            zero = [REFERENCE[0], np.zeros((1, 1), np.float32)]
+            found = scored(zero, [REFERENCE[0], zero[1] + np.float32(other)])
+            assert faithful_gate([found], Precision.INT8).passed is passed
 
 
 class TestIntervals:
@@ -141,6 +115,25 @@ class TestIntervals:
         assert bootstrap_mean(values) == bootstrap_mean(values)
         low, high = bootstrap_mean(values)
         assert low < np.mean(values) < high
+
+    def test_few_samples_have_wider_tails(self):
+        # Φ(-√(n/(n-1)) t) with scipy's t, to three digits
+        assert [round(expanded_tail(n), 4) for n in (20, 100)] == [0.0159, 0.0231]
+        assert 0.0249 < expanded_tail(100_000) < 0.025
+
+    def test_sides_are_drawn_together(self):
+        """The second is the first, 0.1 lower: their difference has no spread at all."""
+        values = np.random.default_rng(5).normal(0, 1, 50)
+        one, other = (mean([(v - shift,) for v in values]) for shift in (0.0, 0.1))
+        draws = drawn([one, other], 50)
+        np.testing.assert_allclose(draws[0] - draws[1], 0.1)
+        assert draws[0].std() == pytest.approx(values.std() / 50**0.5, rel=0.15)
+        assert np.array_equal(draws, drawn([one, other], 50))
+
+    def test_many_samples_are_drawn_in_pieces(self):
+        values = [(float(i % 2),) for i in range(30_000)]
+        low, high = enclosing(drawn([mean(values)], len(values))[0], 0.5, len(values))
+        assert 0.49 < low < 0.5 < high < 0.51
 
 
 class TestOtherGates:
@@ -215,6 +208,9 @@ def test_answers_in_bfloat16_are_judged_by_their_numbers_and_not_by_their_bits()
         [answer(Bits(*values), {})["y"]] for values in ((1, 2, 3), (-1, -2, -3), (1, np.nan, 3))
     )
     assert expected[0].tolist() == [[1.0, 2.0, 3.0]]
-    found = score_sample(expected, opposite, None)
-    assert (round(found.cosine, 6), found.agreement, found.max_error) == (-1.0, 0.0, 6.0)
-    assert not score_sample(expected, broken, None).finite
+    figures = [
+        scored(expected, opposite, metric=metric).own
+        for metric in (Metric.COSINE, Metric.AGREEMENT, Metric.MAX_ERROR)
+    ]
+    assert figures == [(pytest.approx(-1.0),), (0.0,), (6.0,)]
+    assert not scored(expected, broken).finite

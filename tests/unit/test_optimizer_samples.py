@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from contextlib import nullcontext
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.metric import Labels
 from burnish_optimizer.errors import InvalidData
 from burnish_optimizer.ingest.check_samples import check_samples
 from burnish_optimizer.ingest.feeds import is_batchable, stack, to_feeds
@@ -90,13 +92,24 @@ def test_every_form_gives_the_same_samples(tmp_path, form):
         found = list(samples)
         np.testing.assert_array_equal(np.stack([s.arrays["x"].reshape(2, 3) for s in found]), ROWS)
         assert [int(s.label) for s in found] == LABELS.tolist()
-    assert check_samples(samples, INPUTS, labelled=True) == 4
+    assert check_samples(samples, INPUTS, labels=Labels.CLASSES) == 4
 
 
 def test_a_limit_takes_the_first(tmp_path):
     samples = open_samples(DataSpec(path=str(stacked(tmp_path / "set")), limit=3), INPUTS)
     assert len(samples) == 3
     assert len(list(samples)) == 3
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_a_set_is_cut_in_two_without_an_overlap(tmp_path, form):
+    path = str(form(tmp_path / "set"))
+    some = open_samples(DataSpec(path=path, every=3), INPUTS)
+    others = open_samples(DataSpec(path=path, every=3, others=True), INPUTS)
+    assert (len(some), len(others)) == (2, 2)
+    found = [[int(sample.label) for sample in samples] for samples in (some, others)]
+    assert found == [LABELS[[0, 3]].tolist(), LABELS[[1, 2]].tolist()]
+    assert len(open_samples(DataSpec(path=path, every=3, limit=1), INPUTS)) == 1
 
 
 def test_samples_with_and_without_their_batch_axis_make_the_same_feeds():
@@ -169,8 +182,17 @@ def test_another_kind_of_file_is_refused(tmp_path):
 
 def test_a_missing_label_is_named(tmp_path):
     np.savez(tmp_path / "set.npz", x=ROWS)
+    samples = open_samples(DataSpec(path=str(tmp_path / "set.npz")), INPUTS)
     with pytest.raises(InvalidData, match="no label"):
-        check_samples(open_samples(DataSpec(path=str(tmp_path / "set.npz")), INPUTS), INPUTS, labelled=True)
+        check_samples(samples, INPUTS, labels=Labels.CLASSES)
+
+
+def test_labels_of_boxes_are_rows_of_five(tmp_path):
+    for columns, fits in ((5, True), (4, False)):
+        np.savez(tmp_path / "set.npz", x=ROWS, label=np.zeros((4, 3, columns)))
+        samples = open_samples(DataSpec(path=str(tmp_path / "set.npz")), INPUTS)
+        with nullcontext() if fits else pytest.raises(InvalidData, match="x1, y1, x2, y2, class"):
+            assert check_samples(samples, INPUTS, labels=Labels.BOXES) == 4
 
 
 def test_integers_where_the_model_wants_floats_are_told_in_parquet_too(tmp_path):

@@ -77,10 +77,9 @@ def test_what_features_imply(arch, features, bf16, saturates):
 BF16_MACHINE = {"arch": "x86_64", "features": "AVX512BF16 AVX512VNNI"}
 
 
-def skipped(*, facts=BF16_MACHINE, calibrated=True, installed=lambda _: True, **request):
-    planned = plan(
-        RECIPES, OptimizationRequest(**request), facts, calibrated=calibrated, is_installed=installed
-    )
+def skipped(*, facts=BF16_MACHINE, calibrated=True, judged=True, installed=lambda _: True, **request):
+    asked = OptimizationRequest(**request)
+    planned = plan(RECIPES, asked, facts, calibrated=calibrated, judged=judged, is_installed=installed)
     return {p.recipe.name: p.skip for p in planned if p.skip}
 
 
@@ -93,16 +92,20 @@ def test_what_does_not_apply_is_skipped_with_its_reason():
     assert "--calibration" in skipped(calibrated=False)["ort-int8-qdq"]
     assert "ort-int8-dynamic" not in skipped(calibrated=False)
     assert "not installed" in skipped(installed=lambda name: name != "openvino")["openvino-fp32"]
-    assert set(skipped(backends=(Backend.ONNXRUNTIME,))) == {
-        "openvino-fp32",
-        "openvino-bf16",
-        "openvino-int8-qdq",
-    }
+    others = {recipe.name for recipe in RECIPES if recipe.backend is not Backend.ONNXRUNTIME}
+    assert set(skipped(backends=(Backend.ONNXRUNTIME,))) == others
+
+
+def test_without_samples_to_judge_on_only_fp32_is_tried():
+    reasons = skipped(judged=False, calibrated=False)
+    assert "no data to judge BF16 on: give --evaluation" in reasons["openvino-bf16"]
+    assert "--evaluation" in reasons["ort-int8-dynamic"]
+    assert not {recipe.name for recipe in RECIPES if recipe.precision is Precision.FP32} & set(reasons)
 
 
 def test_the_order_of_precisions_is_the_order_of_trying():
     request = OptimizationRequest(precisions=(Precision.INT8, Precision.FP32))
-    planned = plan(RECIPES, request, BF16_MACHINE, calibrated=True, is_installed=lambda _: True)
+    planned = plan(RECIPES, request, BF16_MACHINE, calibrated=True, judged=True, is_installed=lambda _: True)
     precisions = [p.recipe.precision for p in planned]
     assert precisions.index(Precision.INT8) == 0
     assert precisions[-1] is Precision.BF16

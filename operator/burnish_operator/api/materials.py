@@ -20,6 +20,42 @@ _PULL_HELP = (
 )
 
 
+_LIMITS = (
+    Rule(
+        "!has(self.minimum) || self.metric in ['cosine', 'entry'] || self.minimum >= 0.0",
+        "minimum is a share between 0 and 1 (dB of sqnr); only cosine and entry may be negative",
+    ),
+    Rule(
+        "!has(self.minimum) || self.metric in ['sqnr', 'entry'] || self.minimum <= 1.0",
+        "minimum is at most 1; only sqnr (dB) and entry have other scales",
+    ),
+    Rule(
+        "!has(self.maxDrop) || self.metric in ['max-error', 'entry'] || self.maxDrop <= 1.0",
+        "maxDrop is a share, at most 1; only max-error and entry have other scales",
+    ),
+    Rule(
+        "!has(self.minimum) || self.metric != 'cosine' || self.minimum >= -1.0",
+        "minimum of cosine is at least -1",
+    ),
+    Rule(
+        "!(has(self.maxDrop) && self.metric == 'sqnr')",
+        "sqnr has no drop, for the source has no noise: give minimum, in dB",
+    ),
+    Rule(
+        "!(has(self.minimum) && self.metric in ['cer', 'max-error'])",
+        "cer and max-error are better where they are lower: give maxDrop, how far they may rise",
+    ),
+    Rule(
+        "self.metric != 'max-error' || has(self.maxDrop)",
+        "max-error has the unit of the outputs: give maxDrop, the largest error that is allowed",
+    ),
+    Rule(
+        "(self.metric == 'entry') == has(self.entryPoint)",
+        "metric entry and entryPoint go together: the name of a function in the optimizer's image",
+    ),
+)
+
+
 class SourceFormat(StrEnum):
     """File formats of models."""
 
@@ -79,16 +115,13 @@ class Evaluation(WireModel):
             "!(has(self.maxDrop) && has(self.minimum))",
             "give maxDrop (how far the metric may fall) or minimum (an absolute floor), not both",
         ),
-        Rule(
-            "!has(self.minimum) || self.metric == 'cosine' || self.minimum >= 0.0",
-            "minimum of accuracy and agreement is a share between 0 and 1; only cosine may be negative",
-        ),
+        *_LIMITS,
     )
 
     uri: Uri = Field(
         description=(
             "Where the samples lie, such as oci://registry.example/data/pages-labelled:1. Same forms "
-            "as the calibration set; metric accuracy also needs the array `label`."
+            "as the calibration set; accuracy, f1, map and cer also need the array `label`."
         )
     )
     digest: Digest | None = Field(
@@ -97,19 +130,32 @@ class Evaluation(WireModel):
     metric: Metric = Field(
         default=Metric.AGREEMENT,
         description=(
-            "accuracy: share of samples whose answer is the label. agreement: share whose answer is "
-            "that of the untouched source (needs no labels). cosine: mean cosine similarity to the "
-            "outputs of the source."
+            "Against labels: accuracy, f1 (macro), map (at IoU 0.5), cer (character error rate). Against "
+            "the untouched source, without labels: agreement (share of answers that are its own), "
+            "top5-agreement, cosine, sqnr (dB), max-error, detection-agreement, text-agreement. entry: a "
+            "function in the optimizer's image. docs/accuracy.md tells what each needs."
         ),
     )
-    max_drop: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    entry_point: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=253)] | None = (
+        Field(
+            default=None,
+            description=(
+                "Name of the function of metric entry, in the entry point group burnish.metrics of a package "
+                "that the optimizer's image has, such as invoice-totals."
+            ),
+        )
+    )
+    max_drop: Annotated[float, Field(ge=0)] | None = Field(
         default=None,
         description=(
-            "How far the metric may fall below that of the untouched source, such as 0.01 for one "
-            "point of a hundred. Where neither maxDrop nor minimum is given, 0.01 holds."
+            "How far the metric may get worse than that of the untouched source, such as 0.01 for one "
+            "point of a hundred. Engines of lower precision are held to it with 95 % confidence, which "
+            "takes at least 1 / maxDrop samples. Where neither maxDrop nor minimum is given, 0.01 holds "
+            "(sqnr: 20 dB)."
         ),
     )
-    minimum: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        default=None, description="An absolute floor of the metric instead of maxDrop, such as 0.95."
+    minimum: float | None = Field(
+        default=None,
+        description="An absolute floor of the metric instead of maxDrop, such as 0.95; sqnr: in dB.",
     )
     secret_ref: SecretRef | None = Field(default=None, description=_PULL_HELP)

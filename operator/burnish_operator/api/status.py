@@ -63,7 +63,7 @@ class EngineStatus(WireModel):
 class AccuracyStatus(WireModel):
     """How the engine's answers were judged."""
 
-    metric: Metric = Field(description="accuracy, agreement or cosine.")
+    metric: Metric = Field(description="What was judged by, such as accuracy.")
     value: float = Field(description="The engine's metric, such as 0.981.")
     reference: float = Field(description="The same metric of the untouched source, such as 0.984.")
     samples: Annotated[int, Field(ge=0)] = Field(description="Samples that were judged, such as 512.")

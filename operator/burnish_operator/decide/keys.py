@@ -14,6 +14,7 @@ def request_of(spec: OptimizedModelSpec) -> OptimizationRequest:
     evaluation, calibration = spec.evaluation, spec.calibration
     return OptimizationRequest(
         metric=evaluation.metric if evaluation else Metric.AGREEMENT,
+        metric_entry=(evaluation.entry_point or "") if evaluation else "",
         max_drop=_max_drop(evaluation),
         minimum=evaluation.minimum if evaluation else None,
         minimize=spec.objective.minimize,

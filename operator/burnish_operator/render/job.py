@@ -116,7 +116,8 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
 
 
 def _request_arguments(request: OptimizationRequest) -> Iterator[str]:
-    yield from ("--metric", request.metric.value)
+    function = f":{request.metric_entry}" if request.metric_entry else ""
+    yield from ("--metric", f"{request.metric.value}{function}")
     if request.minimum is not None:
         yield from ("--minimum", _plain(request.minimum))
     elif request.max_drop is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from burnish_optimizer.gates.equality import difference
-from burnish_optimizer.gates.scores import cosine
+from burnish_optimizer.gates.metrics.distances import cosine
 from burnish_runtime.session import Array
 
 # Relative errors of elements that are tiny beside the largest one tell of cancellation, not of a fault.

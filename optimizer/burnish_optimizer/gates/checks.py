@@ -1,13 +1,16 @@
-"""Gates that hold whatever the metric: signature, finite answers, and the batch law. Pure."""
+"""Gates that hold whatever the metric: signature, finite answers, faithful ones, and the batch law. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from burnish_engine.descriptor import TensorSpec
 from burnish_engine.report import GateResult
+from burnish_engine.request import Precision
 from burnish_optimizer.tasks import BatchCheck, SampleScore
 from burnish_runtime.check import format_shape
 
 Specs = Sequence[TensorSpec]
+EXACT_NOISE = 0.01
+UNJUDGED_NOISE = 0.2
 
 
 def signature_gate(source: tuple[Specs, Specs], candidate: tuple[Specs, Specs]) -> GateResult:
@@ -41,6 +44,25 @@ def finite_gate(scores: Sequence[SampleScore]) -> GateResult:
     )
 
 
+def faithful_gate(scores: Sequence[SampleScore], precision: Precision) -> GateResult:
+    """What the metric does not look at keeps its answers, too: noise over signal, of each output's samples.
+
+    Of an FP32 candidate every output counts, and noise of a hundredth of the signal is beyond all rounding.
+    Of the others the accuracy gate alone decides about the output that it judges; of the rest a fifth may be
+    noise (a cosine of 0.91): not a bound on quality, but what is beyond it is another answer.
+    """
+    exact = precision is Precision.FP32
+    allowed = EXACT_NOISE if exact else UNJUDGED_NOISE
+    judged = {score.judged for score in scores}
+    worst = max(_noise(scores, set() if exact else judged), default=None)
+    expected = f"noise of at most {allowed:g} of the signal in outputs that are not judged otherwise"
+    if worst is None:
+        return GateResult(name="faithful", passed=True, found="no other outputs", expected=expected)
+    return GateResult(
+        name="faithful", passed=worst <= allowed, found=f"at most {worst:.2g}", expected=expected
+    )
+
+
 def batch_gate(check: BatchCheck | None) -> GateResult:
     """Batch N equals N × batch 1, within a tolerance derived from this model's own rounding."""
     expected = "batch N equals N × batch 1"
@@ -56,6 +78,17 @@ def batch_gate(check: BatchCheck | None) -> GateResult:
         found=f"largest difference {check.difference:.3g}",
         expected=f"{expected} within {check.tolerance:.3g}",
     )
+
+
+def _noise(scores: Sequence[SampleScore], judged: set[int | None]) -> Iterator[float]:
+    """Σ noise / Σ signal of each output that is not judged (None among them: all are)."""
+    told = [score.energies for score in scores if score.energies]
+    if None in judged or not told:
+        return
+    for index in range(len(told[0])):
+        if index not in judged:
+            signal, noise = (sum(energies[index][side] for energies in told) for side in (0, 1))
+            yield noise / signal if signal > 0 else float("inf") if noise > 0 else 0.0
 
 
 def _differences(source: Specs, candidate: Specs, *, may_fix: bool) -> list[str]:

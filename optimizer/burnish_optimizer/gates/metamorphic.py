@@ -16,9 +16,9 @@ import numpy as np
 
 from burnish_engine.errors import one_line
 from burnish_engine.report import GateResult
+from burnish_optimizer.gates.metrics.distances import max_error
 from burnish_optimizer.gates.probe_floats import limits
 from burnish_optimizer.gates.probes import Probe
-from burnish_optimizer.gates.scores import max_error
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_runtime.session import Array
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.metric import Labels
 from burnish_optimizer.errors import InvalidData
 from burnish_optimizer.ingest.samples import LABEL, Sample, SampleSet
 from burnish_runtime.check import format_shape
@@ -12,7 +13,7 @@ from burnish_runtime.dtypes import carrier
 from burnish_runtime.session import Array
 
 
-def check_samples(samples: SampleSet, inputs: Sequence[TensorSpec], *, labelled: bool = False) -> int:
+def check_samples(samples: SampleSet, inputs: Sequence[TensorSpec], *, labels: Labels = Labels.NONE) -> int:
     """Check all samples, one at a time. Returns how many there are.
 
     Raises: InvalidData: names, element types, ranks, fixed sizes, NaN, infinity, or a missing label.
@@ -20,8 +21,8 @@ def check_samples(samples: SampleSet, inputs: Sequence[TensorSpec], *, labelled:
     count = 0
     for sample in samples:
         check_sample(sample, inputs)
-        if labelled:
-            _check_label(sample)
+        if labels in _LABEL_FORMS:
+            _check_label(sample, labels)
         count += 1
     return count
 
@@ -82,12 +83,26 @@ def _check_finite(where: str, array: Array) -> None:
     )
 
 
-def _check_label(sample: Sample) -> None:
-    if sample.label is None or sample.label.dtype.kind not in "iu":
-        found = "no label" if sample.label is None else f"labels of type {sample.label.dtype}"
-        raise InvalidData(
-            sample.where,
-            found=found,
-            expected=f"integers in {LABEL!r}: metric accuracy compares with them",
-            remedy=f"Add the array or column {LABEL!r}, or judge by agreement or cosine.",
-        )
+_LABEL_FORMS = {
+    Labels.CLASSES: "integers: the class of each position, or a text's classes",
+    Labels.BOXES: "rows of five numbers: x1, y1, x2, y2, class",
+}
+
+
+def _check_label(sample: Sample, labels: Labels) -> None:
+    label = sample.label
+    if label is not None and _has_form(label, labels):
+        return
+    found = "no label" if label is None else f"labels of type {label.dtype} and shape {list(label.shape)}"
+    raise InvalidData(
+        sample.where,
+        found=found,
+        expected=f"{LABEL!r} with {_LABEL_FORMS[labels]}",
+        remedy=f"Add the array or column {LABEL!r}, or judge by a metric without labels, such as agreement.",
+    )
+
+
+def _has_form(label: Array, labels: Labels) -> bool:
+    if labels is Labels.BOXES:
+        return label.dtype.kind in "iuf" and label.shape[-1:] == (5,) and bool(np.isfinite(label).all())
+    return label.dtype.kind in "iu"

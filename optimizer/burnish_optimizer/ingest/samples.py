@@ -6,8 +6,9 @@ A set is
     one `.parquet` file, one sample a row (see `ingest.parquet`);
     a folder that holds exactly one of the last two, as a registry's artifact does.
 An input of shape [N, …] may be given with its batch axis ([1, …]) or without it. The array, or
-column, `label` holds the right class of each sample, where there is one: an integer, or integers in
-the shape of the class scores without their last axis.
+column, `label` holds what is right for each sample, where that is known: the class as an integer, or
+integers in the shape of the class scores without their last axis; a text as class numbers padded with
+0; boxes as rows of x1, y1, x2, y2, class, padded with class -1 (see docs/accuracy.md).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
+
+from pydantic import Field
 
 from burnish_engine.base import Record
 from burnish_engine.descriptor import TensorSpec
@@ -45,24 +48,35 @@ class SampleSet(Protocol):
 
 
 class DataSpec(Record):
-    """A set as a worker is told of it: its path, and how many samples of it count (None: all)."""
+    """A set as a worker is told of it: its path, and which samples of it count.
+
+    every: one sample in so many, the first among them; with `others`: all samples but those.
+    limit: at most so many of them, the first ones (None: all).
+    """
 
     path: str
     limit: int | None = None
+    every: int = Field(default=1, ge=1)
+    others: bool = False
 
 
 @dataclass(frozen=True)
-class Limited:
-    """The first samples of a set."""
+class Chosen:
+    """Some samples of a set, in its order."""
 
     whole: SampleSet
-    limit: int | None = None
+    data: DataSpec
 
     def __len__(self) -> int:
-        return min(len(self.whole), self.limit or len(self.whole))
+        total = len(self.whole)
+        picked = -(-total // self.data.every)
+        count = total - picked if self.data.others else picked
+        return min(count, self.data.limit or count)
 
     def __iter__(self) -> Iterator[Sample]:
-        return islice(self.whole, self.limit)
+        every, others = self.data.every, self.data.others
+        chosen = (s for index, s in enumerate(self.whole) if (index % every == 0) is not others)
+        return islice(chosen, self.data.limit)
 
 
 def open_samples(data: DataSpec, inputs: Sequence[TensorSpec]) -> SampleSet:
@@ -70,10 +84,10 @@ def open_samples(data: DataSpec, inputs: Sequence[TensorSpec]) -> SampleSet:
 
     Raises: InvalidData: no set, an empty one, or one of unknown form.
     """
-    found = _open(Path(data.path), inputs)
+    found = Chosen(_open(Path(data.path), inputs), data)
     if len(found) == 0:
         raise InvalidData(data.path, found="no samples", expected="at least one")
-    return Limited(found, data.limit)
+    return found
 
 
 def _open(path: Path, inputs: Sequence[TensorSpec]) -> SampleSet:

@@ -15,6 +15,9 @@ from typing import IO, Any
 from burnish_engine.base import Record
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, InvalidJob
+from burnish_optimizer.gates.metrics.distances import max_error
+from burnish_optimizer.gates.metrics.measure import Case
+from burnish_optimizer.gates.metrics.table import measure_for
 from burnish_optimizer.gates.scores import score_sample
 from burnish_optimizer.ingest.common_shapes import Shapes, common_shapes
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
@@ -29,7 +32,7 @@ from burnish_optimizer.reference.answers import (
 from burnish_optimizer.tasks import BatchCheck, Judged, Opened, ProbeTask, Round
 from burnish_runtime import memory
 from burnish_runtime.load import open_session
-from burnish_runtime.session import Session
+from burnish_runtime.session import Array, Session
 
 WARM_UP_RUNS = 10
 WARM_UP_SECONDS = 1.0
@@ -107,10 +110,15 @@ class Probe:
     def _judge(self) -> Judged:
         task = self._task
         pairs = judged_samples(Path(task.answers), task.data, self._session.inputs)
+        try:
+            measure = measure_for(task.metric, task.metric_entry)
+        except InvalidJob as error:
+            return Judged(scores=(), fault=one_line(error, 600))
         scores = []
         for sample, expected in pairs:
             found = answer(self._session, to_feeds(sample.arrays, self._session.inputs))
-            scores.append(score_sample(expected, [found[name] for name in task.outputs], sample.label))
+            answers = [found[name] for name in task.outputs]
+            scores.append(score_sample(Case(task.outputs, expected, answers, sample.label), measure))
         return Judged(scores=tuple(scores))
 
 
@@ -140,10 +148,14 @@ def check_batch(task: ProbeTask, session: Session) -> BatchCheck:
     noise = 0.0
     for index, feeds in enumerate(singles):
         found, expected = answer(session, feeds), read_answer(Path(task.answers), index)
-        score = score_sample(expected, [found[name] for name in task.outputs], None)
-        noise = max(noise, score.max_error)
+        answers = [found[name] for name in task.outputs]
+        noise = max(noise, *map(_error, expected, answers))
     tolerance = 2 * noise + 8 * task.batch_error + 16 * EPSILON32 * scale
     return BatchCheck(applicable=True, difference=difference, tolerance=tolerance)
+
+
+def _error(expected: Array, found: Array) -> float:
+    return max_error(expected, found) if expected.shape == found.shape else float("inf")
 
 
 def _shapes(feeds: Feeds) -> Shapes:

@@ -114,5 +114,6 @@ def _environment(finished: Finished) -> dict[str, str]:
         **finished.facts,
         **{f"version.{name}": version for name, version in finished.versions.items()},
         "threads": "as the CPU quota allows" if threads is None else str(threads),
-        "judged_on": finished.materials.judged_on,
+        "judged_on": finished.materials.judged_on.value,
+        **({"judged_caveat": caveat} if (caveat := finished.materials.judged_on.caveat) else {}),
     }

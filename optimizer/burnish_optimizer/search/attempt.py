@@ -11,6 +11,8 @@ from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.search.select import Contender, Figures
 from burnish_optimizer.tasks import Opened
 
+ACCURACY_GATES = frozenset({"accuracy", "faithful"})
+
 
 class Attempt(Record):
     """A reason that ended it early, else gates, and figures where measured.
@@ -45,6 +47,12 @@ class Attempt(Record):
     def passed(self) -> bool:
         """Whether it was judged, and every gate let it through."""
         return self.accuracy is not None and all(gate.passed for gate in self.gates)
+
+    @property
+    def lost_accuracy(self) -> bool:
+        """Whether the gates on closeness of answers, and no others, refused it: more precision may help."""
+        failed = {gate.name for gate in self.gates if not gate.passed}
+        return bool(failed) and failed <= ACCURACY_GATES
 
 
 def is_contender(attempt: Attempt) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, Estimate, GateResult, Measurement
-from burnish_engine.request import OptimizationRequest
+from burnish_engine.request import OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
-from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
-from burnish_optimizer.gates.checks import batch_gate, finite_gate, signature_gate
+from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
+from burnish_optimizer.gates.checks import batch_gate, faithful_gate, finite_gate, signature_gate
 from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.interleave import Windows, interleave
@@ -99,7 +99,7 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
         with _loaded(attempt, bench) as candidate:
             candidate.open()
             attempt = _judged(attempt, candidate, bench)
-            if attempt.passed or _only_accuracy(attempt):
+            if attempt.passed or attempt.lost_accuracy:
                 windows = bench.windows if attempt.passed else bench.brief
                 attempt = _measured(attempt, candidate, windows, bench)
     except Declined as reason:
@@ -133,12 +133,18 @@ def duel(first: Attempt, second: Attempt, bench: Bench) -> Estimate | None:
 
 
 def judge(
-    candidate: ProbeProcess, request: OptimizationRequest
+    candidate: ProbeProcess, request: OptimizationRequest, precision: Precision
 ) -> tuple[tuple[GateResult, ...], Accuracy | None]:
-    """The gates on answers: finite, the metric, and the batch law."""
-    scores = candidate.judge().scores
-    accuracy = summarize(scores, request.metric)
-    gates = (finite_gate(scores), accuracy_gate(accuracy, request), batch_gate(candidate.batch()))
+    """The gates on answers: finite, the metric, what the metric does not look at, and the batch law."""
+    told = candidate.judge()
+    accuracy = summarize(told.scores, request)
+    why = "" if accuracy else told.fault or missing(told.scores, request)
+    gates = (
+        finite_gate(told.scores),
+        accuracy_gate(accuracy, request, precision, why),
+        faithful_gate(told.scores, precision),
+        batch_gate(candidate.batch()),
+    )
     return gates, accuracy
 
 
@@ -178,7 +184,7 @@ def _looked(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
 
 def _judged(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
     candidate.seconds = max(MIN_SECONDS, bench.left())
-    gates, accuracy = judge(candidate, bench.request)
+    gates, accuracy = judge(candidate, bench.request, attempt.recipe.precision)
     return attempt.model_copy(update={"gates": (*attempt.gates, *gates), "accuracy": accuracy})
 
 
@@ -201,10 +207,6 @@ def _figures(rounds: Rounds, attempt: Attempt, bench: Bench) -> Figures | None:
         mean_ratio=ratio(rounds, percent=None),
         goal_seconds=float(np.percentile(taken, goal.percentile)) if goal else None,
     )
-
-
-def _only_accuracy(attempt: Attempt) -> bool:
-    return {gate.name for gate in attempt.gates if not gate.passed} == {"accuracy"}
 
 
 def _timed(attempt: Attempt, begun: float, bench: Bench) -> Attempt:

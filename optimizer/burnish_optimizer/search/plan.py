@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from burnish_engine.request import OptimizationRequest
+from burnish_engine.request import OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.targets.implications import has_bf16
 
@@ -21,31 +21,45 @@ def plan(
     facts: Mapping[str, str],
     *,
     calibrated: bool,
+    judged: bool,
     is_installed: Callable[[str], bool],
 ) -> tuple[Planned, ...]:
-    """All recipes: first those of the precision that the request names first."""
+    """All recipes: first those of the precision that the request names first.
+
+    Args: judged: there are samples of the user's to judge answers on.
+    """
     rank = {precision: position for position, precision in enumerate(request.precisions)}
     ordered = sorted(recipes, key=lambda recipe: rank.get(recipe.precision, len(rank)))
     return tuple(
-        Planned(recipe, _reason(recipe, request, facts, calibrated, is_installed)) for recipe in ordered
+        Planned(
+            recipe,
+            _not_asked(recipe, request)
+            or _not_here(recipe, facts, is_installed)
+            or _no_data(recipe, calibrated=calibrated, judged=judged),
+        )
+        for recipe in ordered
     )
 
 
-def _reason(
-    recipe: Recipe,
-    request: OptimizationRequest,
-    facts: Mapping[str, str],
-    calibrated: bool,
-    is_installed: Callable[[str], bool],
-) -> str:
+def _not_asked(recipe: Recipe, request: OptimizationRequest) -> str:
     if recipe.precision not in request.precisions:
         return f"precision {recipe.precision} is not allowed by the request"
     if recipe.backend not in request.backends:
         return f"backend {recipe.backend} is not allowed by the request"
+    return ""
+
+
+def _not_here(recipe: Recipe, facts: Mapping[str, str], is_installed: Callable[[str], bool]) -> str:
     if not is_installed(recipe.library):
         return f"{recipe.library} is not installed here"
     if recipe.needs_bf16 and not has_bf16(facts):
         return "this processor does not compute in BF16"
+    return ""
+
+
+def _no_data(recipe: Recipe, *, calibrated: bool, judged: bool) -> str:
     if recipe.needs_calibration and not calibrated:
         return "no calibration samples: give --calibration to allow static quantization"
+    if recipe.precision is not Precision.FP32 and not judged:
+        return f"no data to judge {recipe.precision} on: give --evaluation (or --calibration)"
     return ""

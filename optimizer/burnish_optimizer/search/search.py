@@ -48,7 +48,7 @@ class _State:
             and (self.best is None or reached < self.best)
         ):
             self.best, self.best_name = reached, name
-        if _lost_accuracy(attempt):
+        if attempt.lost_accuracy:
             self.inaccurate.setdefault(answers_key(attempt.recipe), name)
         else:
             self._end_others(attempt)
@@ -121,14 +121,14 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
     state.told(f"{name}: judge and measure")
     examined = _remembered("examined", name, state, lambda: state.shop.examine(attempt))
     state.finish(examined)
-    if _lost_accuracy(examined):
+    if examined.lost_accuracy:
         others = state.others.pop(name, [])
         looks = [_first_look(recipe, state) for recipe in others]
         ended = [a for a in looks if a.ended or not all(gate.passed for gate in a.gates)]
         for one in ended:
             state.finish(one)
         queue += [a for a in looks if a not in ended]
-    if _lost_accuracy(examined) and examined.recipe.parts and not state.exhausted():
+    if examined.lost_accuracy and examined.recipe.parts and not state.exhausted():
         state.told(f"{name}: lost accuracy; measuring where precision buys most")
         mixture, curve = state.shop.mix(examined, state.best)
         state.curves += [curve] if curve else []
@@ -153,10 +153,6 @@ def _remembered(stage: str, name: str, state: _State, step: Callable[[], Attempt
         found = step()
         state.journal.write(stage, name, found)
     return found
-
-
-def _lost_accuracy(attempt: Attempt) -> bool:
-    return {gate.name for gate in attempt.gates if not gate.passed} == {"accuracy"}
 
 
 def _keeps_limits(attempt: Attempt, request: OptimizationRequest) -> bool:
