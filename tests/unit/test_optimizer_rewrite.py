@@ -1,15 +1,19 @@
 """What recipes build on: opsets raised, batch norms folded, ranges that cover every sample."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
 from onnx import helper
 
+from burnish_engine.request import Backend
+from burnish_optimizer.backends.onnxruntime_parts import rows
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.ingest.feeds import to_feeds
-from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.precision.calibration.records import Method, Range
 from burnish_optimizer.precision.int8 import build_dynamic, build_static
-from burnish_optimizer.precision.ranges import MERGE_EVERY, minmax_ranges
+from burnish_optimizer.precision.prepared import prepared
+from burnish_optimizer.precision.sensitivity import SensitivityTask, measure
 from burnish_optimizer.rewrite.fused import save_fused
 from burnish_optimizer.rewrite.opset import default_opset, drop_unused_domains, raise_opset
 from burnish_optimizer.tasks import BuildTask
@@ -41,18 +45,45 @@ def test_a_saved_model_has_standard_operators_only(tmp_path):
     assert "Identity" not in [node.op_type for node in model.graph.node]
 
 
-@pytest.mark.parametrize("count", [1, MERGE_EVERY, MERGE_EVERY + 1, 3 * MERGE_EVERY])
+@pytest.mark.parametrize("count", [1, 9])
 def test_ranges_cover_the_first_and_the_last_sample(tmp_path, count):
     rows = np.zeros((count, *nets.SHAPE), np.float32)
     rows[0, 0, 0, 0], rows[-1, 0, 0, 1] = -7.0, 9.0
-    np.savez(tmp_path / "set.npz", x=rows)
-    model = tmp_path / "fused.onnx"
-    save_fused(nets.save_net(tmp_path / "net.onnx"), model)
-    inputs = (nets.INPUT,)
-    samples = open_samples(nets.data(tmp_path / "set.npz"), inputs)
-    ranges = minmax_ranges(model, ["Conv"], (to_feeds(s.arrays, inputs) for s in samples), threads=1)
-    low, high = ranges["x"].range_value
-    assert (np.min(low), np.max(high)) == (-7.0, 9.0)
+    np.savez(tmp_path / "rows.npz", x=rows)
+    own = task(tmp_path).model_copy(update={"calibration": nets.data(tmp_path / "rows.npz")})
+    found = prepared(own)
+    assert found.calibration.range("x", Method.MINMAX) == Range(-7.0, 9.0)
+    assert found.calibration.samples == count
+    again = prepared(own)
+    assert again.model.stat().st_ino == found.model.stat().st_ino, "made once for a run"
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_nodes_that_are_kept_are_not_quantized_whatever_the_method(tmp_path, method):
+    own = task(tmp_path)
+    names = [node.name for node in onnx.load(prepared(own).model).graph.node if node.op_type == "Gemm"]
+    settings = {"method": method.value, "ops": "weighted", "keep": json.dumps(names[:1])}
+    built = build_static(own.model_copy(update={"settings": settings}))
+    model = onnx.load(str(tmp_path / "candidate" / built.model))
+    made = {output: node.op_type for node in model.graph.node for output in node.output}
+    sources = {node.name: made.get(node.input[1], "") for node in model.graph.node if node.op_type == "Gemm"}
+    assert sources == {names[0]: "", names[1]: "DequantizeLinear"}
+
+
+def test_rows_of_nodes_are_the_whole_graph_once(tmp_path):
+    model = onnx.load(prepared(task(tmp_path)).model)
+    found = rows(model)
+    assert [name for row in found for name in row] == [node.name for node in model.graph.node]
+    assert len(found) == 3
+
+
+def test_parts_of_a_quantized_model_are_measured(tmp_path):
+    own = task(tmp_path).model_copy(update={"run": "burnish_optimizer.precision.int8:build_static"})
+    told = "burnish_optimizer.backends.onnxruntime_parts:parts"
+    found = measure(SensitivityTask(build=own, backend=Backend.ONNXRUNTIME, parts=told, samples=3))
+    assert len(found.found) == 3
+    assert 0 < found.loss < 0.1
+    assert all(0 < one.loss < 0.1 for one in found.found)
 
 
 def task(tmp_path, *, opset=17, calibrated=True):

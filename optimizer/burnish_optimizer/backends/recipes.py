@@ -63,6 +63,14 @@ _NNCF = {
     "needs_calibration": True,
 }
 
+_QDQ = {
+    "build": f"{_OPENVINO}:build_int8",
+    "settings": {"ops": "weighted"},
+    "needs_calibration": True,
+}
+# Ranges by minimum and maximum first: recipes that differ in this alone are as fast, and it clips nothing.
+_METHODS = (("minmax", ""), ("mse", "-mse"), ("entropy", "-entropy"), ("percentile", "-percentile"))
+
 # Within one precision the order is the order of trying, cheap and safe first.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
@@ -75,21 +83,23 @@ RECIPES: tuple[Recipe, ...] = (
     *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, needs_bf16=True),
     *_openvino("int8", Precision.INT8, "f32", **_NNCF),
     *_openvino("int8-bf16", Precision.INT8, "bf16", needs_bf16=True, **_NNCF),
-    Recipe(
-        name="openvino-int8-qdq",
-        backend=Backend.OPENVINO,
-        precision=Precision.INT8,
-        build=f"{_OPENVINO}:build_int8",
-        options=RunOptions(properties={"INFERENCE_PRECISION_HINT": "f32"}),
-        library="openvino",
-        needs_calibration=True,
+    *(
+        Recipe(
+            name=f"ort-int8-{ops}{suffix}",
+            backend=Backend.ONNXRUNTIME,
+            precision=Precision.INT8,
+            build=f"{_INT8}:build_static",
+            settings={"method": method, "ops": ops},
+            parts="burnish_optimizer.backends.onnxruntime_parts:parts",
+            needs_calibration=True,
+        )
+        for ops in ("all", "weighted")
+        for method, suffix in _METHODS
     ),
-    Recipe(
-        name="ort-int8-qdq",
-        backend=Backend.ONNXRUNTIME,
-        precision=Precision.INT8,
-        build=f"{_INT8}:build_static",
-        needs_calibration=True,
+    *(
+        one.model_copy(update={"name": f"{one.name}{suffix}", "settings": {**one.settings, "method": method}})
+        for method, suffix in _METHODS
+        for one in _openvino("int8-qdq", Precision.INT8, "f32", **_QDQ)
     ),
     Recipe(
         name="ort-int8-dynamic",

@@ -1,25 +1,30 @@
-"""INT8 models through ONNX Runtime's quantizer.
+"""INT8 models through ONNX Runtime's quantizer, with ranges from our own calibration.
 
-Static: weights s8 per channel, activations u8 from calibrated ranges, as QuantizeLinear and
-DequantizeLinear pairs. Dynamic: activations are ranged anew in every request; needs no calibration.
+Static: weights s8 per channel, activations u8, biases s32, as QuantizeLinear and DequantizeLinear pairs.
+Dynamic: activations are ranged anew in every request; needs no calibration.
+
+Settings: `method`: how ranges are chosen (see `calibration.Method`).   `ops`: "all" that the quantizer knows,
+or those with weights alone.   `smooth`: SmoothQuant's α, empty: not smoothed.
+`keep`: names of nodes that are not quantized, as a JSON list.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.ingest.feeds import Feeds, to_feeds
-from burnish_optimizer.ingest.samples import open_samples
-from burnish_optimizer.rewrite.fused import save_fused
-from burnish_optimizer.rewrite.opset import raise_opset
+from burnish_optimizer.precision.calibration.calibration import Calibration
+from burnish_optimizer.precision.calibration.records import Method
+from burnish_optimizer.precision.prepared import WEIGHTED, Prepared, prepare, prepared
 from burnish_optimizer.targets.implications import saturates_u8s8
 from burnish_optimizer.tasks import BuildResult, BuildTask
 
 MODEL = "model.onnx"
-WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def build_static(task: BuildTask) -> BuildResult:
@@ -29,33 +34,25 @@ def build_static(task: BuildTask) -> BuildResult:
     """
     from onnxruntime.quantization import QuantType  # noqa: PLC0415 - only INT8 builds need it
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer  # noqa: PLC0415
-    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry  # noqa: PLC0415
 
-    from burnish_optimizer.precision.ranges import minmax_ranges  # noqa: PLC0415
-
-    if task.calibration is None:
-        raise Declined("static INT8 needs calibration samples, and none were given")
-    folder = Path(task.folder)
-    prepared = prepare(task)
-    op_types = sorted({*QDQRegistry, *QLinearOpsRegistry})
-    ranges = minmax_ranges(prepared, op_types, _feeds(task), task.threads)
+    found = prepared(task)
+    op_types = list(WEIGHTED) if task.settings.get("ops") == "weighted" else quantizable()
+    method = Method(task.settings.get("method", Method.MINMAX))
     quantizer = QDQQuantizer(
-        onnx.load(str(prepared)),
+        onnx.load(str(found.model)),
         per_channel=True,
         reduce_range=saturates_u8s8(task.facts),
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
-        tensors_range=ranges,
+        tensors_range=_ranges(found, method),
         nodes_to_quantize=[],
-        nodes_to_exclude=[],
+        nodes_to_exclude=json.loads(task.settings.get("keep", "[]")),
         op_types_to_quantize=op_types,
         extra_options={},
     )
     quantizer.quantize_model()
-    quantizer.model.save_model_to_file(str(folder / MODEL))
-    prepared.unlink()
-    _check(folder / MODEL)
-    return BuildResult(model=MODEL)
+    quantizer.model.topological_sort()
+    return _save(quantizer.model.model, task)
 
 
 def build_dynamic(task: BuildTask) -> BuildResult:
@@ -66,40 +63,55 @@ def build_dynamic(task: BuildTask) -> BuildResult:
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - only INT8 builds need it
 
     folder = Path(task.folder)
-    prepared = prepare(task)
+    source, target = folder / "prepared.onnx", folder / MODEL
+    prepare(task, source)
     quantize_dynamic(
-        str(prepared),
-        str(folder / MODEL),
+        str(source),
+        str(target),
         per_channel=True,
         reduce_range=saturates_u8s8(task.facts),
         weight_type=QuantType.QInt8,
     )
-    prepared.unlink()
-    _check(folder / MODEL)
+    source.unlink()
+    _check(target)
     return BuildResult(model=MODEL)
 
 
-def prepare(task: BuildTask) -> Path:
-    """The model as quantizers need it: opset 13, batch norms folded into convolutions, shapes inferred.
+def quantizable() -> list[str]:
+    """Operators that ONNX Runtime's quantizer knows."""
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry  # noqa: PLC0415
 
-    Symbolic shape inference, which ONNX Runtime's own preparation runs, gives up on models with free
-    height and width; plain inference names types, and types are what the quantizer asks for.
-    """
-    folder = Path(task.folder)
-    raised, prepared = folder / "raised.onnx", folder / "prepared.onnx"
-    onnx.save(raise_opset(onnx.load(task.model)), str(raised))
-    model = save_fused(raised, prepared, task.threads)
-    raised.unlink()
-    if not any(node.op_type in WEIGHTED for node in model.graph.node):
-        raise Declined(f"the graph has none of {', '.join(WEIGHTED)}: nothing to gain from INT8")
-    return prepared
+    return sorted({*QDQRegistry, *QLinearOpsRegistry})
 
 
-def _feeds(task: BuildTask) -> Iterator[Feeds]:
-    if task.calibration is None:
-        return
-    for sample in open_samples(task.calibration, task.inputs):
-        yield to_feeds(sample.arrays, task.inputs)
+def _ranges(found: Prepared, method: Method) -> Any:
+    """Every collected tensor's range in ONNX Runtime's words; what was never finite has none."""
+    from onnxruntime.quantization.calibrate import (  # noqa: PLC0415
+        CalibrationMethod,
+        TensorData,
+        TensorsData,
+    )
+
+    calibration = found.calibration
+    told: Mapping[str, TensorData] = {
+        name: TensorData(lowest=low, highest=high)
+        for name in calibration.histograms
+        if calibration.count(name)
+        for low, high in [_range(calibration, name, method)]
+    }
+    return TensorsData(CalibrationMethod.MinMax, told)
+
+
+def _range(calibration: Calibration, name: str, method: Method) -> tuple[Any, Any]:
+    found = calibration.range(name, method)
+    return np.array(found.low, np.float32), np.array(found.high, np.float32)
+
+
+def _save(model: onnx.ModelProto, task: BuildTask) -> BuildResult:
+    path = Path(task.folder) / MODEL
+    onnx.save(model, str(path))
+    _check(path)
+    return BuildResult(model=MODEL)
 
 
 def _check(path: Path) -> None:
