@@ -72,6 +72,11 @@ def optimize(model: str, outcome_file: Path | None, output: str, **options: obje
 
     Every recipe runs in a process of its own, is judged against the untouched model, and is measured
     beside it. Where nothing is faster, the original is the engine.
+
+    Calibration and evaluation sets are a folder of .npz files (one sample each, arrays by input name),
+    one stacked .npz, one .parquet, a folder of .npy files (one sample each; several inputs: a sub-folder
+    each), or a folder of pictures with a preprocess.yaml (size, resize, color, scale, mean, std, layout).
+    Without a calibration set, recipes that need one are not tried.
     """
     key = str(options["key"] or "")
     try:

@@ -93,7 +93,8 @@ class Calibration(WireModel):
     uri: Uri = Field(
         description=(
             "Where the samples lie, such as oci://registry.example/data/pages:1: .npz files (arrays "
-            "by input name, one sample each, or stacked) or parquet."
+            "by input name, one sample each, or stacked), parquet, .npy files (one sample each), or "
+            "pictures with a preprocess.yaml."
         )
     )
     digest: Digest | None = Field(

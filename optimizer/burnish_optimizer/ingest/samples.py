@@ -2,6 +2,8 @@
 
 A set is
     a folder of `.npz` files, one sample each (in the order of their names), arrays by input name;
+    a folder of `.npy` files, one sample each, or such a sub-folder for each input (see `ingest.npy`);
+    a folder of pictures with a `preprocess.yaml` that says how they become arrays (see `ingest.preprocess`);
     one stacked `.npz`, whose arrays' first axis counts the samples;
     one `.parquet` file, one sample a row (see `ingest.parquet`);
     a folder that holds exactly one of the last two, as a registry's artifact does.
@@ -25,7 +27,14 @@ from burnish_optimizer.errors import InvalidData
 from burnish_runtime.session import Array
 
 LABEL = "label"
-EXPECTED = "a folder of .npz files, one stacked .npz, or one .parquet"
+# How pictures become arrays is told by one of these beside them.
+DECLARATIONS = ("preprocess.yaml", "preprocess.yml", "preprocess.json")
+PICTURES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"},
+)
+EXPECTED = (
+    "a folder of .npz or .npy files, or of pictures with preprocess.yaml; one stacked .npz, or one .parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,9 @@ def _open(path: Path, inputs: Sequence[TensorSpec]) -> SampleSet:
     from burnish_optimizer.ingest.npz import NpzFolder, StackedNpz, is_stacked  # noqa: PLC0415 - they import us
 
     if path.is_dir():
+        other = _other_folder(path, inputs)
+        if other is not None:
+            return other
         files = sorted(p for p in path.rglob("*") if p.suffix in (".npz", ".parquet"))
         if len(files) != 1 or (files[0].suffix == ".npz" and not is_stacked(files[0], inputs)):
             return NpzFolder(path, [p for p in files if p.suffix == ".npz"], inputs)
@@ -105,3 +117,30 @@ def _open(path: Path, inputs: Sequence[TensorSpec]) -> SampleSet:
 
         return ParquetSet(path, inputs)
     raise InvalidData(str(path), found=f"a file named {path.name!r}", expected=EXPECTED)
+
+
+def _other_folder(path: Path, inputs: Sequence[TensorSpec]) -> SampleSet | None:
+    """Of `.npy` files, or of pictures; None: of neither.
+
+    Raises: InvalidData: of several forms at once.
+    """
+    from burnish_optimizer.ingest.npy import SUFFIX, NpyFolder  # noqa: PLC0415 - they import us
+
+    kinds = {p.suffix.lower() for p in path.rglob("*") if p.is_file()}
+    is_declared = any((path / name).is_file() for name in DECLARATIONS)
+    arrays = sorted(kinds & {".npz", SUFFIX, ".parquet"})
+    if len(arrays) + is_declared > 1 and arrays != [".npz", ".parquet"]:
+        found = [*arrays, *(["a preprocess file for pictures"] if is_declared else [])]
+        raise InvalidData(
+            str(path),
+            found=" and ".join(found),
+            expected="samples of one form",
+            remedy="Move the others away.",
+        )
+    if arrays == [SUFFIX]:
+        return NpyFolder(path, inputs)
+    if is_declared or (not arrays and kinds & PICTURES):
+        from burnish_optimizer.ingest.images import ImageFolder  # noqa: PLC0415 - only pictures need Pillow
+
+        return ImageFolder(path, inputs)
+    return None
