@@ -17,6 +17,7 @@ from burnish_optimizer.ingest.synthetic import write_synthetic
 from burnish_optimizer.job import Input, OptimizeJob
 from burnish_optimizer.judged import DEFAULT_CALIBRATION_SAMPLES, JudgedOn, split
 from burnish_optimizer.progress import Steps
+from burnish_optimizer.report.words import NO_CALIBRATION
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def gather(job: OptimizeJob, steps: Steps) -> Materials:
     evaluation = _data(job, "evaluation", job.evaluation, model.inputs, labels)
     own, limit = (Labels.NONE, _limit(job)) if evaluation else (labels, None)
     calibration = _data(job, "calibration", job.calibration, model.inputs, own, limit=limit)
+    if calibration is None:
+        steps.note("ingest", f"WARNING: {NO_CALIBRATION}")
     found = _judged(job, model, calibration, evaluation)
     if found.on.caveat:
         steps.note("ingest", found.on.caveat)

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from burnish_optimizer.errors import InvalidJob, TooLarge
 from burnish_optimizer.job import Input, Limits, OptimizeJob
 from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.optimize import optimize
+from burnish_optimizer.progress import JsonProgress
 from burnish_runtime.load import open_engine
 from support import optimizer_nets as nets
 from support.registry import running_registry
@@ -147,7 +149,10 @@ def test_without_any_recipe_the_baseline_is_measured_and_served(tmp_path):
 def test_without_data_answers_are_judged_on_synthetic_samples_and_static_int8_is_skipped(tmp_path):
     recipes = [recipe for recipe in RECIPES if recipe.needs_calibration]
     asked = job(tmp_path, calibrated=False, evaluated=False, metric=Metric.AGREEMENT)
-    report = optimize(asked, recipes=recipes, windows=QUICK).report
+    told = io.StringIO()
+    report = optimize(asked, JsonProgress(told), recipes=recipes, windows=QUICK).report
+    assert "WARNING: no calibration data" in told.getvalue()
+    assert report.environment["calibration"].startswith("none: no calibration data")
     assert set(states(report).values()) == {CandidateState.SKIPPED}
     assert all("--calibration" in candidate.reason for candidate in report.candidates)
     assert report.environment["judged_on"] == "synthetic"

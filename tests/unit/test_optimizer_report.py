@@ -141,6 +141,15 @@ def test_the_table_has_one_row_a_candidate():
     )
 
 
+def test_a_run_without_calibration_data_says_so_loudly():
+    given = Material(uri="/samples", digest="sha256:" + "2" * 64, samples=64)
+    for text in (rendered(report()), render_page(report(), "net")):
+        assert "WARNING: no calibration data" in text
+        assert "--calibration" in text
+    with_data = report().model_copy(update={"calibration": given})
+    assert "WARNING" not in rendered(with_data) + render_page(with_data, "net")
+
+
 def test_the_plot_stays_in_its_picture():
     plot = speedup_plot(report())
     assert [bar.name for bar in plot.bars] == ["baseline", "fast"]

@@ -18,6 +18,7 @@ from burnish_engine.request import Backend, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.job import OptimizeJob
 from burnish_optimizer.materials import Materials
+from burnish_optimizer.report.words import NO_CALIBRATION
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,12 @@ def target(job: OptimizeJob, facts: Mapping[str, str]) -> dict[str, str]:
 
 def _environment(finished: Finished) -> dict[str, str]:
     threads = finished.job.request.threads
+    calibration = finished.materials.calibration
     return {
         **finished.facts,
         **{f"version.{name}": version for name, version in finished.versions.items()},
         "threads": "as the CPU quota allows" if threads is None else str(threads),
+        "calibration": f"{calibration.samples} samples" if calibration else f"none: {NO_CALIBRATION}",
         "judged_on": finished.materials.judged_on.value,
         **({"judged_caveat": caveat} if (caveat := finished.materials.judged_on.caveat) else {}),
     }

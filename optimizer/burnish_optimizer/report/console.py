@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from burnish_engine.report import CandidateReport, CandidateState, Estimate, Measurement, Report
+from burnish_optimizer.report.words import NO_CALIBRATION
 
 STYLES = {
     CandidateState.SELECTED: "bold green",
@@ -19,7 +20,9 @@ COLUMNS = ("p50 ms", "p99 ms", "per s", "× base")
 
 def render_report(report: Report) -> RenderableType:
     """A headline, a table that fits 80 columns, and why each candidate won or lost."""
-    return Group(headline(report), Text(), candidate_table(report), Text(), reasons(report))
+    return Group(
+        headline(report), *warnings(report), Text(), candidate_table(report), Text(), reasons(report)
+    )
 
 
 def headline(report: Report) -> Text:
@@ -32,6 +35,11 @@ def headline(report: Report) -> Text:
         f"{report.accuracy.metric.value} {report.accuracy.value:.4f}",
         f" (reference {report.accuracy.reference:.4f})",
     )
+
+
+def warnings(report: Report) -> tuple[Text, ...]:
+    """What the run was not given, and what that cost it."""
+    return () if report.calibration else (Text(f"WARNING: {NO_CALIBRATION}", style="bold yellow"),)
 
 
 def candidate_table(report: Report) -> Table:

@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from burnish_engine.report import Report
 from burnish_optimizer.report.chains import fused_regions
-from burnish_optimizer.report.console import milliseconds, size
+from burnish_optimizer.report.console import milliseconds, size, warnings
 from burnish_optimizer.report.passes import told
 from burnish_optimizer.report.plot import speedup_plot
 from burnish_optimizer.report.words import seconds, share
@@ -26,6 +26,7 @@ def render_page(report: Report, name: str) -> str:
             won=report.selected.recipe != "baseline",
             regions=fused_regions(report.passes),
             told=told(report.passes),
+            warnings=warnings(report),
         )
     )
 

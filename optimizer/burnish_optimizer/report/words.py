@@ -1,4 +1,9 @@
-"""Figures as people read them. Pure."""
+"""Figures and warnings as people read them. Pure."""
+
+NO_CALIBRATION = (
+    "no calibration data: recipes that need the ranges of real activations, such as static INT8, "
+    "are not tried. Give --calibration to allow them."
+)
 
 
 def seconds(count: float) -> str:
