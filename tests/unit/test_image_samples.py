@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.metric import Labels
 from burnish_optimizer.errors import InvalidData
 from burnish_optimizer.ingest.check_samples import check_samples
 from burnish_optimizer.ingest.pictures import resized, to_array
@@ -131,7 +132,7 @@ def test_sub_folders_are_classes(folder, declared, pictures, expected):
     samples = read(folder({**BASIC, **declared}, **{name: picture() for name in pictures}))
     assert [None if s.label is None else int(s.label) for s in samples] == expected
     if None not in expected:
-        assert check_samples(samples, INPUTS, labelled=True) == len(expected)
+        assert check_samples(samples, INPUTS, labels=Labels.CLASSES) == len(expected)
 
 
 def test_a_table_tells_classes(folder):

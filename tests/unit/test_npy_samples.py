@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.metric import Labels
 from burnish_optimizer.errors import InvalidData
 from burnish_optimizer.ingest.check_samples import check_samples
 from burnish_optimizer.ingest.samples import DataSpec, open_samples
@@ -38,7 +39,7 @@ def test_several_inputs_and_labels_have_sub_folders(tmp_path):
     written(tmp_path / "net/ids", ROWS + 1)
     written(tmp_path / "label", np.array([2, 0, 1, 3]))
     samples = read(tmp_path, (X, IDS))
-    assert check_samples(samples, (X, IDS), labelled=True) == 4
+    assert check_samples(samples, (X, IDS), labels=Labels.CLASSES) == 4
     assert [int(s.label) for s in samples] == [2, 0, 1, 3]
     assert all((s.arrays["net/ids"] == s.arrays["x"] + 1).all() for s in samples)
 
