@@ -70,8 +70,7 @@ class FakeWorkshop:
         if mixed is None:
             return Attempt(recipe=recipe, declined="nothing helps"), None
         self.truths[name] = mixed
-        found = self.look(recipe)
-        return found.model_copy(update={"accuracy": accuracy(mixed.drop)}), None
+        return self.look(recipe).model_copy(update={"accuracy": accuracy(mixed.drop)}), None
 
     def duel(self, first, second):
         pair = (first.recipe.name, second.recipe.name)

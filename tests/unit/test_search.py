@@ -74,6 +74,15 @@ def test_a_mixture_of_what_lost_accuracy_competes(tmp_path):
     assert winner(shop, found) == "low-mixed"
 
 
+def test_no_mixture_is_made_where_none_could_win(tmp_path):
+    """What it becomes with all parts kept lost accuracy, too; or it is no faster than the best without it."""
+    low = recipe("low", Precision.INT8, parts="some:parts", above="high")
+    truths = {"low": Truth(0.3, drop=0.2, mixed=Truth(0.31)), "high": Truth(0.32, drop=0.1)}
+    assert "low-mixed" not in run(FakeWorkshop(dict(truths)), [low, recipe("high")], tmp_path / "a")
+    truths = {"low": Truth(0.3, drop=0.2, mixed=Truth(0.31)), "high": Truth(0.3)}
+    assert "low-mixed" not in run(FakeWorkshop(dict(truths)), [low, recipe("high")], tmp_path / "b")
+
+
 def test_nothing_that_fails_a_gate_wins_whatever_its_speed(tmp_path):
     shop = FakeWorkshop({"wrong": Truth(0.01, drop=0.9), "slower": Truth(1.05)})
     assert winner(shop, run(shop, map(recipe, shop.truths), tmp_path)) == "baseline"

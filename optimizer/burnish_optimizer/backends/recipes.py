@@ -16,7 +16,7 @@ class Recipe(Record):
 
     build: `module:function`, given a `BuildTask`.   settings: what that function is told, by its own names.
     parts: `module:function` that tells the parts which may keep a higher precision (see
-    `precision.sensitivity`), empty: all or nothing.   library: what must be importable.
+    `precision.sensitivity`), empty: all or nothing.   above: the recipe that it is with all parts kept.   library: what must be importable.
     needs_calibration: real samples, not synthetic ones.   needs_bf16: a processor that computes in it.
     """
 
@@ -27,6 +27,7 @@ class Recipe(Record):
     options: RunOptions = RunOptions()
     settings: dict[str, str] = Field(default_factory=dict)
     parts: str = ""
+    above: str = ""
     library: str = "onnxruntime"
     needs_calibration: bool = False
     needs_bf16: bool = False
@@ -80,9 +81,9 @@ RECIPES: tuple[Recipe, ...] = (
         build=f"{_ORT}:build_fp32",
     ),
     *_openvino("fp32", Precision.FP32, "f32"),
-    *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, needs_bf16=True),
-    *_openvino("int8", Precision.INT8, "f32", **_NNCF),
-    *_openvino("int8-bf16", Precision.INT8, "bf16", needs_bf16=True, **_NNCF),
+    *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, above="openvino-fp32", needs_bf16=True),
+    *_openvino("int8", Precision.INT8, "f32", above="openvino-fp32", **_NNCF),
+    *_openvino("int8-bf16", Precision.INT8, "bf16", above="openvino-bf16", needs_bf16=True, **_NNCF),
     *(
         Recipe(
             name=f"ort-int8-{ops}{suffix}",

@@ -41,7 +41,7 @@ class SensitivityTask(Task):
     backend: Backend
     parts: str
     samples: int = 6
-    seconds: float = 40.0
+    seconds: float = 25.0
 
 
 class SensitivityResult(Record):

@@ -26,7 +26,7 @@ from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.select import Figures
 from burnish_optimizer.tasks import BuildResult, BuildTask, Opened, ProbeTask
 
-LOOK_PAIRS = 4
+LOOK_PAIRS = 3
 MIN_SECONDS = 1.0
 
 
@@ -63,33 +63,12 @@ class Bench:
 
 def look(recipe: Recipe, bench: Bench) -> Attempt:
     """Build and load a candidate, and see in a few windows how it compares."""
-    begun = bench.clock()
-    folder = bench.candidates / recipe.name
-    attempt = Attempt(recipe=recipe)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        task = bench.task(recipe, folder)
-        built = run_worker(
-            task,
-            BuildResult,
-            bench.folder / "work" / recipe.name,
-            seconds=bench.left(),
-            memory_bytes=bench.memory_bytes,
-        )
-        attempt = attempt.model_copy(
-            update={
-                "model": folder / built.model,
-                "options": built.options or task.options,
-                "size_bytes": size_bytes(folder),
-            }
-        )
-        with _loaded(attempt, bench) as candidate:
-            attempt = _looked(attempt, candidate, bench)
-    except Declined as reason:
-        attempt = attempt.model_copy(update={"declined": str(reason)})
-    except WorkerFailed as error:
-        attempt = attempt.model_copy(update={"failed": error.found})
-    return _timed(attempt, begun, bench)
+    return _built(recipe, bench, _looked)
+
+
+def judged(recipe: Recipe, bench: Bench) -> Attempt:
+    """Build and load a candidate, and judge it; its speed is left."""
+    return _built(recipe, bench, _judged)
 
 
 def examine(attempt: Attempt, bench: Bench) -> Attempt:
@@ -97,8 +76,7 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
     begun = bench.clock()
     try:
         with _loaded(attempt, bench) as candidate:
-            candidate.open()
-            attempt = _judged(attempt, candidate, bench)
+            attempt = _judged(_opened(attempt, candidate, bench), candidate, bench)
             if attempt.passed or attempt.lost_accuracy:
                 windows = bench.windows if attempt.passed else bench.brief
                 attempt = _measured(attempt, candidate, windows, bench)
@@ -106,18 +84,6 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
         attempt = attempt.model_copy(update={"declined": str(reason)})
     except WorkerFailed as error:
         attempt = attempt.model_copy(update={"failed": error.found})
-    return _timed(attempt, begun, bench)
-
-
-def judged(attempt: Attempt, bench: Bench) -> Attempt:
-    """Judge a candidate that was looked at, and leave its speed."""
-    begun = bench.clock()
-    try:
-        with _loaded(attempt, bench) as candidate:
-            candidate.open()
-            attempt = _judged(attempt, candidate, bench)
-    except (Declined, WorkerFailed) as error:
-        attempt = attempt.model_copy(update={"failed": str(error)})
     return _timed(attempt, begun, bench)
 
 
@@ -160,6 +126,31 @@ def measurement(latencies: tuple[float, ...], opened: Opened, size: int, batch: 
     )
 
 
+def _built(recipe: Recipe, bench: Bench, then: Callable[[Attempt, ProbeProcess, Bench], Attempt]) -> Attempt:
+    begun = bench.clock()
+    folder, work = bench.candidates / recipe.name, bench.folder / "work" / recipe.name
+    attempt = Attempt(recipe=recipe)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        task = bench.task(recipe, folder)
+        built = run_worker(task, BuildResult, work, seconds=bench.left(), memory_bytes=bench.memory_bytes)
+        told = {"model": folder / built.model, "options": built.options or task.options}
+        attempt = attempt.model_copy(update={**told, "size_bytes": size_bytes(folder)})
+        with _loaded(attempt, bench) as candidate:
+            attempt = then(_opened(attempt, candidate, bench), candidate, bench)
+    except Declined as reason:
+        attempt = attempt.model_copy(update={"declined": str(reason)})
+    except WorkerFailed as error:
+        attempt = attempt.model_copy(update={"failed": error.found})
+    return _timed(attempt, begun, bench)
+
+
+def _opened(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
+    opened, before = candidate.open(), bench.baseline_opened
+    gate = signature_gate((before.inputs, before.outputs), (opened.inputs, opened.outputs))
+    return attempt.model_copy(update={"opened": opened, "gates": (gate,)})
+
+
 @contextmanager
 def _loaded(attempt: Attempt, bench: Bench) -> Iterator[ProbeProcess]:
     if attempt.model is None:
@@ -172,10 +163,7 @@ def _loaded(attempt: Attempt, bench: Bench) -> Iterator[ProbeProcess]:
 
 
 def _looked(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
-    opened, before = candidate.open(), bench.baseline_opened
-    gate = signature_gate((before.inputs, before.outputs), (opened.inputs, opened.outputs))
-    attempt = attempt.model_copy(update={"opened": opened, "gates": (gate,)})
-    if not gate.passed:
+    if not all(gate.passed for gate in attempt.gates):
         return attempt
     windows = replace(bench.brief, min_pairs=LOOK_PAIRS)
     rounds = interleave(bench.baseline, candidate, windows, bench.clock)

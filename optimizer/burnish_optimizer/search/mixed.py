@@ -17,7 +17,7 @@ from burnish_optimizer.measure.process import run_worker
 from burnish_optimizer.precision.parts import Sensitivity, curve, give_back_order
 from burnish_optimizer.precision.sensitivity import KEEP, SensitivityResult, SensitivityTask
 from burnish_optimizer.search.attempt import Attempt
-from burnish_optimizer.search.bench import Bench, judged, look
+from burnish_optimizer.search.bench import Bench, judged
 
 SUFFIX = "mixed"
 REFINEMENTS = 2
@@ -33,7 +33,7 @@ class _Tries:
     tried: dict[int, Attempt] = field(default_factory=dict)
 
     def row(self, kept: Sequence[Sensitivity]) -> Attempt:
-        return judged_at(recipe_with(self.base.recipe, kept), self.bench)
+        return judged(recipe_with(self.base.recipe, kept), self.bench)
 
     def passes(self, count: int) -> bool:
         self.tried[count] = self.row(self.ordered[:count])
@@ -82,14 +82,9 @@ def recipe_with(recipe: Recipe, kept: Sequence[Sensitivity]) -> Recipe:
             "name": f"{recipe.name}-{SUFFIX}",
             "settings": {**recipe.settings, KEEP: json.dumps(names)},
             "parts": "",
+            "above": "",
         }
     )
-
-
-def judged_at(recipe: Recipe, bench: Bench) -> Attempt:
-    """A mixture built, looked at and judged."""
-    attempt = look(recipe, bench)
-    return attempt if attempt.ended else judged(attempt, bench)
 
 
 def affordable(predicted: Sequence[float], best: float | None) -> int:

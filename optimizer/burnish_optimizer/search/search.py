@@ -1,6 +1,6 @@
 """The search: a cheap look at every recipe, then the promising ones examined, best first.
 
-look at all ─> queue by promise ─> examine, or prune by what is known ─> mixtures of what only lost accuracy
+look at all ─> queue by promise ─> examine, or prune by what is known ─> mixtures of what lost accuracy
 
 Successive halving as in Jamieson and Talwalkar (2016), with the rungs look, judge, measure. Which one wins
 is `search.select`'s to say, of all that was measured.
@@ -20,6 +20,8 @@ from burnish_optimizer.search.plan import Planned
 from burnish_optimizer.search.workshop import Workshop
 
 Told = Callable[[str], None]
+MAX_MIXTURES = 3
+LEAST_GAIN = 0.97  # a mixture is a little slower than what it is made of
 _END_OF_OTHERS = "which passes every gate"
 
 
@@ -75,6 +77,7 @@ def search(
     while queue:
         queue.sort(key=shop.promise)
         _next(queue.pop(0), queue, state)
+    _mixtures(state)
     order = {one.recipe.name: place for place, one in enumerate(planned)}
     found = sorted(state.done.values(), key=lambda a: order.get(a.recipe.name, len(order)))
     return tuple(found), tuple(state.curves)
@@ -111,7 +114,7 @@ def _first_look(recipe: Recipe, state: _State) -> Attempt:
 
 
 def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
-    """Examine one, or end it; a mixture of it may join the queue."""
+    """Examine one, or end it; those that differ from it in answers alone may join the queue."""
     name = attempt.recipe.name
     reason = _pruned(attempt, state) or state.exhausted()
     if reason:
@@ -128,14 +131,30 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
         for one in ended:
             state.finish(one)
         queue += [a for a in looks if a not in ended]
-    if examined.lost_accuracy and examined.recipe.parts and not state.exhausted():
+
+
+def _mixtures(state: _State) -> None:
+    """Mixtures of what lost accuracy alone, when the best without them is known; the most promising first."""
+    bases = [a for a in state.done.values() if a.lost_accuracy and a.recipe.parts and not a.ended]
+    for base in sorted(bases, key=state.shop.promise)[:MAX_MIXTURES]:
+        if state.exhausted() or _nothing_to_win(base, state):
+            continue
+        name = base.recipe.name
         state.told(f"{name}: lost accuracy; measuring where precision buys most")
-        mixture, curve = state.shop.mix(examined, state.best)
+        mixture, curve = state.shop.mix(base, state.best)
         state.curves += [curve] if curve else []
-        if mixture.ended or not mixture.passed:
-            state.finish(mixture)
-        else:
-            queue.append(mixture.model_copy(update={"gates": mixture.gates[:1], "accuracy": None}))
+        if mixture.passed and not mixture.ended:
+            state.told(f"{mixture.recipe.name}: judge and measure")
+            mixture = state.shop.examine(mixture.model_copy(update={"gates": (), "accuracy": None}))
+        state.finish(mixture)
+
+
+def _nothing_to_win(base: Attempt, state: _State) -> bool:
+    """Where even all precision given back is not enough, or nothing given back is no faster than the best."""
+    above = state.done.get(base.recipe.above)
+    if above and (above.lost_accuracy or answers_key(above.recipe) in state.inaccurate):
+        return True
+    return state.best is not None and state.shop.promise(base) > state.best * LEAST_GAIN
 
 
 def _pruned(attempt: Attempt, state: _State) -> str:
