@@ -16,7 +16,8 @@ class Recipe(Record):
 
     build: `module:function`, given a `BuildTask`.   settings: what that function is told, by its own names.
     parts: `module:function` that tells the parts which may keep a higher precision (see
-    `precision.sensitivity`), empty: all or nothing.   above: the recipe that it is with all parts kept.   library: what must be importable.
+    `precision.sensitivity`), empty: all or nothing.
+    above: the recipe that it is with all parts kept.   library: what must be importable.
     needs_calibration: real samples, not synthetic ones.   needs_bf16: a processor that computes in it.
     """
 
