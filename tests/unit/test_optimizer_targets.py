@@ -85,7 +85,12 @@ def skipped(*, facts=BF16_MACHINE, calibrated=True, installed=lambda _: True, **
 
 
 def test_everything_is_tried_where_everything_is_there():
-    assert skipped() == {}
+    assert skipped(precisions=tuple(Precision)) == {}
+
+
+def test_four_bits_are_for_those_who_ask_for_them():
+    assert all("INT4 is not allowed" in reason for reason in skipped().values())
+    assert set(skipped()) == {"ort-int4-rtn", "ort-int4-hqq", "ort-int4-gptq"}
 
 
 def test_what_does_not_apply_is_skipped_with_its_reason():
@@ -93,11 +98,8 @@ def test_what_does_not_apply_is_skipped_with_its_reason():
     assert "--calibration" in skipped(calibrated=False)["ort-int8-qdq"]
     assert "ort-int8-dynamic" not in skipped(calibrated=False)
     assert "not installed" in skipped(installed=lambda name: name != "openvino")["openvino-fp32"]
-    assert set(skipped(backends=(Backend.ONNXRUNTIME,))) == {
-        "openvino-fp32",
-        "openvino-bf16",
-        "openvino-int8-qdq",
-    }
+    alone = skipped(backends=(Backend.ONNXRUNTIME,), precisions=tuple(Precision))
+    assert set(alone) == {recipe.name for recipe in RECIPES if recipe.backend is Backend.OPENVINO}
 
 
 def test_the_order_of_precisions_is_the_order_of_trying():
@@ -105,5 +107,6 @@ def test_the_order_of_precisions_is_the_order_of_trying():
     planned = plan(RECIPES, request, BF16_MACHINE, calibrated=True, is_installed=lambda _: True)
     precisions = [p.recipe.precision for p in planned]
     assert precisions.index(Precision.INT8) == 0
-    assert precisions[-1] is Precision.BF16
+    assert precisions[precisions.count(Precision.INT8)] is Precision.FP32
+    assert precisions[-1] not in request.precisions
     assert "not allowed" in next(p.skip for p in planned if p.recipe.precision is Precision.BF16)
