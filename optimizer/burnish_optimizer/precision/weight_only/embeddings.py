@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from burnish_optimizer.precision.place import Place
 from burnish_optimizer.precision.weight_only.grid import Floats
-from burnish_optimizer.precision.weight_only.place import Place
 from burnish_optimizer.precision.weight_only.plan import Plan
 from burnish_optimizer.rewrite.values import attribute, node_of, op_key, rank, site_name, tensor
 from burnish_optimizer.rewrite.walk import nodes_of

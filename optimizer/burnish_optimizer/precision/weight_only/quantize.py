@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from burnish_optimizer.precision.place import Place
 from burnish_optimizer.precision.weight_only import embeddings
 from burnish_optimizer.precision.weight_only.gptq import Inputs, gptq, inputs_of
 from burnish_optimizer.precision.weight_only.grid import Codes, Floats, joined
@@ -22,7 +23,6 @@ from burnish_optimizer.precision.weight_only.moments import (
     moments,
 )
 from burnish_optimizer.precision.weight_only.pack import DOMAIN, OP, VERSION, packed_values, packed_zeros
-from burnish_optimizer.precision.weight_only.place import Place
 from burnish_optimizer.precision.weight_only.plan import Method, Plan
 from burnish_optimizer.precision.weight_only.rtn import rtn
 from burnish_optimizer.rewrite.values import constant, node_of
