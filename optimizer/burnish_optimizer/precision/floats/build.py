@@ -1,24 +1,26 @@
 """Builders of graphs in narrower floats, for recipes."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import onnx_ir as ir
 
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.precision.calibration.collect import collect
 from burnish_optimizer.precision.calibration.records import Method
 from burnish_optimizer.precision.floats.bf16 import to_bf16
-from burnish_optimizer.precision.floats.fp8 import OPSET, to_fp8
+from burnish_optimizer.precision.floats.fp8 import to_fp8
 from burnish_optimizer.precision.floats.fp16 import Check, checked_fp16
 from burnish_optimizer.precision.large import Opened, calibration_feeds, opened, write
 from burnish_optimizer.precision.weight_only.plan import left_alone
-from burnish_optimizer.rewrite.opset_upgrade import upgrade
+from burnish_optimizer.rewrite.opset_upgrade import raise_to
 from burnish_optimizer.rewrite.shapes import infer
 from burnish_optimizer.rewrite.values import dtype, tensor
-from burnish_optimizer.targets.kernels import PORTABLE
 from burnish_optimizer.tasks import BuildResult, BuildTask
 from burnish_runtime import cpu
+
+# QuantizeLinear makes FP8 from opset 19 on; 20 is what rewriting raises models to. Conv has BF16 from 22 on.
+FP8_OPSET, BF16_OPSET = 20, 22
 
 
 def build_fp16(task: BuildTask) -> BuildResult:
@@ -42,6 +44,9 @@ def build_bf16(task: BuildTask) -> BuildResult:
     """
     with opened(task) as made:
         ranges = _ranges(task, made.model) if task.calibration else {}
+        with suppress(Declined):  # then fewer operators can be BF16
+            raise_to(made.model, BF16_OPSET)
+            infer(made.model)
         model, report = to_bf16(made.model, ranges, left_alone(task.settings))
         if not report.narrow:
             raise Declined(f"nothing can be BF16: {next(iter(report.kept.values()), 'no FP32 in it')}")
@@ -52,15 +57,14 @@ def build_fp8(task: BuildTask) -> BuildResult:
     """FP8 around products and convolutions.
 
     Settings: keep, exclude.
-    Raises: Declined: no calibration samples; an opset below 19 that cannot be raised; no layer for it.
+    Raises: Declined: no calibration samples; an older opset that cannot be raised; no layer for it.
     """
     _need_samples(task, "FP8 takes its scales from")
     with opened(task) as made:
-        upgrade(made.model, Scope(PORTABLE))
-        if made.model.opset_imports.get("", 0) < OPSET:
-            raise Declined(f"FP8 needs opset {OPSET}, and a kernel of the model would change with it")
+        ranges = _ranges(task, made.model)  # of values as the file names them: raising an opset makes others
+        raise_to(made.model, FP8_OPSET)
         infer(made.model)
-        model, report = to_fp8(made.model, _ranges(task, made.model), left_alone(task.settings), made.store)
+        model, report = to_fp8(made.model, ranges, left_alone(task.settings), made.store)
         if not report.done:
             raise Declined(f"nothing can be FP8: {next(iter(report.kept.values()), 'no layer for it')}")
         return _written(made, model, task)

@@ -30,7 +30,7 @@ from burnish_optimizer.rewrite.values import (
 from burnish_optimizer.rewrite.walk import graphs_of
 
 LARGEST: Final = 448.0
-OPSET, IR_VERSION = 19, 9
+IR_VERSION: Final = 9
 PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
 Store = Callable[[int], None]
 
