@@ -84,16 +84,21 @@ def skipped(*, facts=BF16_MACHINE, calibrated=True, judged=True, installed=lambd
 
 
 def test_everything_is_tried_where_everything_is_there():
-    assert skipped() == {}
+    assert skipped(precisions=tuple(Precision)) == {}
+
+
+def test_four_bits_are_for_those_who_ask_for_them():
+    assert all("INT4 is not allowed" in reason for reason in skipped().values())
+    assert set(skipped()) == {"ort-int4-rtn", "ort-int4-hqq", "ort-int4-gptq"}
 
 
 def test_what_does_not_apply_is_skipped_with_its_reason():
     assert "does not compute in BF16" in skipped(facts={"arch": "x86_64"})["openvino-bf16"]
-    assert "--calibration" in skipped(calibrated=False)["ort-int8-qdq"]
+    assert "--calibration" in skipped(calibrated=False)["ort-int8-all"]
     assert "ort-int8-dynamic" not in skipped(calibrated=False)
     assert "not installed" in skipped(installed=lambda name: name != "openvino")["openvino-fp32"]
     others = {recipe.name for recipe in RECIPES if recipe.backend is not Backend.ONNXRUNTIME}
-    assert set(skipped(backends=(Backend.ONNXRUNTIME,))) == others
+    assert set(skipped(backends=(Backend.ONNXRUNTIME,), precisions=tuple(Precision))) == others
 
 
 def test_without_samples_to_judge_on_only_fp32_is_tried():
@@ -108,5 +113,6 @@ def test_the_order_of_precisions_is_the_order_of_trying():
     planned = plan(RECIPES, request, BF16_MACHINE, calibrated=True, judged=True, is_installed=lambda _: True)
     precisions = [p.recipe.precision for p in planned]
     assert precisions.index(Precision.INT8) == 0
-    assert precisions[-1] is Precision.BF16
+    assert precisions[precisions.count(Precision.INT8)] is Precision.FP32
+    assert precisions[-1] not in request.precisions
     assert "not allowed" in next(p.skip for p in planned if p.recipe.precision is Precision.BF16)

@@ -73,6 +73,22 @@ _QDQ = {
 # Ranges by minimum and maximum first: recipes that differ in this alone are as fast, and it clips nothing.
 _METHODS = (("minmax", ""), ("mse", "-mse"), ("entropy", "-entropy"), ("percentile", "-percentile"))
 
+
+def _weights(name: str, precision: Precision, settings: dict[str, str], **fields: Any) -> Recipe:
+    """Weights in few bits, computed with by ONNX Runtime's own kernel."""
+    return Recipe(
+        name=f"ort-{name}",
+        backend=Backend.ONNXRUNTIME,
+        precision=precision,
+        build="burnish_optimizer.precision.weight_only.build:build",
+        settings={"accuracy_level": "auto", **settings},
+        **fields,
+    )
+
+
+# Longer blocks are faster, shorter ones closer: of 8 bits there are enough for long ones.
+_INT4 = {"bits": "4", "block": "32"}
+
 # Within one precision the order is the order of trying, cheap and safe first.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
@@ -109,4 +125,8 @@ RECIPES: tuple[Recipe, ...] = (
         precision=Precision.INT8,
         build=f"{_INT8}:build_dynamic",
     ),
+    _weights("int8-weights", Precision.INT8, {"bits": "8", "block": "128"}),
+    _weights("int4-rtn", Precision.INT4, {**_INT4, "method": "rtn"}),
+    _weights("int4-hqq", Precision.INT4, {**_INT4, "method": "hqq"}),
+    _weights("int4-gptq", Precision.INT4, {**_INT4, "method": "gptq"}, needs_calibration=True),
 )

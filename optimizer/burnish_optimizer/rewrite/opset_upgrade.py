@@ -43,8 +43,20 @@ def upgrade(model: ir.Model, scope: Scope) -> list[Change]:
     found, goal = model.opset_imports.get("", 0), goal_of(model)
     if found >= goal or "opset" in scope.excluded:
         return []
-    _check(model, found)
     before = [op_key(node) for node in model.graph]
+    raise_to(model, goal)
+    return [Change("raise-opset", "opset", tuple(before), tuple(op_key(node) for node in model.graph))]
+
+
+def raise_to(model: ir.Model, goal: int) -> None:
+    """The same operators in this opset, where the model's is older.
+
+    Raises: Declined: the converter cannot, or would leave parts behind.
+    """
+    found = model.opset_imports.get("", 0)
+    if found >= goal:
+        return
+    _check(model, found)
     signature = _signature(model.graph)
     try:
         proto = _c_api_utils.call_onnx_api(lambda m: onnx.version_converter.convert_version(m, goal), model)
@@ -52,7 +64,6 @@ def upgrade(model: ir.Model, scope: Scope) -> list[Change]:
         message = one_line(error, REASON_CHARACTERS)
         raise Declined(f"opset {found} cannot be raised to {goal}: {message}") from error
     _adopt(model, ir.serde.deserialize_model(proto), signature, goal)
-    return [Change("raise-opset", "opset", tuple(before), tuple(op_key(node) for node in model.graph))]
 
 
 def _check(model: ir.Model, found: int) -> None:

@@ -1,0 +1,35 @@
+"""The builder of weight-only recipes."""
+
+from pathlib import Path
+
+from burnish_optimizer.errors import Declined
+from burnish_optimizer.precision.large import calibration_feeds, opened, write
+from burnish_optimizer.precision.weight_only.moments import Samples
+from burnish_optimizer.precision.weight_only.plan import Method, plan_of
+from burnish_optimizer.precision.weight_only.quantize import WeightReport, quantize_weights
+from burnish_optimizer.tasks import BuildResult, BuildTask
+from burnish_runtime import cpu
+
+
+def build(task: BuildTask) -> BuildResult:
+    """MatMulNBits where weights are constant, as the recipe's settings tell (see `plan.plan_of`).
+
+    Raises: Declined: nothing to quantize, or GPTQ without calibration samples. InvalidJob: bad settings.
+    """
+    plan = plan_of(task.settings, task.facts)
+    if plan.method is Method.GPTQ and task.calibration is None:
+        raise Declined("GPTQ needs calibration samples, and none were given")
+    with opened(task) as made:
+        threads = task.threads or cpu.default_threads()
+        samples = Samples(lambda: calibration_feeds(task), made.weights.path, threads)
+        report = quantize_weights(made.model, plan, samples, made.store)
+        if not report.done:
+            raise Declined(_why_none(report))
+        return write(made, Path(task.folder))
+
+
+def _why_none(report: WeightReport) -> str:
+    if not report.kept:
+        return "no MatMul or Gemm has a constant weight: nothing to gain from fewer bits of weights"
+    name, reason = next(iter(report.kept.items()))
+    return f"none of {len(report.kept)} products with constants can have fewer bits ({name}: {reason})"
