@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from burnish_engine.request import OptimizationRequest
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.targets.implications import has_bf16
+from burnish_optimizer.targets.implications import refusal
 
 
 class Planned(NamedTuple):
@@ -42,10 +42,15 @@ def _reason(
         return f"precision {recipe.precision} is not allowed by the request"
     if recipe.backend not in request.backends:
         return f"backend {recipe.backend} is not allowed by the request"
-    if not is_installed(recipe.library):
-        return f"{recipe.library} is not installed here"
-    if recipe.needs_bf16 and not has_bf16(facts):
-        return "this processor does not compute in BF16"
+    if refused := machine_refusal(recipe, facts, is_installed):
+        return refused
     if recipe.needs_calibration and not calibrated:
         return "no calibration samples: give --calibration to allow static quantization"
     return ""
+
+
+def machine_refusal(recipe: Recipe, facts: Mapping[str, str], is_installed: Callable[[str], bool]) -> str:
+    """Why a recipe is not tried on a machine, whatever is asked of it; empty where it is."""
+    if not is_installed(recipe.library):
+        return f"{recipe.library} is not installed here"
+    return next((why for name in recipe.requires if (why := refusal(name, facts))), "")
