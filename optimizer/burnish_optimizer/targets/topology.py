@@ -25,10 +25,15 @@ def physical_cores(processors: Collection[int], root: Path = CPUS) -> int | None
 
     Args: processors: by the kernel's numbers.
     """
+    cores = [siblings(number, root) for number in processors]
+    return len(set(cores)) if cores and all(cores) else None
+
+
+def siblings(processor: int, root: Path = CPUS) -> str:
+    """The hardware threads of a processor's core, such as `0,2`: the core's name. Empty: not told."""
+    folder = root / f"cpu{processor}" / "topology"
     names = ("core_cpus_list", "thread_siblings_list")  # the older name second
-    folders = [root / f"cpu{number}" / "topology" for number in processors]
-    siblings = [next((t for n in names if (t := _read(f / n))), "") for f in folders]
-    return len(set(siblings)) if siblings and all(siblings) else None
+    return next((text for name in names if (text := _read(folder / name))), "")
 
 
 def caches(processor: int, root: Path = CPUS) -> tuple[Cache, ...]:
