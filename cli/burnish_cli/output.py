@@ -33,7 +33,8 @@ def emit(value: dict[str, Any], output: str) -> None:
     if output == "json":
         click.echo(json.dumps(value, indent=2, sort_keys=False, default=str))
     elif output == "yaml":
-        click.echo(yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False), nl=False)
+        text = yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True)
+        click.echo(text, nl=False)
     else:
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, item in value.items():

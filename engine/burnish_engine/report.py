@@ -31,8 +31,35 @@ class Latency(Record):
     p99: Estimate
 
 
+class Energy(Record):
+    """Joules of one request, of the whole machine while it ran. domains: what counted, such as package-0."""
+
+    joules_per_request: float
+    domains: tuple[str, ...]
+
+
+class SustainedRate(Record):
+    """The highest rate of requests, arriving by a Poisson clock, at which latency stayed within a goal.
+
+    samples_per_second: `value` and `low` kept the goal, `high` is the lowest rate that did not.
+    latency_seconds: at `percentile`, at that rate, from the scheduled arrival; of so many requests.
+    """
+
+    percentile: float
+    limit_seconds: float
+    samples_per_second: Estimate
+    latency_seconds: float
+    requests: int
+
+
 class Measurement(Record):
-    """What one model does on one target, taken through the runtime that serves."""
+    """What one model does on one target, taken through the runtime that serves.
+
+    throughput_per_second: of one client that waits for each answer.   sustained: of clients that do not; of
+    the baseline and the winner alone.   peak_memory_bytes: resident, with Python and mapped files.
+    private_memory_bytes: what is no file's, until the first answers.
+    note: what a reader must know of these figures; empty where nothing.
+    """
 
     latency_seconds: Latency
     throughput_per_second: Estimate
@@ -40,6 +67,11 @@ class Measurement(Record):
     load_seconds: float
     size_bytes: int
     samples: int
+    first_inference_seconds: float | None = None
+    private_memory_bytes: int | None = None
+    energy: Energy | None = None
+    sustained: SustainedRate | None = None
+    note: str = ""
 
 
 class Accuracy(Record):

@@ -17,8 +17,8 @@ CPUID_PREFIX = "feature.node.kubernetes.io/cpu-cpuid."
 
 # Instruction sets that change which kernels the backends choose.
 CPU_FEATURES = (
-    "AMXBF16", "AMXINT8", "AMXTILE", "ASIMD", "ASIMDDP", "ASIMDHP", "AVX", "AVX2", "AVX512BF16", "AVX512BW",
-    "AVX512F", "AVX512FP16", "AVX512VNNI", "AVXVNNI", "AVXVNNIINT8", "FMA3", "SVE",
+    "AMXBF16", "AMXFP16", "AMXINT8", "AMXTILE", "ASIMD", "ASIMDDP", "ASIMDHP", "AVX", "AVX2", "AVX512BF16",
+    "AVX512BW", "AVX512F", "AVX512FP16", "AVX512VNNI", "AVXVNNI", "AVXVNNIINT8", "FMA3", "SVE",
 )  # fmt: skip
 
 # label -> name of the fact

@@ -109,6 +109,7 @@ class ProbeTask(Task):
 
     outputs: the reference's output names, in the order of its answers on disk.
     metric, metric_entry: how answers are judged.
+    processors: where it runs, None: wherever the system puts it.
     """
 
     run: str = "burnish_optimizer.measure.probe:serve"
@@ -122,10 +123,14 @@ class ProbeTask(Task):
     batch_error: float | None
     metric: Metric = Metric.AGREEMENT
     metric_entry: str = ""
+    processors: tuple[int, ...] | None = None
 
 
 class Opened(Record):
-    """A model that is loaded and has answered: its signature, load time, peak memory and first latencies."""
+    """A model that is loaded and has answered: its signature, load time, peak memory and first latencies.
+
+    first_inference_seconds: of the very first run.   private_memory_bytes: the peak of what is no file's.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -133,6 +138,26 @@ class Opened(Record):
     peak_memory_bytes: int
     latencies_seconds: tuple[float, ...]
     shapes: dict[str, tuple[int, ...]]
+    first_inference_seconds: float | None = None
+    private_memory_bytes: int | None = None
+
+
+class EnergyTaken(Record):
+    """Joules over so many requests, and what was counted; None where nothing counts them."""
+
+    joules: float | None
+    requests: int
+    domains: tuple[str, ...] = ()
+
+
+class OpenLoopRun(Record):
+    """Requests that arrived by a clock: how many were scheduled, and the latencies of those answered.
+
+    Fewer latencies than requests: the goal was lost on the way.
+    """
+
+    requests: int
+    latencies_seconds: tuple[float, ...]
 
 
 class Round(Record):

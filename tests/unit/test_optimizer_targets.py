@@ -1,12 +1,21 @@
 """Fingerprints and what they imply: features are whole words, never parts of them."""
 
-import pytest
+import io
+import json
 
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from burnish_cli.targets import render, targets
 from burnish_engine.request import Backend, OptimizationRequest, Precision
+from burnish_operator.hardware import CPU_FEATURES
 from burnish_optimizer.backends.recipes import RECIPES
+from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.search.plan import plan
-from burnish_optimizer.targets.fingerprint import fingerprint, parse_cpu_info, parse_nvidia
-from burnish_optimizer.targets.implications import has_bf16, saturates_u8s8
+from burnish_optimizer.targets import implications as implied
+from burnish_optimizer.targets.fingerprint import FEATURES, fingerprint, parse_cpu_info
+from burnish_optimizer.targets.meaning import meanings
 
 X86 = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -20,7 +29,7 @@ processor\t: 1
 vendor_id\t: Other
 """
 ARM = (
-    "processor\t: 0\nFeatures\t: fp asimd asimddp bf16 i8mm sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n"
+    "processor: 0\nFeatures: fp asimd asimdhp asimddp bf16 i8mm sve\nCPU implementer: 0x41\nCPU part: 0xd40\n"
 )
 
 
@@ -29,25 +38,17 @@ def test_facts_of_an_x86_processor():
     assert facts["vendor"] == "GenuineIntel"
     assert facts["family"] == "6.143.8"
     assert facts["model"] == "Intel(R) Xeon(R) Platinum 8480+"
-    assert facts["features"] == "AMXBF16 AMXINT8 AMXTILE AVX2 AVX512BF16 AVX512F AVX512VNNI FMA"
+    assert facts["features"] == "AMXBF16 AMXINT8 AMXTILE AVX2 AVX512BF16 AVX512F AVX512VNNI FMA3"
 
 
 def test_facts_of_an_arm_processor():
     facts = parse_cpu_info(ARM)
     assert (facts["vendor"], facts["model"]) == ("0x41", "0xd40")
-    assert facts["features"] == "ASIMDDP BF16 I8MM SVE"
+    assert facts["features"] == "ASIMD ASIMDDP ASIMDHP BF16 I8MM SVE"
 
 
 def test_nothing_known_gives_no_facts():
     assert parse_cpu_info("") == {}
-    assert parse_nvidia("") == {}
-    assert parse_nvidia("No devices were found") == {}
-
-
-def test_facts_of_a_gpu():
-    facts = parse_nvidia("NVIDIA L4, 8.9, 23034 MiB, 550.54.15, [N/A]\n")
-    assert facts["gpu"] == "NVIDIA L4"
-    assert facts["gpu_capability"] == "8.9"
 
 
 def test_this_machine_tells_its_arch_cores_and_memory():
@@ -59,19 +60,108 @@ def test_this_machine_tells_its_arch_cores_and_memory():
 
 
 @pytest.mark.parametrize(
-    ("arch", "features", "bf16", "saturates"),
+    ("arch", "features", "implied_facts"),
     [
-        ("x86_64", "AVX2 AVX512F", False, True),
-        ("x86_64", "AVX2 AVX512VNNI", False, False),
-        ("x86_64", "AVX2 AVXVNNI", False, False),
-        ("x86_64", "AVX2 AVX512BF16 AVX512VNNI", True, False),
-        ("x86_64", "NOTAVX512BF16", False, True),
-        ("aarch64", "ASIMDDP", False, False),
+        ("x86_64", "AVX2 AVX512F", "saturates"),
+        ("x86_64", "AVX2 AVX512VNNI", "dot"),
+        ("x86_64", "AVX2,AVXVNNI", "dot"),
+        ("amd64", "AVX2", "saturates"),
+        ("x86_64", "AVX2 AVX512BF16 AVX512FP16 AVX512VNNI", "bf16 fp16 dot"),
+        ("x86_64", "NOTAVX512BF16 AVX512FP16X", "saturates"),
+        ("x86_64", "AMXFP16 AMXINT8 AMXTILE", "fp16 dot"),
+        ("aarch64", "ASIMDDP", "dot"),
+        ("aarch64", "ASIMD ASIMDHP BF16", "bf16 fp16"),
     ],
 )
-def test_what_features_imply(arch, features, bf16, saturates):
+def test_what_features_imply(arch, features, implied_facts):
     facts = {"arch": arch, "features": features}
-    assert (has_bf16(facts), saturates_u8s8(facts)) == (bf16, saturates)
+    asked = {
+        "bf16": implied.has_bf16,
+        "fp16": implied.has_fp16,
+        "dot": implied.has_int8_dot,
+        "saturates": implied.saturates_u8s8,
+    }
+    assert {name for name, holds in asked.items() if holds(facts)} == set(implied_facts.split())
+
+
+def test_what_decides_makes_another_class_of_machine_too():
+    """Else one key would stand for machines that get different engines. (No label tells BF16 and I8MM.)"""
+    decisive = implied.INT8_DOT | implied.BF16 | implied.FP16 | implied.AVX512 | {"AVX2", "AMXTILE"}
+    assert decisive - {"BF16", "I8MM"} <= set(CPU_FEATURES)
+    assert decisive <= set(FEATURES.values())
+
+
+@pytest.mark.parametrize(
+    ("told", "capability", "fp8"),
+    [
+        ({}, None, False),
+        ({"gpu_capability": "8.9"}, (8, 9), True),
+        ({"gpu_capability": "8.6"}, (8, 6), False),
+        ({"gpu_capability": "12.0"}, (12, 0), True),  # not a comparison of words
+        ({"gpu_capability": "8.0; 9.0"}, (8, 0), False),  # an engine must run on either
+        ({"gpu_capability": "9.0; unknown"}, None, False),
+        ({"compute_major": "9", "compute_minor": "0"}, (9, 0), True),  # an accelerator class
+    ],
+)
+def test_what_a_capability_implies(told, capability, fp8):
+    assert (implied.capability(told), implied.has_fp8(told)) == (capability, fp8)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "features"),
+    [
+        ("avx2", "AVX2"),
+        ("avx512", "AVX512BW AVX512F"),
+        ("amx", "AMXTILE"),
+        ("int8-dot", "AVXVNNIINT8"),
+        ("bf16", "AMXBF16"),
+        ("fp16", "AVX512FP16"),
+    ],
+)
+def test_a_requirement_is_met_or_refused_in_words(requirement, features):
+    assert implied.refusal(requirement, {"arch": "x86_64", "features": features}) == ""
+    assert "this processor" in implied.refusal(requirement, {"arch": "x86_64", "features": "AVX512F"})
+
+
+def test_requirements_of_a_gpu():
+    assert implied.refusal("nvidia-gpu", {}) == "there is no NVIDIA device here"
+    assert implied.refusal("nvidia-gpu", {"gpu_capability": "7.5"}) == ""
+    assert "8.9" in implied.refusal("fp8", {"gpu_capability": "7.5"})
+
+
+def test_a_requirement_nobody_knows_is_a_mistake_and_no_recipe_makes_it():
+    with pytest.raises(InvalidJob, match="'bf17'"):
+        implied.refusal("bf17", {})
+    assert {name for recipe in RECIPES for name in recipe.requires} <= set(implied.REQUIREMENTS)
+
+
+def test_what_facts_mean_is_said_in_words():
+    old = {m.name: m for m in meanings({"arch": "x86_64", "features": "AVX2"})}
+    assert old["BF16"].text.startswith("emulated")
+    assert "7 bits" in old["u8 × s8 saturates"].text
+    new = {m.name: m for m in meanings(BF16_MACHINE | {"gpu_capability": "9.0"})}
+    assert new["BF16"].text == "native: AVX512BF16"
+    assert "8 bits" in new["u8 × s8 saturates"].text
+    assert new["FP8"].value
+
+
+def test_the_command_tells_facts_meanings_and_recipes():
+    told = json.loads(CliRunner().invoke(targets, ["-O", "json"]).output)
+    assert told["facts"] == fingerprint()
+    assert {one["recipe"] for one in told["recipes"]} == {recipe.name for recipe in RECIPES}
+    assert all(one["tried"] or one["reason"] for one in told["recipes"])
+    shown = CliRunner().invoke(targets, []).output
+    assert "What follows" in shown
+    assert "INT8 dot product" in shown
+
+
+def test_trouble_with_devices_and_what_is_not_tried_are_shown():
+    console = Console(file=io.StringIO(), width=120)
+    console.print(render({"memory_bytes": str(3 << 30)}, (), {"a": "no AVX2"}, "nvidia-smi hung"))
+    shown = console.file.getvalue()
+    assert "3.0 GiB" in shown
+    assert "GPUs: nvidia-smi hung" in shown
+    assert "not tried: no AVX2" in shown
 
 
 BF16_MACHINE = {"arch": "x86_64", "features": "AVX512BF16 AVX512VNNI"}

@@ -18,7 +18,8 @@ class Recipe(Record):
     parts: `module:function` that tells the parts which may keep a higher precision (see
     `precision.sensitivity`), empty: all or nothing.
     above: the recipe that it is with all parts kept.   library: what must be importable.
-    needs_calibration: real samples, not synthetic ones.   needs_bf16: a processor that computes in it.
+    needs_calibration: real samples, not synthetic ones.
+    requires: what the machine must have, by the names of `targets.implications.REQUIREMENTS`.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Recipe(Record):
     above: str = ""
     library: str = "onnxruntime"
     needs_calibration: bool = False
-    needs_bf16: bool = False
+    requires: tuple[str, ...] = ()
 
 
 _ORT, _OPENVINO, _INT8 = (
@@ -98,9 +99,9 @@ RECIPES: tuple[Recipe, ...] = (
         build=f"{_ORT}:build_fp32",
     ),
     *_openvino("fp32", Precision.FP32, "f32"),
-    *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, above="openvino-fp32", needs_bf16=True),
+    *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, above="openvino-fp32", requires=("bf16",)),
     *_openvino("int8", Precision.INT8, "f32", above="openvino-fp32", **_NNCF),
-    *_openvino("int8-bf16", Precision.INT8, "bf16", above="openvino-bf16", needs_bf16=True, **_NNCF),
+    *_openvino("int8-bf16", Precision.INT8, "bf16", above="openvino-bf16", requires=("bf16",), **_NNCF),
     *(
         Recipe(
             name=f"ort-int8-{ops}{suffix}",

@@ -7,8 +7,9 @@ from typing import Any, Self, TypeVar
 
 from burnish_engine.base import Record
 from burnish_optimizer.errors import WorkerFailed
+from burnish_optimizer.measure.open_loop import Goal
 from burnish_optimizer.measure.process import Watched, read_answer
-from burnish_optimizer.tasks import BatchCheck, Judged, Opened, ProbeTask, Round
+from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, OpenLoopRun, ProbeTask, Round
 
 R = TypeVar("R", bound=Record)
 
@@ -40,6 +41,15 @@ class ProbeProcess:
     def round(self, seconds: float) -> tuple[float, ...]:
         """Latencies of one window."""
         return self._ask(Round, {"do": "round", "seconds": seconds}).latencies_seconds
+
+    def energy(self) -> EnergyTaken:
+        """Joules of all windows since this was last asked."""
+        return self._ask(EnergyTaken, {"do": "energy"})
+
+    def open_loop(self, rate: float, seconds: float, seed: int, goal: Goal) -> OpenLoopRun:
+        """Requests that arrive by a Poisson clock at `rate` a second (see `measure.open_loop`)."""
+        asked = {"rate": rate, "seconds": seconds, "seed": seed}
+        return self._ask(OpenLoopRun, {"do": "open_loop", **asked, "goal": [goal.percentile, goal.seconds]})
 
     def judge(self) -> Judged:
         """Scores of all evaluation samples against the reference's answers."""

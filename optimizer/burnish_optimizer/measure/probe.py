@@ -22,6 +22,9 @@ from burnish_optimizer.gates.scores import score_sample
 from burnish_optimizer.ingest.common_shapes import Shapes, common_shapes
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.measure import affinity
+from burnish_optimizer.measure.energy import Meter, find_counters
+from burnish_optimizer.measure.open_loop import AWAKE_SECONDS, Goal, arrivals, drive
 from burnish_optimizer.reference.answers import (
     answer,
     batch_difference,
@@ -29,11 +32,12 @@ from burnish_optimizer.reference.answers import (
     judged_samples,
     read_answer,
 )
-from burnish_optimizer.tasks import BatchCheck, Judged, Opened, ProbeTask, Round
+from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, OpenLoopRun, ProbeTask, Round
 from burnish_runtime import memory
 from burnish_runtime.load import open_session
 from burnish_runtime.session import Array, Session
 
+COMMANDS = ("open", "round", "energy", "open_loop", "judge", "batch")
 WARM_UP_RUNS = 10
 WARM_UP_SECONDS = 1.0
 DISTINCT_FEEDS = 8
@@ -43,6 +47,7 @@ EPSILON32 = 2.0**-23
 
 def serve(task: ProbeTask) -> Record | None:
     """Answer commands until standard input ends."""
+    affinity.pin(task.processors)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not look like an answer
     probe: Probe | None = None
@@ -64,30 +69,57 @@ class Probe:
 
     def __init__(self, task: ProbeTask) -> None:
         self._task = task
-        started = time.perf_counter()
-        self._session = open_session(Path(task.model), task.backend, task.options)
-        self._load_seconds = time.perf_counter() - started
-        self._feeds = measured_feeds(task, self._session)
-        self._next = 0
+        with memory.PrivatePeak() as peak:
+            started = time.perf_counter()
+            self._session = open_session(Path(task.model), task.backend, task.options)
+            self._load_seconds = time.perf_counter() - started
+            self._feeds = measured_feeds(task, self._session)
+            self._next = 0
+            self._first_seconds = self._run_for(0.0, least=1)[0]
+            self._private_bytes = peak.bytes
+        self._meter, self._metered = Meter(find_counters()), 0
 
     def do(self, command: dict[str, Any]) -> Record:
-        """Answer one command: open, round, judge or batch."""
+        """Answer one command."""
         match command["do"]:
             case "open":
                 return self._open()
             case "round":
-                self._run_for(0.0, least=1)  # the other side had the caches
-                return Round(latencies_seconds=tuple(self._run_for(float(command["seconds"]), MIN_RUNS)))
+                return self._round(float(command["seconds"]))
+            case "energy":
+                return self._energy()
+            case "open_loop":
+                return self._open_loop(**{name: value for name, value in command.items() if name != "do"})
             case "judge":
                 return self._judge()
             case "batch":
                 return check_batch(self._task, self._session)
-        raise InvalidJob("probe", found=str(command), expected="open, round, judge or batch")
+        raise InvalidJob("probe", found=str(command), expected=f"one of {', '.join(COMMANDS)}")
+
+    def _round(self, seconds: float) -> Round:
+        self._run_for(0.0, least=1)  # the other side had the caches
+        self._meter.start()
+        latencies = self._run_for(seconds, MIN_RUNS)
+        self._meter.stop()
+        self._metered += len(latencies)
+        return Round(latencies_seconds=tuple(latencies))
+
+    def _energy(self) -> EnergyTaken:
+        requests, self._metered = self._metered, 0
+        return EnergyTaken(joules=self._meter.take(), requests=requests, domains=self._meter.domains)
+
+    def _open_loop(self, rate: float, seconds: float, seed: int, goal: tuple[float, float]) -> OpenLoopRun:
+        self._run_for(0.0, least=1)
+        moments = arrivals(rate, seconds, seed).tolist()
+        found = drive(lambda: self._run_for(0.0, least=1), moments, Goal(*goal), WallClock())
+        return OpenLoopRun(requests=len(moments), latencies_seconds=found)
 
     def _open(self) -> Opened:
         latencies = self._run_for(WARM_UP_SECONDS, least=3, most=WARM_UP_RUNS)
         shapes = _shapes(self._feeds[0])
         return Opened(
+            first_inference_seconds=self._first_seconds,
+            private_memory_bytes=max(self._private_bytes, memory.private_bytes()),
             inputs=self._session.inputs,
             outputs=self._session.outputs,
             load_seconds=self._load_seconds,
@@ -120,6 +152,20 @@ class Probe:
             answers = [found[name] for name in task.outputs]
             scores.append(score_sample(Case(task.outputs, expected, answers, sample.label), measure))
         return Judged(scores=tuple(scores))
+
+
+class WallClock:
+    """The real time. Sleeps while there is long to wait; the last bit is spent awake, to be in time."""
+
+    def now(self) -> float:
+        """See `open_loop.Clock`."""
+        return time.perf_counter()
+
+    def wait_until(self, moment: float) -> None:
+        """See `open_loop.Clock`."""
+        while (left := moment - time.perf_counter()) > 0:
+            if left > AWAKE_SECONDS:
+                time.sleep(left - AWAKE_SECONDS)
 
 
 def measured_feeds(task: ProbeTask, session: Session) -> list[Feeds]:

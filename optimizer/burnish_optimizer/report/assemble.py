@@ -19,6 +19,7 @@ from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.job import OptimizeJob
 from burnish_optimizer.materials import Materials
 from burnish_optimizer.report.words import NO_CALIBRATION
+from burnish_optimizer.targets.fingerprint import key_facts
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def descriptor(
 
 def target(job: OptimizeJob, facts: Mapping[str, str]) -> dict[str, str]:
     """The facts that an engine is for: the class's where the job tells them, else this machine's."""
-    known = dict(facts) if job.target_facts is None else dict(job.target_facts)
+    known = key_facts(facts) if job.target_facts is None else dict(job.target_facts)
     return {**known, **({"name": job.target_name} if job.target_name else {})}
 
 

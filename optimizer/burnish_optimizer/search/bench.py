@@ -123,6 +123,8 @@ def measurement(latencies: tuple[float, ...], opened: Opened, size: int, batch: 
         load_seconds=opened.load_seconds,
         size_bytes=size,
         samples=len(latencies),
+        first_inference_seconds=opened.first_inference_seconds,
+        private_memory_bytes=opened.private_memory_bytes,
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from burnish_engine.request import OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.targets.implications import has_bf16
+from burnish_optimizer.targets.implications import refusal
 
 
 class Planned(NamedTuple):
@@ -34,7 +34,7 @@ def plan(
         Planned(
             recipe,
             _not_asked(recipe, request)
-            or _not_here(recipe, facts, is_installed)
+            or machine_refusal(recipe, facts, is_installed)
             or _no_data(recipe, calibrated=calibrated, judged=judged),
         )
         for recipe in ordered
@@ -49,17 +49,16 @@ def _not_asked(recipe: Recipe, request: OptimizationRequest) -> str:
     return ""
 
 
-def _not_here(recipe: Recipe, facts: Mapping[str, str], is_installed: Callable[[str], bool]) -> str:
-    if not is_installed(recipe.library):
-        return f"{recipe.library} is not installed here"
-    if recipe.needs_bf16 and not has_bf16(facts):
-        return "this processor does not compute in BF16"
-    return ""
-
-
 def _no_data(recipe: Recipe, *, calibrated: bool, judged: bool) -> str:
     if recipe.needs_calibration and not calibrated:
         return "no calibration samples: give --calibration to allow static quantization"
     if recipe.precision is not Precision.FP32 and not judged:
         return f"no data to judge {recipe.precision} on: give --evaluation (or --calibration)"
     return ""
+
+
+def machine_refusal(recipe: Recipe, facts: Mapping[str, str], is_installed: Callable[[str], bool]) -> str:
+    """Why a recipe is not tried on a machine, whatever is asked of it; empty where it is."""
+    if not is_installed(recipe.library):
+        return f"{recipe.library} is not installed here"
+    return next((why for name in recipe.requires if (why := refusal(name, facts))), "")

@@ -1,50 +1,71 @@
 """The fingerprint of this machine: exact facts, never a family name. They go into the engine key."""
 
+import os
 import platform
-import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
 
+from burnish_optimizer.targets import nvidia, topology
 from burnish_runtime import cpu
 
 CPU_INFO = Path("/proc/cpuinfo")
 MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # /proc/cpuinfo's spelling to the name in our facts; what is not here decides nothing.
 FEATURES: Mapping[str, str] = {
+    "avx": "AVX",
     "avx2": "AVX2",
-    "fma": "FMA",
+    "fma": "FMA3",
     "avx512f": "AVX512F",
+    "avx512bw": "AVX512BW",
     "avx512_vnni": "AVX512VNNI",
     "avx_vnni": "AVXVNNI",
+    "avx_vnni_int8": "AVXVNNIINT8",
     "avx512_bf16": "AVX512BF16",
     "avx512_fp16": "AVX512FP16",
     "amx_tile": "AMXTILE",
     "amx_int8": "AMXINT8",
     "amx_bf16": "AMXBF16",
+    "amx_fp16": "AMXFP16",
+    "asimd": "ASIMD",
+    "asimdhp": "ASIMDHP",
     "asimddp": "ASIMDDP",
     "bf16": "BF16",
     "i8mm": "I8MM",
     "sve": "SVE",
+    "sve2": "SVE2",
+    "sme": "SME",
 }
-NVIDIA_QUERY = "name,compute_cap,memory.total,driver_version,mig.mode.current"
+"""Node Feature Discovery's names, as accelerator classes have them. Sources: Linux, `cpufeatures.h` (x86) and
+"ARM64 ELF hwcaps"."""
+MEMORY_STEP_BYTES = 64 << 20
+# Facts that are worth telling, and decide nothing: a driver's patch level comes and goes.
+TOLD_ONLY = frozenset({"gpu_driver"})
 
 
-def fingerprint() -> dict[str, str]:
-    """Facts of this machine, by name.
+def fingerprint(gpus: nvidia.Found | None = None) -> dict[str, str]:
+    """Facts of this machine, by name. Nothing here changes while it runs.
 
-    arch, vendor, model, family, features (space-separated, sorted), cores (this process may use),
-    quota (CPUs of the cgroup, where limited), memory_bytes, and of an NVIDIA device gpu, gpu_capability,
-    gpu_memory, gpu_driver, gpu_mig.
+    arch, vendor, model, family, features (space-separated, sorted), cores (processors that this process may
+    use), physical_cores (that those are threads of), quota (CPUs of the cgroup, where limited), l2_bytes,
+    l3_bytes, memory_bytes (in steps of 64 MiB: kernels keep a little more or less for themselves), and of
+    NVIDIA devices what `nvidia.facts` tells.
+
+    Args: gpus: the devices, where they were asked for already.
     """
     facts = {"arch": platform.machine(), **parse_cpu_info(_read(CPU_INFO))}
     facts["cores"] = str(cpu.affinity_cpus())
+    facts |= _topology_facts()
     if cpu.is_limited():
         facts["quota"] = f"{cpu.available_cpus():g}"
-    facts["memory_bytes"] = str(available_memory_bytes())
-    return {**facts, **parse_nvidia(_nvidia_smi())}
+    facts["memory_bytes"] = str(_stepped(available_memory_bytes()))
+    return {**facts, **nvidia.facts((gpus or nvidia.find()).gpus)}
+
+
+def key_facts(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts that decide which engine comes out: what goes into the engine key."""
+    return {name: value for name, value in facts.items() if name not in TOLD_ONLY}
 
 
 def parse_cpu_info(text: str) -> dict[str, str]:
@@ -68,13 +89,6 @@ def known_features(flags: Iterable[str]) -> list[str]:
     return sorted(FEATURES[flag] for flag in set(flags) if flag in FEATURES)
 
 
-def parse_nvidia(text: str) -> dict[str, str]:
-    """Facts of the first device in `nvidia-smi --query-gpu … --format=csv,noheader`; none without one."""
-    first = re.split(r"\s*,\s*", text.strip().splitlines()[0]) if text.strip() else []
-    names = ("gpu", "gpu_capability", "gpu_memory", "gpu_driver", "gpu_mig")
-    return dict(zip(names, first, strict=False)) if len(first) == len(names) else {}
-
-
 def available_memory_bytes() -> int:
     """Memory that this process may use: the cgroup's limit, or the machine's."""
     total = int(psutil.virtual_memory().total)
@@ -82,12 +96,18 @@ def available_memory_bytes() -> int:
     return min([total, *limits])
 
 
-def _nvidia_smi() -> str:
-    try:
-        command = ["nvidia-smi", f"--query-gpu={NVIDIA_QUERY}", "--format=csv,noheader"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
+def _topology_facts() -> dict[str, str]:
+    if not hasattr(os, "sched_getaffinity"):
+        return {}
+    processors = sorted(os.sched_getaffinity(0))
+    cores = topology.physical_cores(processors)
+    told = {"physical_cores": str(cores)} if cores else {}
+    return told | topology.cache_facts(topology.caches(processors[0]))
+
+
+def _stepped(count: int) -> int:
+    """Rounded down, where there is more than a step."""
+    return count // MEMORY_STEP_BYTES * MEMORY_STEP_BYTES or count
 
 
 def _read(path: Path) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.precision.sensitivity import KEEP
 from burnish_optimizer.precision.weight_only.grid import Grid
-from burnish_optimizer.targets.implications import VNNI, features
+from burnish_optimizer.targets.implications import has_int8_dot
 
 EXCLUDE = "exclude"
 # What MatMulNBits takes: less and more than these it refuses, or has no quick kernel for.
@@ -74,7 +74,7 @@ def _level(settings: Mapping[str, str], facts: Mapping[str, str]) -> int:
     given = _one_of(settings, "accuracy_level", [AUTO, *map(str, LEVELS)])
     if given != AUTO:
         return int(given)
-    return 4 if features(facts) & VNNI else 0
+    return 4 if has_int8_dot(facts) else 0
 
 
 def _flag(settings: Mapping[str, str], name: str, default: str) -> bool:
