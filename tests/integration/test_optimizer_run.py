@@ -23,9 +23,9 @@ from burnish_engine.oci.artifact import push_files
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
 from burnish_engine.report import CandidateState, Report
-from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
+from burnish_engine.request import Metric, Minimize, OptimizationRequest, Precision
 from burnish_engine.store import pull_engine, push_engine, read_engine, verify_folder
-from burnish_optimizer.backends.recipes import RECIPES, Recipe
+from burnish_optimizer.backends.recipes import RECIPES
 from burnish_optimizer.errors import InvalidJob, TooLarge
 from burnish_optimizer.job import Input, Limits, OptimizeJob
 from burnish_optimizer.measure.interleave import Windows
@@ -33,6 +33,7 @@ from burnish_optimizer.optimize import optimize
 from burnish_optimizer.progress import JsonProgress
 from burnish_runtime.load import open_engine
 from support import optimizer_nets as nets
+from support.candidates import fault
 from support.registry import running_registry
 
 QUICK = Windows(window_seconds=0.01, seconds=0.2, patience_seconds=0.4, min_pairs=4)
@@ -52,15 +53,6 @@ def job(tmp_path, *, source=None, calibrated=True, evaluated=True, **request):
         evaluation=Input(str(evaluation)) if evaluation else None,
         name="net",
         target_name="test-class",
-    )
-
-
-def fault(name, precision=Precision.FP32):
-    return Recipe(
-        name=name,
-        backend=Backend.ONNXRUNTIME,
-        precision=precision,
-        build=f"support.optimizer_nets:build_{name}",
     )
 
 
@@ -140,22 +132,27 @@ def test_without_any_recipe_the_baseline_is_measured_and_served(tmp_path):
     assert report.selected.recipe == "baseline"
     assert report.speedup == 1.0
     assert report.accuracy.metric is Metric.ACCURACY
-    assert report.accuracy.samples == 12
+    assert report.accuracy.samples == 24
     expected = reference(tmp_path / "net.onnx", rows(tmp_path / "evaluation.npz")).argmax(axis=1)
     labels = rows(tmp_path / "evaluation.npz", "label")
     assert report.accuracy.value == pytest.approx(float((expected == labels).mean()))
 
 
-def test_without_data_answers_are_judged_on_synthetic_samples_and_static_int8_is_skipped(tmp_path):
-    recipes = [recipe for recipe in RECIPES if recipe.needs_calibration]
+def test_without_data_answers_are_judged_on_synthetic_samples_and_only_fp32_is_tried(tmp_path):
+    recipes = [recipe for recipe in RECIPES if recipe.precision is not Precision.FP32]
     asked = job(tmp_path, calibrated=False, evaluated=False, metric=Metric.AGREEMENT)
     told = io.StringIO()
-    report = optimize(asked, JsonProgress(told), recipes=recipes, windows=QUICK).report
+    report = optimize(asked, JsonProgress(told), recipes=[*recipes, fault("same")], windows=QUICK).report
     assert "WARNING: no calibration data" in told.getvalue()
     assert report.environment["calibration"].startswith("none: no calibration data")
-    assert set(states(report).values()) == {CandidateState.SKIPPED}
-    assert all("--calibration" in candidate.reason for candidate in report.candidates)
+    found = states(report)
+    assert found.pop("same") in (CandidateState.SLOWER, CandidateState.SELECTED)
+    assert set(found.values()) == {CandidateState.SKIPPED}
+    reasons = {candidate.recipe: candidate.reason for candidate in report.candidates}
+    assert "give --evaluation" in reasons["ort-int8-dynamic"]
+    assert "--calibration" in reasons["ort-int8-qdq"]
     assert report.environment["judged_on"] == "synthetic"
+    assert "only FP32 was tried" in report.environment["judged_caveat"]
 
 
 def test_a_spent_budget_skips_what_is_left(tmp_path):
@@ -220,7 +217,7 @@ def test_external_data_travels_with_the_engine(tmp_path):
     result = optimize(job(tmp_path, source=folder), recipes=[], windows=QUICK)
     shutil.rmtree(folder)
     assert sorted(p.name for p in (result.folder / "model").iterdir()) == ["net.onnx", "weights.bin"]
-    assert answers(result.folder, rows(tmp_path / "evaluation.npz")).shape == (12, 4)
+    assert answers(result.folder, rows(tmp_path / "evaluation.npz")).shape == (24, 4)
 
 
 @pytest.mark.integration
@@ -241,7 +238,7 @@ def test_source_and_data_come_from_a_registry_and_the_engine_goes_back(tmp_path)
         )
         result = optimize(pinned, recipes=[fault("same")], windows=QUICK)
         assert result.report.source.digest == inputs["net.onnx"].digest
-        assert result.report.calibration.samples == result.report.evaluation.samples == 12
+        assert result.report.calibration.samples == result.report.evaluation.samples == 24
         there = Reference.parse(f"oci://{address}/test/engines:{result.report.key}")
         push_engine(client, there, result.folder)
         assert pull_engine(client, there, tmp_path / "pulled") == result.descriptor

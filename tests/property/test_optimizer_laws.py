@@ -1,18 +1,25 @@
 """Laws that hold for all data."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from burnish_engine.descriptor import TensorSpec
 from burnish_engine.report import Estimate, GateResult, Latency, Measurement
-from burnish_engine.request import Minimize, OptimizationRequest, Precision
+from burnish_engine.request import Metric, Minimize, OptimizationRequest, Precision
+from burnish_optimizer.errors import NoFigure
+from burnish_optimizer.gates.accuracy import accuracy_gate, summarize
 from burnish_optimizer.gates.intervals import wilson
-from burnish_optimizer.gates.scores import cosine, score_sample
+from burnish_optimizer.gates.metrics.distances import cosine
+from burnish_optimizer.gates.metrics.measure import Case
+from burnish_optimizer.gates.metrics.table import MEASURES
+from burnish_optimizer.gates.scores import score_sample
 from burnish_optimizer.ingest.samples import DataSpec, open_samples
 from burnish_optimizer.measure.statistics import Rounds, ratio
 from burnish_optimizer.search.select import Contender, Figures, improvement, select
+from burnish_optimizer.tasks import SampleScore
 
 SECONDS = st.floats(1e-5, 10)
 NUMBERS = hnp.arrays(np.float32, hnp.array_shapes(max_dims=3, max_side=4), elements=st.floats(width=32))
@@ -34,11 +41,65 @@ def test_cosine_is_a_cosine_whatever_the_numbers(a, b):
 
 @given(NUMBERS)
 def test_an_answer_agrees_with_itself_unless_it_says_nothing(array):
-    found = score_sample([array], [array], None)
-    assert found.finite is not bool(np.isnan(array).all())
-    assert found.max_error == 0.0
-    assert found.cosine > 0.999
-    assert found.agreement in (None, 1.0)
+    for metric in (Metric.COSINE, Metric.MAX_ERROR, Metric.AGREEMENT, Metric.TOP5_AGREEMENT, Metric.SQNR):
+        found = score_sample(Case(["y"], [array], [array]), MEASURES[metric])
+        assert found.finite is not bool(np.isnan(array).all())
+        assert all(noise == 0.0 for _, noise in found.energies)
+        assert found.own is None or found.own == pytest.approx(found.reference, abs=1e-3)
+
+
+def cases(metric):
+    """Small answers of the kind that the metric reads, with labels."""
+    return st.integers(0, 2**32 - 1).map(lambda seed: _case(metric, np.random.default_rng(seed)))
+
+
+def _case(metric, random):
+    if metric in (Metric.MAP, Metric.DETECTION_AGREEMENT):
+        rows = [_rows(random, count).astype(np.float32) for count in random.integers(0, 4, 2)]
+        label = _rows(random, 2)[:, [2, 3, 4, 5, 0]]
+        return Case(["y"], rows[:1], rows[1:], label)
+    expected, found = random.integers(0, 3, (2, 1, 4, 3)).astype(np.float32)
+    return Case(["y"], [expected], [found], random.integers(0, 3, 4))
+
+
+def _rows(random, count):
+    """Class, score and corners, as PaddleDetection has them."""
+    low = random.integers(0, 3, (count, 2)).astype(float)
+    return np.column_stack([random.integers(0, 2, count), random.uniform(0, 1, count), low, low + 3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.sampled_from(list(MEASURES)), st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_a_sample_drawn_twice_counts_as_two_samples(data, metric, times):
+    """What the bootstrap rests on: weights are repetitions, whatever the metric."""
+    measure = MEASURES[metric]
+    figures = [score_sample(data.draw(cases(metric)), measure).own for _ in times]
+    repeated = [figure for figure, count in zip(figures, times, strict=True) for _ in range(count)]
+    if not repeated:
+        return
+    try:
+        weighted = measure.statistic(figures)(np.array([times], np.float64))
+        expected = measure.statistic(repeated)(np.ones((1, len(repeated))))
+    except NoFigure:
+        return
+    np.testing.assert_allclose(weighted, expected, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=60),
+    st.sampled_from([Metric.ACCURACY, Metric.COSINE]),
+    st.one_of(st.floats(0, 1).map(lambda d: {"max_drop": d}), st.floats(0, 1).map(lambda m: {"minimum": m})),
+)
+def test_what_passes_in_lower_precision_passes_in_fp32_and_on_enough_samples(pairs, metric, limit):
+    asked = OptimizationRequest(metric=metric, **limit)
+    scores = [SampleScore(finite=True, shapes=True, own=(a,), reference=(b,)) for a, b in pairs]
+    accuracy = summarize(scores, asked)
+    assert accuracy.interval[0] - 1e-9 <= accuracy.value <= accuracy.interval[1] + 1e-9
+    assert accuracy.drop_interval[0] <= accuracy.drop <= accuracy.drop_interval[1]
+    if accuracy_gate(accuracy, asked, Precision.INT8).passed:
+        assert accuracy_gate(accuracy, asked, Precision.FP32).passed
+        assert 20 <= accuracy.samples_needed <= accuracy.samples
 
 
 @given(st.lists(st.tuples(SECONDS, SECONDS), min_size=2, max_size=20), st.floats(0.1, 10))

@@ -16,7 +16,7 @@ from burnish_cli.optimize import name_of
 from burnish_engine import store
 from burnish_engine.errors import IntegrityError, InvalidEngine, NotFound
 from burnish_engine.faults import diagnosed
-from burnish_engine.request import Backend, Precision
+from burnish_engine.request import Backend, Metric, Precision
 from support import engines
 
 
@@ -32,6 +32,31 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration such as"):
         parse.seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("cosine", (Metric.COSINE, "")),
+        ("detection-agreement", (Metric.DETECTION_AGREEMENT, "")),
+        ("entry:team.metrics:totals", (Metric.ENTRY, "team.metrics:totals")),
+        ("entry:totals", (Metric.ENTRY, "totals")),
+    ],
+)
+def test_metrics_are_names_or_functions_of_the_users(text: str, read: tuple[Metric, str]) -> None:
+    assert parse.MetricName().convert(text, None, None) == read
+
+
+@pytest.mark.parametrize("text", ["cosines", "entry", "entry:", "cosine:x", ""])
+def test_what_is_no_metric_is_refused_with_those_that_are(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="top5-agreement"):
+        parse.MetricName().convert(text, None, None)
+
+
+def test_limits_that_do_not_go_with_the_metric_are_a_mistake_of_usage() -> None:
+    result = CliRunner().invoke(cli, ["optimize", "m.onnx", "-o", "x", "--metric", "cer", "--minimum", "0.9"])
+    assert result.exit_code == 2
+    assert "Error: cer is better where it is lower: give max_drop" in result.output
 
 
 def test_lists_keep_their_order_and_lose_their_doubles() -> None:

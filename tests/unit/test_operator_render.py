@@ -93,6 +93,16 @@ def test_the_job_asks_as_the_contract_says(fleet: Fleet) -> None:
     assert (fail["action"], fail["onExitCodes"]["values"]) == ("FailJob", [2, 3, 137])
 
 
+def test_a_function_of_the_users_is_asked_for_by_its_installed_name() -> None:
+    found = Fleet(node("a", SMALL))
+    uri = "oci://r.example/e:1"
+    found.registry.tags[uri] = "sha256:" + "4" * 64
+    found.cluster.put(model(evaluation={"uri": uri, "metric": "entry", "entryPoint": "invoice-totals"}))
+    found.settle()
+    args = only(found, JOB)["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert args[args.index("--metric") + 1] == "entry:invoice-totals"
+
+
 def test_the_arguments_are_those_of_the_command_line(fleet: Fleet) -> None:
     """The other side of the seam: click itself reads what we render."""
     from burnish_cli.main import cli
