@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from burnish_engine.report import Report
 from burnish_optimizer.report.chains import fused_regions
 from burnish_optimizer.report.console import milliseconds, size, warnings
+from burnish_optimizer.report.curve import curve_plots
 from burnish_optimizer.report.passes import told
 from burnish_optimizer.report.plot import speedup_plot
 from burnish_optimizer.report.words import seconds, share
@@ -23,6 +24,7 @@ def render_page(report: Report, name: str) -> str:
             report=report,
             name=name,
             plot=speedup_plot(report),
+            curves=curve_plots(report.curves),
             won=report.selected.recipe != "baseline",
             regions=fused_regions(report.passes),
             told=told(report.passes),
