@@ -103,6 +103,16 @@ def test_a_bias_becomes_part_of_the_kernel() -> None:
     assert [n.op_type for n in quantized(model, plan())[0].graph.node] == ["MatMulNBits"]
 
 
+def test_a_bias_of_more_axes_stays_an_addition() -> None:
+    model = model_of(
+        "(float[3,40] x) => (float[1,3,24] y) {a = MatMul(x, w) y = Add(a, c)}",
+        {"w": weights(40, 24), "c": weights(1, 1, 24)},
+    )
+    made, _ = quantized(model, plan(8))
+    feeds = random_feeds(model)
+    assert answer(made, feeds).shape == answer(model, feeds).shape == (1, 3, 24)
+
+
 def test_shared_weights_are_quantized_once() -> None:
     model = model_of(
         "(float[3,32] x) => (float[3,32] y) {a = MatMul(x, w) b = Relu(a) y = MatMul(b, w)}",
