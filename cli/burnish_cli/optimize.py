@@ -51,7 +51,13 @@ class Destination:
     "--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Samples a request."
 )
 @click.option("--precisions", type=Choices(Precision), help="Allowed. [default: FP32,BF16,INT8]")
-@click.option("--backends", type=Choices(Backend), help="Allowed. [default: onnxruntime,openvino]")
+@click.option("--backends", type=Choices(Backend), help="Allowed. [default: all that the target has]")
+@click.option("--allow-fallback", is_flag=True, help="Let nodes run elsewhere than asked; they are counted.")
+@click.option(
+    "--allow-unmeasured",
+    is_flag=True,
+    help="Let an engine for hardware that is not here be chosen, where nothing measured wins.",
+)
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many.")
 @click.option("--budget", type=Duration(), help="Stop trying recipes after this time, such as 10m.")
 @THREADS_OPTION
@@ -137,6 +143,8 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
         "batch",
         "precisions",
         "backends",
+        "allow_fallback",
+        "allow_unmeasured",
         "calibration_samples",
         "threads",
     )
