@@ -13,6 +13,7 @@ import onnx
 
 from burnish_engine.coverage import Coverage, Elsewhere
 from burnish_optimizer.errors import Declined
+from burnish_runtime.dtypes import TENSORRT_TYPES
 from burnish_runtime.tensorrt_rtx_log import log_of
 
 MOST_ERRORS = 5
@@ -35,7 +36,7 @@ class Network:
         """NumPy's names of element types → tensors that layers give, most first."""
         layers = (self.definition.get_layer(index) for index in range(self.definition.num_layers))
         counts = Counter(
-            layer.get_output(index).dtype.name.lower()
+            _element(layer.get_output(index).dtype.name)
             for layer in layers
             for index in range(layer.num_outputs)
         )
@@ -56,20 +57,18 @@ def parse(model: Path) -> Network:
 
 
 def support(model: Path) -> Coverage:
-    """Nodes that the parser takes, and the others with its reason, or as its neighbours where it gave none.
+    """Nodes that the parser takes, and the others with its reason. Constants are values, not counted.
 
-    Constants are values, and count as no node.
+    Where it refuses a node it cuts the graph there, and leaves the parts between unconfirmed; what is in one
+    of them, and that it had no error about, counts as taken.
     """
     network = _empty()
     proto = onnx.load(str(model), load_external_data=False)
     network.parser.supports_model_v2(model.read_bytes(), str(model))
-    taken = {
-        index
-        for part in range(network.parser.num_subgraphs)
-        if network.parser.is_subgraph_supported(part)
-        for index in network.parser.get_subgraph_nodes(part)
-    }
-    return taken_of(proto, taken, dict(_reasons(network)))
+    parts = range(network.parser.num_subgraphs)
+    listed = {index for part in parts for index in network.parser.get_subgraph_nodes(part)}
+    reasons = dict(_reasons(network))
+    return taken_of(proto, listed - set(reasons), reasons)
 
 
 def taken_of(proto: onnx.ModelProto, taken: Iterable[int], reasons: dict[int, str]) -> Coverage:
@@ -86,6 +85,10 @@ def taken_of(proto: onnx.ModelProto, taken: Iterable[int], reasons: dict[int, st
     )
     elsewhere = tuple(Elsewhere(op=op, nodes=n, reason=why) for (op, why), n in counts.most_common())
     return Coverage(nodes=len(counted), elsewhere=elsewhere)
+
+
+def _element(name: str) -> str:
+    return TENSORRT_TYPES.get(name, name.lower())
 
 
 def _empty() -> Network:
