@@ -212,9 +212,7 @@ def test_what_does_not_apply_is_skipped_with_its_reason():
     assert "ort-int8-dynamic" not in skipped(calibrated=False)
     assert "not installed" in skipped(installed=lambda name: name != "openvino")["openvino-fp32"]
     others = {recipe.name for recipe in RECIPES if recipe.backend is not Backend.ONNXRUNTIME}
-    found = skipped(
-        facts=BF16_MACHINE | GPU, backends=(Backend.ONNXRUNTIME,), precisions=tuple(Precision)
-    )
+    found = skipped(facts=BF16_MACHINE | GPU, backends=(Backend.ONNXRUNTIME,), precisions=tuple(Precision))
     assert set(found) == others
 
 
