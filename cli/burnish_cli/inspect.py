@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from burnish_cli.engines import engine_facts
+from burnish_cli.inspect_backends import Answers, answers_table, asked
 from burnish_cli.output import OUTPUT_OPTION, console, emit
-from burnish_cli.parse import InputShape
+from burnish_cli.parse import Choices, Facts, InputShape
 from burnish_cli.scratch import WORK_DIR_OPTION, scratch
 from burnish_engine.descriptor import ENGINE_FILE
 from burnish_engine.oci.reference import SCHEME
+from burnish_engine.request import Backend
 from burnish_optimizer.inspection.records import InspectTask, ModelFacts
 from burnish_optimizer.report.console import size
 from burnish_optimizer.report.words import large
@@ -30,10 +32,18 @@ MOST_ROWS = 20
     multiple=True,
     help="Size of a model's input, such as x=1x3x224x224. [default: small sizes that it takes; told]",
 )
+@click.option("--backends", type=Choices(Backend), help="Ask these, too, what they take of a model.")
+@click.option("--target-facts", type=Facts(), help="Of the hardware to ask for. [default: this machine's]")
 @WORK_DIR_OPTION
 @OUTPUT_OPTION
 def inspect(
-    subject: str, shapes: tuple[tuple[str, tuple[int, ...]], ...], work_dir: Path | None, output: str
+    subject: str,
+    *,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    backends: tuple[Backend, ...] | None,
+    target_facts: dict[str, str] | None,
+    work_dir: Path | None,
+    output: str,
 ) -> None:
     """Show what an ENGINE (a folder or oci://…) or a MODEL (an ONNX file) is.
 
@@ -44,10 +54,11 @@ def inspect(
         emit(engine_facts(subject), output)
         return
     found = _model_facts(Path(subject), dict(shapes), work_dir)
+    answers = asked(Path(subject), backends or (), target_facts, work_dir)
     if output == "table":
-        console().print(render(found))
+        console().print(render(found), *([answers_table(answers)] if answers else []))
     else:
-        emit(found.model_dump(mode="json"), output)
+        emit(found.model_dump(mode="json") | ({"backends": _told(answers)} if answers else {}), output)
 
 
 def _model_facts(path: Path, shapes: dict[str, tuple[int, ...]], work_dir: Path | None) -> ModelFacts:
@@ -59,6 +70,13 @@ def _model_facts(path: Path, shapes: dict[str, tuple[int, ...]], work_dir: Path 
     check_shapes(source.path, shapes)
     with scratch(work_dir) as folder:
         return isolated(InspectTask(model=str(source.path.resolve()), shapes=shapes), ModelFacts, folder)
+
+
+def _told(answers: Answers) -> dict[str, object]:
+    return {
+        backend.value: answer if isinstance(answer, str) else answer.model_dump(mode="json")
+        for backend, answer in answers.items()
+    }
 
 
 def render(found: ModelFacts) -> RenderableType:

@@ -1,6 +1,5 @@
 """`burnish optimize`: one source, one target, one engine; on a laptop or in a Job."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -9,7 +8,7 @@ import click
 from pydantic import ValidationError
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
-from burnish_cli.parse import Bytes, Choices, Duration, Latency, MetricName
+from burnish_cli.parse import Bytes, Choices, Duration, Facts, Latency, MetricName
 from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scratch
 from burnish_engine import outcome, store
 from burnish_engine.faults import diagnosed
@@ -51,7 +50,13 @@ class Destination:
     "--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Samples a request."
 )
 @click.option("--precisions", type=Choices(Precision), help="Allowed. [default: FP32,BF16,INT8]")
-@click.option("--backends", type=Choices(Backend), help="Allowed. [default: onnxruntime,openvino]")
+@click.option("--backends", type=Choices(Backend), help="Allowed. [default: all that the target has]")
+@click.option("--allow-fallback", is_flag=True, help="Let nodes run elsewhere than asked; they are counted.")
+@click.option(
+    "--allow-unmeasured",
+    is_flag=True,
+    help="Let an engine for hardware that is not here be chosen, where nothing measured wins.",
+)
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many.")
 @click.option("--budget", type=Duration(), help="Stop trying recipes after this time, such as 10m.")
 @THREADS_OPTION
@@ -60,7 +65,7 @@ class Destination:
 @click.option("-o", "folder", type=click.Path(path_type=Path), help="Write the engine to this new folder.")
 @click.option("--key", help="Engine key, if the caller has computed it.")
 @click.option("--target-name", help="Accelerator class that this is for.")
-@click.option("--target-facts", metavar="JSON", help="Facts of that class. [default: this machine's]")
+@click.option("--target-facts", type=Facts(), help="Facts of that class. [default: this machine's]")
 @click.option("--source-digest", help="Refuse a source of another digest.")
 @click.option("--calibration-digest", help="Refuse calibration data of another digest.")
 @click.option("--evaluation-digest", help="Refuse evaluation data of another digest.")
@@ -137,6 +142,8 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
         "batch",
         "precisions",
         "backends",
+        "allow_fallback",
+        "allow_unmeasured",
         "calibration_samples",
         "threads",
     )
@@ -162,6 +169,7 @@ def _request(options: dict[str, object]) -> OptimizationRequest:
 def _job(
     model: str, options: dict[str, object], request: OptimizationRequest, scratch: Path, folder: Path
 ) -> OptimizeJob:
+    facts = options["target_facts"]
     return OptimizeJob(
         source=Input(model, _text(options["source_digest"])),
         calibration=_input(options, "calibration"),
@@ -172,7 +180,7 @@ def _job(
         name=_text(options["name"]) or name_of(model),
         key=_text(options["key"]),
         target_name=_text(options["target_name"]),
-        target_facts=_facts(_text(options["target_facts"])),
+        target_facts=facts if isinstance(facts, dict) else None,
     )
 
 
@@ -183,18 +191,6 @@ def _input(options: dict[str, object], role: str) -> Input | None:
 
 def _text(value: object) -> str | None:
     return str(value) if value is not None else None
-
-
-def _facts(text: str | None) -> dict[str, str] | None:
-    if text is None:
-        return None
-    try:
-        facts = json.loads(text)
-        return {str(name): str(value) for name, value in facts.items()}
-    except (ValueError, AttributeError) as error:
-        raise click.UsageError(
-            f"--target-facts: found {text!r}, expected a JSON object of strings"
-        ) from error
 
 
 def name_of(model: str) -> str:

@@ -1,5 +1,6 @@
 """Click parameter types: durations, sizes, latency goals, shapes, comma lists of enums."""
 
+import json
 import re
 from enum import StrEnum
 from typing import TypeVar
@@ -103,6 +104,23 @@ class MetricName(click.ParamType[tuple[Metric, str]]):
             told = "entry:package.module:function or entry:name"
             self.fail(f"found {value!r}, expected one of {known}, or {told}", param, ctx)
         return Metric(name), function
+
+
+class Facts(click.ParamType[dict[str, str]]):
+    """A JSON object of strings, such as `{"gpu_capability": "8.9"}`."""
+
+    name = "JSON"
+
+    def convert(
+        self, value: dict[str, str] | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, str]:
+        """Parse, or fail with what was expected."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return {str(name): str(told) for name, told in json.loads(value).items()}
+        except (ValueError, AttributeError):
+            self.fail(f"found {value!r}, expected a JSON object of strings", param, ctx)
 
 
 class InputShape(click.ParamType[tuple[str, tuple[int, ...]]]):

@@ -27,6 +27,8 @@ class RunOptions(Record):
     threads: intra-op threads (None: what the CPU quota allows).
     graph_optimization: run-time graph optimizations of the backend ("all" or "disabled").
     properties: backend options by their own names, such as INFERENCE_PRECISION_HINT.
+    provider_options: of ONNX Runtime's execution provider, by its own names, such as device_id.
+    allow_fallback: nodes that the execution provider does not take may run on another one.
     static_shapes: shapes by input name that the model is also compiled for alone (OpenVINO); others are
         computed as well, by the model with free axes.
     """
@@ -34,6 +36,8 @@ class RunOptions(Record):
     threads: int | None = None
     graph_optimization: str = "all"
     properties: dict[str, str] = Field(default_factory=dict)
+    provider_options: dict[str, str] = Field(default_factory=dict)
+    allow_fallback: bool = False
     static_shapes: tuple[dict[str, tuple[int, ...]], ...] = ()
 
 

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from burnish_engine.base import Record
 from burnish_engine.errors import Action, BurnishError
-from burnish_engine.report import Report, Selected
+from burnish_engine.report import Measurement, Report, Selected
 
 MAX_BYTES = 4096
 
@@ -72,8 +72,9 @@ class Outcome(Record):
         return self.model_copy(update={"message": message}).model_dump_json(exclude_none=True).encode()
 
 
-def _figures(report: Report, *, baseline: bool) -> FigureSummary:
-    side = report.baseline if baseline else report.optimized
+def _figures(side: Measurement | None) -> FigureSummary | None:
+    if side is None:
+        return None
     return FigureSummary(
         p50_seconds=side.latency_seconds.p50.value,
         p90_seconds=side.latency_seconds.p90.value,
@@ -94,8 +95,8 @@ def of_report(report: Report, digest: str, message: str) -> Outcome:
         message=message,
         digest=digest,
         selected=report.selected,
-        baseline=_figures(report, baseline=True),
-        optimized=_figures(report, baseline=False),
+        baseline=_figures(report.baseline),
+        optimized=_figures(report.optimized),
         speedup=report.speedup,
         accuracy=AccuracySummary(
             metric=report.accuracy.metric,

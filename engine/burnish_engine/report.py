@@ -10,6 +10,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.coverage import Coverage
 from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
 
 SCHEMA_VERSION = 1
@@ -128,6 +129,7 @@ class CandidateReport(Record):
     candidates that were measured at different times are not to be divided.
     first_look: the same ratio from a few windows, for candidates that were not measured further.
     on_front: no other candidate that passed is better in latency, memory, size and accuracy together.
+    coverage: where its nodes run.   notes: what its builder told.
     """
 
     recipe: str
@@ -141,6 +143,8 @@ class CandidateReport(Record):
     speedup: Estimate | None = None
     first_look: float | None = None
     on_front: bool = False
+    coverage: Coverage | None = None
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -258,7 +262,10 @@ class Material(Record):
 
 
 class Report(Record):
-    """The whole story of one engine."""
+    """The whole story of one engine.
+
+    optimized: None where the engine was built for hardware that was not here, and hence never measured.
+    """
 
     schema_version: int = SCHEMA_VERSION
     key: str
@@ -268,7 +275,7 @@ class Report(Record):
     request: OptimizationRequest
     selected: Selected
     baseline: Measurement
-    optimized: Measurement
+    optimized: Measurement | None
     accuracy: Accuracy
     candidates: tuple[CandidateReport, ...]
     curves: tuple[PrecisionCurve, ...] = ()
@@ -278,8 +285,13 @@ class Report(Record):
     duration_seconds: float = Field(ge=0)
 
     @property
-    def speedup(self) -> float:
-        """Baseline p50 over the winner's, measured in turns: above 1 is faster; 1 where the original wins."""
+    def speedup(self) -> float | None:
+        """Baseline p50 over the winner's, measured in turns: above 1 is faster; 1 where the original wins.
+
+        None: it was not measured.
+        """
+        if self.optimized is None:
+            return None
         chosen = (c.speedup for c in self.candidates if c.state is CandidateState.SELECTED)
         paired = next(chosen, None)
         if paired is not None:

@@ -27,10 +27,16 @@ class Precision(StrEnum):
 
 
 class Backend(StrEnum):
-    """Libraries that run a model."""
+    """What runs a model: a library, and of ONNX Runtime the execution provider (the CPU's if none is named).
+
+    TENSORRT_RTX: plans of TensorRT for RTX, built ahead of time.
+    """
 
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
+    ONNXRUNTIME_CUDA = "onnxruntime-cuda"
+    ONNXRUNTIME_TENSORRT = "onnxruntime-tensorrt"
+    TENSORRT_RTX = "tensorrt-rtx"
 
 
 class Minimize(StrEnum):
@@ -57,6 +63,9 @@ class OptimizationRequest(Record):
     for sqnr `minimum` = 20 dB.
     `metric_entry`: the function of metric entry, `package.module:function` or an installed name.
     `max_memory_bytes` bounds the peak of the engine's process, `latency` its latency.
+    `backends`: None: all that the target has.   `allow_fallback`: nodes may run elsewhere than asked (counted
+    all the same).   `allow_unmeasured`: what was built for hardware that is not here may be chosen, where
+    nothing that was measured beats the baseline.
     """
 
     metric: Metric = Metric.AGREEMENT
@@ -68,7 +77,9 @@ class OptimizationRequest(Record):
     max_memory_bytes: int | None = Field(default=None, ge=1)
     batch: int = Field(default=1, ge=1, le=4096)
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.BF16, Precision.INT8)
-    backends: tuple[Backend, ...] = (Backend.ONNXRUNTIME, Backend.OPENVINO)
+    backends: tuple[Backend, ...] | None = None
+    allow_fallback: bool = False
+    allow_unmeasured: bool = False
     calibration_samples: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1, le=1024)
     budget_seconds: float | None = Field(default=None, gt=0)

@@ -79,8 +79,10 @@ class OptimizeResult:
         if chosen.recipe == "baseline":
             return "Nothing beat the baseline: the engine is the source itself."
         accuracy = self.report.accuracy
+        speedup = self.report.speedup
+        how = "was not measured" if speedup is None else f"is {speedup:.2f} × as fast as the baseline"
         return (
-            f"{chosen.recipe} is {self.report.speedup:.2f} × as fast as the baseline; "
+            f"{chosen.recipe} {how}; "
             f"{accuracy.metric.value} {accuracy.value:.4f} (reference {accuracy.reference:.4f}, "
             f"{accuracy.samples} samples)."
         )

@@ -77,6 +77,7 @@ def optimize(
         calibrated=materials.calibration is not None,
         judged=materials.judged_on is not JudgedOn.SYNTHETIC,
         is_installed=is_installed,
+        target=job.target_facts,
     )
     key = job.key or _key(job, materials, context.facts)
     with open_baseline(context, materials, reference) as baseline:
@@ -113,12 +114,13 @@ def _verdicts(tried: Tried, job: OptimizeJob) -> dict[str, Verdict]:
 
 
 def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> assemble.Chosen:
-    if winner and winner.figures and winner.accuracy and winner.opened:
+    if winner and winner.accuracy and winner.opened:
+        figures = winner.figures
         return assemble.Chosen(
             recipe=winner.recipe,
             options=winner.options,
-            baseline=winner.figures.baseline,
-            optimized=winner.figures.measurement,
+            baseline=figures.baseline if figures else baseline.measurement,
+            optimized=figures.measurement if figures else None,
             accuracy=winner.accuracy,
             warmup_shapes=winner.opened.shapes,
         )

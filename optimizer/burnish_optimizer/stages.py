@@ -28,7 +28,7 @@ from burnish_optimizer.search.plan import Planned
 from burnish_optimizer.search.search import search
 from burnish_optimizer.search.select import Duels
 from burnish_optimizer.search.workshop import RealWorkshop
-from burnish_optimizer.targets.kernels import PORTABLE, target_for
+from burnish_optimizer.targets.kernels import OF_BACKEND, PORTABLE
 from burnish_optimizer.targets.toolchain import toolchain
 from burnish_optimizer.tasks import (
     AnswersResult,
@@ -128,7 +128,7 @@ def run_passes(context: Context, materials: Materials) -> Exact:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     exact = Exact(str(materials.model.path))
-    own = target_for(Backend.ONNXRUNTIME, context.facts)
+    own = OF_BACKEND[Backend.ONNXRUNTIME]
     for target, backend in ((PORTABLE, None), (own, Backend.ONNXRUNTIME)):
         if context.exhausted():
             context.steps.note("passes", f"{target.name}: {context.exhausted()}")
@@ -236,6 +236,7 @@ def build_task(
         calibration=materials.calibration.spec if materials.calibration else None,
         threads=context.job.request.threads,
         facts=context.facts,
+        target=context.job.target_facts,
         settings=recipe.settings,
         options=run_options(recipe, context.job),
         judged=materials.judged,
@@ -269,7 +270,8 @@ def probe_task(
 
 def run_options(recipe: Recipe, job: OptimizeJob) -> RunOptions:
     """How a recipe is run here, and later where it serves."""
-    return recipe.options.model_copy(update={"threads": job.request.threads})
+    asked = {"threads": job.request.threads, "allow_fallback": job.request.allow_fallback}
+    return recipe.options.model_copy(update=asked)
 
 
 def _no_metric(job: OptimizeJob, gates: Sequence[GateResult]) -> InvalidJob:

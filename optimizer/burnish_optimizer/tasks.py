@@ -7,6 +7,7 @@ recipe is data, and a test can hand in one that crashes.
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.report import RewriteReport
 from burnish_engine.request import Backend, Metric
@@ -79,6 +80,8 @@ class RewriteWorkerResult(Record):
 class BuildTask(Task):
     """Build one candidate into `folder`. `model` is the exact model; `facts` tell of this machine.
 
+    target: facts of the hardware that it is for, where that is told and may be elsewhere; None: this machine.
+
     shared: a folder of the run, where builders leave what the next one can use (ranges of activations).
     settings, options: the recipe's; options are what the result will be run with, unless it says otherwise.
     judged, batch: the samples that answers are judged on, and how many of them make a request.
@@ -91,6 +94,7 @@ class BuildTask(Task):
     calibration: DataSpec | None
     threads: int | None
     facts: dict[str, str]
+    target: dict[str, str] | None = None
     settings: dict[str, str] = Field(default_factory=dict)
     options: RunOptions = RunOptions()
     judged: DataSpec | None = None
@@ -98,10 +102,19 @@ class BuildTask(Task):
 
 
 class BuildResult(Record):
-    """The file to load, relative to the candidate's folder. options: how to run it, None: as was asked."""
+    """The file to load, relative to the candidate's folder. options: how to run it, None: as was asked.
+
+    coverage: where nodes run, as the builder knows it; None: the loaded model tells.   notes: for the report.
+    unmeasured: why it cannot be run here; empty: it can.   stand_in: then the ONNX file, relative to the
+    folder or absolute, that computes the same in ONNX Runtime.
+    """
 
     model: str
     options: RunOptions | None = None
+    coverage: Coverage | None = None
+    notes: tuple[str, ...] = ()
+    unmeasured: str = ""
+    stand_in: str = ""
 
 
 class ProbeTask(Task):
@@ -130,6 +143,7 @@ class Opened(Record):
     """A model that is loaded and has answered: its signature, load time, peak memory and first latencies.
 
     first_inference_seconds: of the very first run.   private_memory_bytes: the peak of what is no file's.
+    coverage: where its nodes run.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -138,6 +152,7 @@ class Opened(Record):
     peak_memory_bytes: int
     latencies_seconds: tuple[float, ...]
     shapes: dict[str, tuple[int, ...]]
+    coverage: Coverage | None = None
     first_inference_seconds: float | None = None
     private_memory_bytes: int | None = None
 

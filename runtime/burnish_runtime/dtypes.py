@@ -35,6 +35,20 @@ OPENVINO_TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# TensorRT has no 16-bit integers, no unsigned ones beyond 8 bits and no double.
+TENSORRT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "FLOAT": "float32",
+        "HALF": "float16",
+        "BF16": BFLOAT16,
+        "BOOL": "bool",
+        "INT8": "int8",
+        "INT32": "int32",
+        "INT64": "int64",
+        "UINT8": "uint8",
+    }
+)
+
 
 def numbers(array: "np.ndarray[Any, Any]", dtype: str) -> "np.ndarray[Any, Any]":
     """The values to compare and count with: what bfloat16's raw bits mean, exactly, as float32."""

@@ -2,7 +2,7 @@
 
 BurnishError
 └── StalledError
-    ├── UnsupportedBackend   the library is not installed
+    ├── UnsupportedBackend   the library, the device or its driver is not here
     ├── InvalidModel         the model cannot be loaded, or is not what its descriptor says
     ├── InvalidOptions       the backend refuses an option
     ├── InvalidInput         the caller's tensors do not fit the model

@@ -10,7 +10,7 @@ import numpy as np
 from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
 from burnish_engine.request import Backend
 from burnish_engine.store import read_engine
-from burnish_runtime import check, onnxruntime_backend, openvino_backend
+from burnish_runtime import check, onnxruntime_backend, openvino_backend, tensorrt_rtx_backend
 from burnish_runtime.dtypes import STRING, carrier
 from burnish_runtime.session import Array, Session
 
@@ -42,10 +42,12 @@ def open_session(model: Path, backend: Backend, options: RunOptions) -> Session:
     Raises: UnsupportedBackend, InvalidModel, InvalidOptions.
     """
     match backend:
-        case Backend.ONNXRUNTIME:
-            return onnxruntime_backend.open_session(model, options)
+        case Backend.ONNXRUNTIME | Backend.ONNXRUNTIME_CUDA | Backend.ONNXRUNTIME_TENSORRT:
+            return onnxruntime_backend.open_session(model, options, backend)
         case Backend.OPENVINO:
             return openvino_backend.open_session(model, options)
+        case Backend.TENSORRT_RTX:
+            return tensorrt_rtx_backend.open_session(model, options)
     assert_never(backend)
 
 

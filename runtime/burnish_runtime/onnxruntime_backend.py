@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: on the CPU, and on its providers for NVIDIA devices (see `onnxruntime_providers`)."""
 
 import ctypes
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.errors import one_line
+from burnish_engine.request import Backend
 from burnish_runtime import check, cpu
 from burnish_runtime.dtypes import BFLOAT16, ONNXRUNTIME_TYPES
 from burnish_runtime.errors import (
@@ -17,6 +19,15 @@ from burnish_runtime.errors import (
     InvalidModel,
     InvalidOptions,
     UnsupportedBackend,
+)
+from burnish_runtime.onnxruntime_providers import (
+    NO_FALLBACK,
+    RECORD,
+    Provider,
+    check_available,
+    check_taken,
+    coverage,
+    providers,
 )
 from burnish_runtime.session import Array
 
@@ -34,9 +45,16 @@ LEVELS = {
 class OnnxRuntimeSession:
     """A model in ONNX Runtime. Its `run` is thread-safe: concurrent runs share one thread pool."""
 
-    def __init__(self, library: Any, model: Path, options: RunOptions) -> None:
+    def __init__(
+        self, library: Any, model: Path, options: RunOptions, backend: Backend = Backend.ONNXRUNTIME
+    ) -> None:
         self._library, self._model = library, model
-        self._session = _create(library, model, session_options(library, options))
+        wanted = providers(backend, options.provider_options)
+        check_available(library, wanted)
+        made = session_options(library, options, on_cpu=backend is Backend.ONNXRUNTIME)
+        self._session = _create(library, model, made, wanted)
+        check_taken(self._session.get_providers(), wanted)
+        self._provider = wanted[0].name
         self.inputs = _specs(self._session.get_inputs(), model)
         self.outputs = _specs(self._session.get_outputs(), model)
         self._has_bfloat16 = any(spec.dtype == BFLOAT16 for spec in (*self.inputs, *self.outputs))
@@ -50,6 +68,10 @@ class OnnxRuntimeSession:
             return dict(zip(names, compute(names, arrays) if names else (), strict=True))
         except Exception as error:
             raise self._explained(error) from error
+
+    def coverage(self) -> Coverage:
+        """See `burnish_runtime.session.Session.coverage`: nodes by the execution provider that took them."""
+        return coverage(self._session.get_provider_graph_assignment_info(), self._provider)
 
     def close(self) -> None:
         """Give back the memory."""
@@ -72,8 +94,10 @@ class OnnxRuntimeSession:
         return kind(self._model.name, found=one_line(error, 500), expected="feeds that the model can compute")
 
 
-def open_session(model: Path, options: RunOptions) -> OnnxRuntimeSession:
-    """Load a model file (.onnx, its external data beside it).
+def open_session(
+    model: Path, options: RunOptions, backend: Backend = Backend.ONNXRUNTIME
+) -> OnnxRuntimeSession:
+    """Load a model file (.onnx, its external data beside it) into the execution provider of a backend.
 
     Raises: UnsupportedBackend, InvalidModel, InvalidOptions.
     """
@@ -87,12 +111,13 @@ def open_session(model: Path, options: RunOptions) -> OnnxRuntimeSession:
             remedy='Install it: pip install "burnish[serving]".',
         ) from error
     onnxruntime.disable_telemetry_events()
-    return OnnxRuntimeSession(onnxruntime, model, options)
+    return OnnxRuntimeSession(onnxruntime, model, options, backend)
 
 
-def session_options(library: Any, options: RunOptions) -> Any:
+def session_options(library: Any, options: RunOptions, *, on_cpu: bool = True) -> Any:
     """ONNX Runtime's session options for ours.
 
+    Off the CPU its provider is refused as a fallback, unless the options allow it.
     Threads default to the CPU quota. Under a quota idle threads sleep: spinning ones spend it. A
     property (a session config entry) overrides whatever is set here.
     Raises: InvalidOptions.
@@ -112,7 +137,8 @@ def session_options(library: Any, options: RunOptions) -> Any:
     )
     made.intra_op_num_threads = options.threads or cpu.default_threads()
     made.inter_op_num_threads = 1
-    for name, value in {**_spinning(), **options.properties}.items():
+    refused = {} if on_cpu or options.allow_fallback else {NO_FALLBACK: "1"}
+    for name, value in {RECORD: "1", **refused, **_spinning(), **options.properties}.items():
         _add_entry(made, name, value)
     return made
 
@@ -130,9 +156,10 @@ def _add_entry(made: Any, name: str, value: str) -> None:
         ) from error
 
 
-def _create(library: Any, model: Path, options: Any) -> Any:
+def _create(library: Any, model: Path, options: Any, wanted: Sequence[Provider]) -> Any:
+    named = [(provider.name, dict(provider.options)) for provider in wanted]
     try:
-        return library.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        return library.InferenceSession(str(model), options, providers=named)
     except Exception as error:
         raise InvalidModel(
             str(model), found=one_line(error, 500), expected="a model that ONNX Runtime can load"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import RunOptions, TensorSpec
 from burnish_engine.errors import one_line
 from burnish_runtime import check, cpu
@@ -17,6 +18,7 @@ from burnish_runtime.errors import (
     InvalidOptions,
     UnsupportedBackend,
 )
+from burnish_runtime.openvino_formats import coverage
 from burnish_runtime.openvino_requests import Requests
 from burnish_runtime.openvino_shapes import ShapeGuard, Shapes
 from burnish_runtime.session import Array
@@ -36,7 +38,7 @@ class OpenVinoSession:
         self.inputs = tuple(_spec(port, model) for port in compiled.inputs)
         self.outputs = tuple(_spec(port, model) for port in compiled.outputs)
         self._index = {spec.name: index for index, spec in enumerate(self.outputs)}
-        self._any = Requests(compiled)
+        self._any, self._compiled = Requests(compiled), compiled
         self._static = {
             shapes: Requests(_compile(core, _reshaped(network, shapes, model), properties, model))
             for shapes in static_shapes(options, self.inputs)
@@ -58,9 +60,14 @@ class OpenVinoSession:
                     self._model.name, found=one_line(error, 500), expected="feeds that the model can compute"
                 ) from error
 
+    def coverage(self) -> Coverage:
+        """See `burnish_runtime.session.Session.coverage`: layers by the format that they compute in."""
+        return coverage(self._compiled.get_runtime_model())
+
     def close(self) -> None:
         """Give back the memory."""
         self._any.close()
+        self._compiled = None
         for requests in self._static.values():
             requests.close()
 

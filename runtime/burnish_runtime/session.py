@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,6 +34,9 @@ class Session(Protocol):
             InvalidInput: feeds or output names do not fit the model.
             InferenceFailed: the backend broke on feeds that fit.
         """
+
+    def coverage(self) -> Coverage:
+        """Where the nodes of the loaded model run, and in which formats, as the backend tells."""
 
     def close(self) -> None:
         """Give back the memory. The session must not be used afterwards."""

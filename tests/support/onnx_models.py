@@ -47,6 +47,8 @@ def identity(dtype: str = "float32", shape: tuple[int | None, ...] = (None, 3)) 
     )
 
 
+# Backends that need no device: they run wherever the tests do.
+CPU_BACKENDS = (Backend.ONNXRUNTIME, Backend.OPENVINO)
 ADD_INPUTS = tuple(TensorSpec(name=name, dtype="float32", shape=(None, 3)) for name in ("a", "b"))
 ADD_OUTPUTS = tuple(TensorSpec(name=name, dtype="float32", shape=(None, 3)) for name in ("sum", "product"))
 

@@ -13,12 +13,16 @@ from burnish_optimizer.search.select import Figures
 
 @dataclass(frozen=True)
 class Truth:
-    """What a recipe really is. ratio: of the baseline's time.   drop: of the metric.   breaks: when."""
+    """What a recipe really is. ratio: of the baseline's time.   drop: of the metric.   breaks: when.
+
+    absent: it is for hardware that is not here.
+    """
 
     ratio: float
     drop: float = 0.0
     breaks: str = ""
     mixed: "Truth | None" = None
+    absent: bool = False
 
 
 @dataclass
@@ -42,6 +46,9 @@ class FakeWorkshop:
         truth = self.truths[recipe.name]
         if truth.breaks == "look":
             return Attempt(recipe=recipe, failed="it crashed")
+        if truth.absent:
+            judged = (gate("signature", passed=True), gate("accuracy", passed=truth.drop == 0.0))
+            return Attempt(recipe=recipe, unmeasured="no such device", gates=judged)
         looked = truth.ratio * float(np.exp(self._rng.normal(0, self.noise))) if self.noise else truth.ratio
         return Attempt(recipe=recipe, looked=looked, gates=(gate("signature", passed=True),))
 

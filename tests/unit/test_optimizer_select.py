@@ -122,3 +122,29 @@ def test_losers_are_told_who_won():
 
 def test_a_ratio_that_the_plain_figures_contradict_does_not_win():
     assert winner([contender("drifting", (0.9, 0.88, 0.92), seconds=0.011)]) == "baseline"
+
+
+def built(name, gates=GOOD):
+    return Contender(name, Precision.FP32, gates, None, "no such device is here")
+
+
+def test_what_was_built_and_not_measured_is_chosen_only_where_it_is_allowed():
+    field = [built("first"), built("second")]
+    assert winner(field) == "baseline"
+    assert "not measured: no such device" in reason(field, "first")
+    assert winner(field, allow_unmeasured=True) == "first"
+    assert "without a measurement, as the request allows" in reason(field, "first", allow_unmeasured=True)
+    assert "not measured" in reason(field, "second", allow_unmeasured=True)
+
+
+def test_what_was_not_measured_never_counts_as_faster():
+    field = [built("unknown"), contender("known", (0.9, 0.89, 0.91))]
+    assert winner(field, allow_unmeasured=True) == "known"
+    slower = [built("unknown"), contender("slower", (1.1, 1.09, 1.11))]
+    assert winner(slower, allow_unmeasured=True) == "unknown"
+    assert "does not beat" in reason(slower, "slower", allow_unmeasured=True)
+
+
+def test_a_gate_rejects_what_was_not_measured_all_the_same():
+    assert winner([built("wrong", BAD)], allow_unmeasured=True) == "baseline"
+    assert winner([built("wrong", BAD), built("right")], allow_unmeasured=True) == "right"

@@ -167,19 +167,43 @@ def test_trouble_with_devices_and_what_is_not_tried_are_shown():
 BF16_MACHINE = {"arch": "x86_64", "features": "AVX512BF16 AVX512VNNI"}
 
 
-def skipped(*, facts=BF16_MACHINE, calibrated=True, judged=True, installed=lambda _: True, **request):
-    asked = OptimizationRequest(**request)
-    planned = plan(RECIPES, asked, facts, calibrated=calibrated, judged=judged, is_installed=installed)
+GPU = {"gpu": "NVIDIA L4", "gpu_capability": "8.9"}
+
+
+def skipped(
+    *, facts=BF16_MACHINE, target=None, calibrated=True, judged=True, installed=lambda _: True, **request
+):
+    planned = plan(
+        RECIPES,
+        OptimizationRequest(**request),
+        facts,
+        calibrated=calibrated,
+        judged=judged,
+        is_installed=installed,
+        target=target,
+    )
     return {p.recipe.name: p.skip for p in planned if p.skip}
 
 
 def test_everything_is_tried_where_everything_is_there():
-    assert skipped(precisions=tuple(Precision)) == {}
+    assert skipped(facts=BF16_MACHINE | GPU, precisions=tuple(Precision)) == {}
 
 
 def test_four_bits_are_for_those_who_ask_for_them():
-    assert all("INT4 is not allowed" in reason for reason in skipped().values())
-    assert set(skipped()) == {"ort-int4-rtn", "ort-int4-hqq", "ort-int4-gptq"}
+    found = skipped(facts=BF16_MACHINE | GPU)
+    assert all("INT4 is not allowed" in reason for reason in found.values())
+    assert set(found) == {"ort-int4-rtn", "ort-int4-hqq", "ort-int4-gptq"}
+
+
+def test_what_is_built_ahead_needs_its_devices_in_the_target_alone():
+    here = skipped()
+    assert "compute capability" in here["tensorrt-rtx-fp32"]
+    assert "no NVIDIA device" in here["ort-cuda-fp32"]
+    for_another = skipped(target={"compute_major": "8", "compute_minor": "6"})
+    assert "tensorrt-rtx-fp32" not in for_another
+    assert "no NVIDIA device" in for_another["ort-cuda-fp32"]
+    assert "tensorrt-rtx-fp32" in skipped(target=GPU | {"gpu_capability": "9.0"})
+    assert "tensorrt-rtx-fp32" in skipped(facts=BF16_MACHINE | GPU, target={"arch": "x86_64"})
 
 
 def test_what_does_not_apply_is_skipped_with_its_reason():
@@ -188,11 +212,12 @@ def test_what_does_not_apply_is_skipped_with_its_reason():
     assert "ort-int8-dynamic" not in skipped(calibrated=False)
     assert "not installed" in skipped(installed=lambda name: name != "openvino")["openvino-fp32"]
     others = {recipe.name for recipe in RECIPES if recipe.backend is not Backend.ONNXRUNTIME}
-    assert set(skipped(backends=(Backend.ONNXRUNTIME,), precisions=tuple(Precision))) == others
+    found = skipped(facts=BF16_MACHINE | GPU, backends=(Backend.ONNXRUNTIME,), precisions=tuple(Precision))
+    assert set(found) == others
 
 
 def test_without_samples_to_judge_on_only_fp32_is_tried():
-    reasons = skipped(judged=False, calibrated=False)
+    reasons = skipped(facts=BF16_MACHINE | GPU, judged=False, calibrated=False)
     assert "no data to judge BF16 on: give --evaluation" in reasons["openvino-bf16"]
     assert "--evaluation" in reasons["ort-int8-dynamic"]
     assert not {recipe.name for recipe in RECIPES if recipe.precision is Precision.FP32} & set(reasons)

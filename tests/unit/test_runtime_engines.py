@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import ENGINE_FILE, TensorSpec
 from burnish_engine.errors import InvalidEngine
 from burnish_engine.request import Backend
@@ -16,6 +17,7 @@ from burnish_runtime.session import Array, Session
 from support.onnx_models import (
     ADD_INPUTS,
     ADD_OUTPUTS,
+    CPU_BACKENDS,
     add_and_multiply,
     identity,
     write_adder,
@@ -35,11 +37,14 @@ class Recorded:
         self.shapes += [array.shape for array in feeds.values()]
         return self._session.run(feeds, outputs)
 
+    def coverage(self) -> Coverage:
+        return self._session.coverage()
+
     def close(self) -> None:
         self._session.close()
 
 
-@pytest.mark.parametrize("backend", list(Backend))
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_an_engine_loads_warms_up_and_answers(tmp_path: Path, backend: Backend) -> None:
     engine = open_engine(write_adder(tmp_path, backend))
     assert engine.descriptor.backend is backend
@@ -105,7 +110,7 @@ def test_a_model_outside_of_the_engine_is_not_opened(tmp_path: Path, model: str)
         open_engine(folder)
 
 
-@pytest.mark.parametrize("backend", list(Backend))
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_a_model_that_is_not_the_described_one_is_refused(tmp_path: Path, backend: Backend) -> None:
     wrong = tuple(spec.model_copy(update={"dtype": "int8"}) for spec in ADD_INPUTS)
     for number, (inputs, outputs) in enumerate([(wrong, ADD_OUTPUTS), (ADD_INPUTS, ADD_OUTPUTS[:1])]):
@@ -115,7 +120,7 @@ def test_a_model_that_is_not_the_described_one_is_refused(tmp_path: Path, backen
             open_engine(folder)
 
 
-@pytest.mark.parametrize("backend", list(Backend))
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_a_missing_library_names_the_extra(
     tmp_path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,3 +178,17 @@ def test_a_limit_on_memory_refuses_what_takes_more(tmp_path):
     verdict = select([contender(found["one"])], shop.request)[0]
     assert not verdict.won
     assert "MiB are allowed" in verdict.reason
+
+
+def test_what_is_for_hardware_that_is_not_here_is_neither_examined_nor_faster(tmp_path):
+    truths = {
+        "absent": Truth(0.1, absent=True),
+        "wrong": Truth(0.1, drop=0.5, absent=True),
+        "slow": Truth(1.1),
+    }
+    shop = FakeWorkshop(dict(truths))
+    found = run(shop, map(recipe, truths), tmp_path / "a")
+    assert "absent" not in shop.examined
+    assert winner(shop, found) == "baseline"
+    allowing = FakeWorkshop(dict(truths), OptimizationRequest(allow_unmeasured=True))
+    assert winner(allowing, run(allowing, map(recipe, truths), tmp_path / "b")) == "absent"

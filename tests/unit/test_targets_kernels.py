@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 from burnish_engine.request import Backend
 from burnish_optimizer.targets.kernels import (
     MICROSOFT,
+    OF_BACKEND,
     ONNXRUNTIME_CPU,
     ONNXRUNTIME_CUDA,
     OPENVINO_CPU,
@@ -17,7 +18,6 @@ from burnish_optimizer.targets.kernels import (
     TARGETS,
     TENSORRT_GPU,
     kernels,
-    target_for,
 )
 from burnish_optimizer.targets.providers import CPU, FUSED, KERNELS, NEWEST, OPENVINO
 
@@ -62,11 +62,11 @@ def test_providers_that_are_not_installed_are_looked_up_in_their_tables() -> Non
 
 
 def test_a_backend_finds_its_target() -> None:
-    assert target_for(Backend.ONNXRUNTIME, {}) is ONNXRUNTIME_CPU
-    assert target_for(Backend.ONNXRUNTIME, {"gpu": "H100"}) is ONNXRUNTIME_CPU
-    assert target_for(Backend.ONNXRUNTIME, {"provider": "CUDAExecutionProvider"}) is ONNXRUNTIME_CUDA
-    assert target_for(Backend.OPENVINO, {}) is OPENVINO_CPU
-    assert target_for(Backend.ONNXRUNTIME, {"provider": "of tomorrow"}) is PORTABLE
+    assert set(OF_BACKEND) == set(Backend)
+    assert all(target.backend in (backend, None) for backend, target in OF_BACKEND.items())
+    assert OF_BACKEND[Backend.ONNXRUNTIME] is ONNXRUNTIME_CPU
+    assert OF_BACKEND[Backend.ONNXRUNTIME_CUDA] is ONNXRUNTIME_CUDA
+    assert OF_BACKEND[Backend.OPENVINO] is OPENVINO_CPU
 
 
 def test_targets_are_found_by_their_names() -> None:

@@ -51,7 +51,7 @@ class EngineStatus(WireModel):
     reference: Annotated[str, Field(max_length=2048)] = Field(
         description="What to pull, such as registry.example/burnish/engines@sha256:0a1b…."
     )
-    backend: Backend = Field(description="Library that runs it: onnxruntime or openvino.")
+    backend: Backend = Field(description="What runs it, such as onnxruntime, openvino or tensorrt-rtx.")
     precision: Precision = Field(description="Precision that won, such as INT8.")
     recipe: Annotated[str, Field(max_length=253)] = Field(
         description=(

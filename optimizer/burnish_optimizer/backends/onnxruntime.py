@@ -1,17 +1,24 @@
-"""Candidates that ONNX Runtime runs."""
+"""Candidates that ONNX Runtime runs on the CPU."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from burnish_optimizer.rewrite.fused import save_fused
+from burnish_engine.coverage import Coverage
+from burnish_engine.request import Backend
+from burnish_optimizer.backends.onnxruntime_providers import MODEL, loaded, save
 from burnish_optimizer.tasks import BuildResult, BuildTask
 
-MODEL = "model.onnx"
+__all__ = ["MODEL", "build", "cover"]
 
 
-def build_fp32(task: BuildTask) -> BuildResult:
+def build(task: BuildTask) -> BuildResult:
     """The exact model with ONNX Runtime's basic optimizations saved: less to do at every start.
 
     Raises: Declined.
     """
-    save_fused(Path(task.model), Path(task.folder) / MODEL, task.threads)
-    return BuildResult(model=MODEL)
+    return save(task)
+
+
+def cover(model: Path, facts: Mapping[str, str]) -> Coverage:
+    """See `backends.protocol.BuildSide`."""
+    return loaded(model, Backend.ONNXRUNTIME)

@@ -5,9 +5,12 @@ Settings of a build: `static`: for how many sets of common shapes the model is a
 """
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from burnish_engine.coverage import Coverage, Elsewhere
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.errors import one_line
 from burnish_optimizer.backends.openvino_ir import keep_float32
@@ -15,6 +18,8 @@ from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.common_shapes import common_shapes, has_free_axes
 from burnish_optimizer.precision.int8 import build_static
 from burnish_optimizer.tasks import BuildResult, BuildTask
+from burnish_runtime.openvino_backend import DEVICE, compile_properties
+from burnish_runtime.openvino_formats import coverage as executed
 
 MODEL = "model.xml"
 
@@ -39,6 +44,25 @@ def build_int8(task: BuildTask) -> BuildResult:
     _convert(quantized, task)
     quantized.unlink()
     return BuildResult(model=MODEL, options=options)
+
+
+def cover(model: Path, facts: Mapping[str, str]) -> Coverage:
+    """See `backends.protocol.BuildSide`: operators that the CPU plugin lacks, else the formats of its layers.
+
+    Raises: Declined: it cannot even be read.
+    """
+    import openvino  # noqa: PLC0415 - only these builds need it
+
+    core, network = openvino.Core(), read_model(model)
+    known = core.query_model(network, DEVICE)
+    nodes = network.get_ops()
+    unknown = Counter(op.get_type_name() for op in nodes if op.get_friendly_name() not in known)
+    if not unknown:
+        options = compile_properties(RunOptions(threads=1))
+        return executed(core.compile_model(network, DEVICE, options).get_runtime_model())
+    reason = "the CPU plugin has no such layer"
+    elsewhere = tuple(Elsewhere(op=op, nodes=count, reason=reason) for op, count in unknown.most_common())
+    return Coverage(nodes=len(nodes), elsewhere=elsewhere)
 
 
 def run_options(task: BuildTask) -> RunOptions:

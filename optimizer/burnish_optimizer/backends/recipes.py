@@ -20,6 +20,7 @@ class Recipe(Record):
     above: the recipe that it is with all parts kept.   library: what must be importable.
     needs_calibration: real samples, not synthetic ones.
     requires: what the machine must have, by the names of `targets.implications.REQUIREMENTS`.
+    target_requires: what the hardware must have that it is for: what is built ahead is not run here.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Recipe(Record):
     library: str = "onnxruntime"
     needs_calibration: bool = False
     requires: tuple[str, ...] = ()
+    target_requires: tuple[str, ...] = ()
 
 
 _ORT, _OPENVINO, _INT8 = (
@@ -57,6 +59,21 @@ def _openvino(name: str, precision: Precision, computes_in: str, **fields: Any) 
     )
     settings = {**plain.settings, "static": STATIC_SHAPES}
     return plain, plain.model_copy(update={"name": f"{plain.name}-static", "settings": settings})
+
+
+def _provider(name: str, backend: Backend) -> tuple[Recipe]:
+    """An execution provider of ONNX Runtime, in FP32: TF32, which CUDA's has on by default, is off."""
+    options = {"use_tf32": "0"} if backend is Backend.ONNXRUNTIME_CUDA else {}
+    return (
+        Recipe(
+            name=f"ort-{name}-fp32",
+            backend=backend,
+            precision=Precision.FP32,
+            build=f"burnish_optimizer.backends.onnxruntime_{name}:build",
+            options=RunOptions(provider_options=options),
+            requires=("nvidia-gpu",),
+        ),
+    )
 
 
 _NNCF = {
@@ -96,7 +113,7 @@ RECIPES: tuple[Recipe, ...] = (
         name="ort-fp32",
         backend=Backend.ONNXRUNTIME,
         precision=Precision.FP32,
-        build=f"{_ORT}:build_fp32",
+        build=f"{_ORT}:build",
     ),
     *_openvino("fp32", Precision.FP32, "f32"),
     *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, above="openvino-fp32", requires=("bf16",)),
@@ -130,4 +147,14 @@ RECIPES: tuple[Recipe, ...] = (
     _weights("int4-rtn", Precision.INT4, {**_INT4, "method": "rtn"}),
     _weights("int4-hqq", Precision.INT4, {**_INT4, "method": "hqq"}),
     _weights("int4-gptq", Precision.INT4, {**_INT4, "method": "gptq"}, needs_calibration=True),
+    *_provider("cuda", Backend.ONNXRUNTIME_CUDA),
+    *_provider("tensorrt", Backend.ONNXRUNTIME_TENSORRT),
+    Recipe(
+        name="tensorrt-rtx-fp32",
+        backend=Backend.TENSORRT_RTX,
+        precision=Precision.FP32,
+        build="burnish_optimizer.backends.tensorrt_rtx:build",
+        library="tensorrt_rtx",
+        target_requires=("tensorrt-rtx",),
+    ),
 )

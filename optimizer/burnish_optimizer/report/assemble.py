@@ -27,12 +27,13 @@ class Chosen:
     """What serves: a recipe (the baseline's, where nothing beat it), its figures, and its model file.
 
     baseline: the baseline's figures, taken in turns with the winner's.
+    optimized: None where it was built for hardware that is not here.
     """
 
     recipe: Recipe
     options: RunOptions
     baseline: Measurement
-    optimized: Measurement
+    optimized: Measurement | None
     accuracy: Accuracy
     warmup_shapes: dict[str, tuple[int, ...]]
 

@@ -29,9 +29,11 @@ def headline(report: Report) -> Text:
     """What serves, in one line."""
     if report.selected.recipe == "baseline":
         return Text("The baseline wins: nothing beat the source under the gates.", style="bold")
+    speedup = report.speedup
+    how = "built, not measured" if speedup is None else f"{speedup:.2f} × as fast as the baseline"
     return Text.assemble(
         (report.selected.recipe, "bold green"),
-        f": {report.speedup:.2f} × as fast as the baseline, ",
+        f": {how}, ",
         f"{report.accuracy.metric.value} {report.accuracy.value:.4f}",
         f" (reference {report.accuracy.reference:.4f})",
     )
@@ -57,9 +59,8 @@ def candidate_table(report: Report) -> Table:
 
 
 def reasons(report: Report) -> Text:
-    """One line a candidate: what decided."""
-    lines = [f"{candidate.recipe}: {candidate.reason}" for candidate in report.candidates]
-    return Text("\n".join(lines), style="dim")
+    """One line a candidate: what decided, and what runs elsewhere than asked."""
+    return Text("\n".join(_reason(candidate) for candidate in report.candidates), style="dim")
 
 
 def milliseconds(estimate: Estimate) -> str:
@@ -75,6 +76,12 @@ def size(count: int) -> str:
             break
         value, unit = value / 1024, larger
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def _reason(candidate: CandidateReport) -> str:
+    found = candidate.coverage
+    told = f" (runs {found})" if found and found.elsewhere else ""
+    return f"{candidate.recipe}: {candidate.reason}{told}"
 
 
 def _judged(candidate: CandidateReport) -> tuple[str, str]:

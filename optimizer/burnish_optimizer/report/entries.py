@@ -44,6 +44,8 @@ def entry(attempt: Attempt, verdict: Verdict | None, on_front: frozenset[str]) -
         speedup=_inverse(attempt.figures.p50_ratio) if attempt.figures else None,
         first_look=attempt.looked,
         on_front=recipe.name in on_front,
+        coverage=attempt.coverage,
+        notes=attempt.notes,
         seconds=attempt.seconds,
     )
 
@@ -64,5 +66,6 @@ def _end(attempt: Attempt, verdict: Verdict | None) -> tuple[CandidateState, str
         return ended or (CandidateState.UNMEASURED, "not measured")
     if verdict.won:
         return CandidateState.SELECTED, verdict.reason
-    passed = all(gate.passed for gate in attempt.gates)
-    return CandidateState.SLOWER if passed else CandidateState.REJECTED, verdict.reason
+    if not all(gate.passed for gate in attempt.gates):
+        return CandidateState.REJECTED, verdict.reason
+    return CandidateState.UNMEASURED if attempt.unmeasured else CandidateState.SLOWER, verdict.reason

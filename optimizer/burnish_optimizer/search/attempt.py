@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, GateResult
 from burnish_optimizer.backends.recipes import Recipe
@@ -21,6 +22,9 @@ class Attempt(Record):
     looked: p50 over the baseline's at first look, both in turns; a few windows, no interval.
     skipped, declined: never built.   failed: broke.
     pruned: built and loaded, and not worth judging by what was known then.
+    unmeasured: built, and why it cannot be run here; `opened` and `accuracy` are then of its stand-in: the
+    graph that it was built from, in ONNX Runtime on the CPU.
+    coverage: where its nodes run.   notes: what the builder told.
     """
 
     recipe: Recipe
@@ -34,6 +38,9 @@ class Attempt(Record):
     declined: str = ""
     failed: str = ""
     pruned: str = ""
+    unmeasured: str = ""
+    coverage: Coverage | None = None
+    notes: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()
     accuracy: Accuracy | None = None
     figures: Figures | None = None
@@ -63,4 +70,4 @@ def is_contender(attempt: Attempt) -> bool:
 def contender(attempt: Attempt) -> Contender:
     """What the selection sees of an attempt."""
     recipe = attempt.recipe
-    return Contender(recipe.name, recipe.precision, attempt.gates, attempt.figures)
+    return Contender(recipe.name, recipe.precision, attempt.gates, attempt.figures, attempt.unmeasured)

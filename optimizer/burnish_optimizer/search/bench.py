@@ -12,11 +12,12 @@ import numpy as np
 
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, Estimate, GateResult, Measurement
-from burnish_engine.request import OptimizationRequest, Precision
+from burnish_engine.request import Backend, OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
 from burnish_optimizer.gates.checks import batch_gate, faithful_gate, finite_gate, signature_gate
+from burnish_optimizer.gates.coverage import coverage_gate, of_recipe
 from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.interleave import Windows, interleave
@@ -136,10 +137,12 @@ def _built(recipe: Recipe, bench: Bench, then: Callable[[Attempt, ProbeProcess, 
         folder.mkdir(parents=True, exist_ok=True)
         task = bench.task(recipe, folder)
         built = run_worker(task, BuildResult, work, seconds=bench.left(), memory_bytes=bench.memory_bytes)
-        told = {"model": folder / built.model, "options": built.options or task.options}
-        attempt = attempt.model_copy(update={**told, "size_bytes": size_bytes(folder)})
-        with _loaded(attempt, bench) as candidate:
-            attempt = then(_opened(attempt, candidate, bench), candidate, bench)
+        attempt = _told(attempt, built, task)
+        if built.unmeasured:
+            attempt = _stood_in(attempt, folder / built.stand_in, bench)
+        else:
+            with _loaded(attempt, bench) as candidate:
+                attempt = then(_opened(attempt, candidate, bench), candidate, bench)
     except Declined as reason:
         attempt = attempt.model_copy(update={"declined": str(reason)})
     except WorkerFailed as error:
@@ -147,10 +150,38 @@ def _built(recipe: Recipe, bench: Bench, then: Callable[[Attempt, ProbeProcess, 
     return _timed(attempt, begun, bench)
 
 
+def _told(attempt: Attempt, built: BuildResult, task: BuildTask) -> Attempt:
+    """With what its builder gave: files beside the model are the engine's, others are not."""
+    model = Path(task.folder) / built.model
+    told = {
+        "model": model,
+        "options": built.options or task.options,
+        "size_bytes": size_bytes(model.parent),
+        "coverage": built.coverage,
+        "unmeasured": built.unmeasured,
+        "notes": built.notes,
+    }
+    return attempt.model_copy(update=told)
+
+
+def _stood_in(attempt: Attempt, graph: Path, bench: Bench) -> Attempt:
+    """Judge what cannot be run here by the graph that it was built from, in ONNX Runtime on the CPU."""
+    options = RunOptions(threads=attempt.options.threads)
+    recipe = attempt.recipe.model_copy(update={"backend": Backend.ONNXRUNTIME})
+    stand_in = attempt.model_copy(update={"model": graph, "options": options, "recipe": recipe})
+    with _loaded(stand_in, bench) as candidate:
+        return _judged(_opened(attempt, candidate, bench), candidate, bench)
+
+
 def _opened(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
+    """Loaded, with the gates on its signature and on where it runs; its builder's word goes first."""
     opened, before = candidate.open(), bench.baseline_opened
-    gate = signature_gate((before.inputs, before.outputs), (opened.inputs, opened.outputs))
-    return attempt.model_copy(update={"opened": opened, "gates": (gate,)})
+    coverage = of_recipe(attempt.coverage or opened.coverage, attempt.recipe.precision)
+    gates = (
+        signature_gate((before.inputs, before.outputs), (opened.inputs, opened.outputs)),
+        coverage_gate(coverage, allow_fallback=bench.request.allow_fallback),
+    )
+    return attempt.model_copy(update={"opened": opened, "coverage": coverage, "gates": gates})
 
 
 @contextmanager

@@ -23,10 +23,12 @@ def plan(
     calibrated: bool,
     judged: bool,
     is_installed: Callable[[str], bool],
+    target: Mapping[str, str] | None = None,
 ) -> tuple[Planned, ...]:
     """All recipes: first those of the precision that the request names first.
 
-    Args: judged: there are samples of the user's to judge answers on.
+    Args: facts: of this machine.   target: of the hardware that the engine is for; None: this machine.
+        judged: there are samples of the user's to judge answers on.
     """
     rank = {precision: position for position, precision in enumerate(request.precisions)}
     ordered = sorted(recipes, key=lambda recipe: rank.get(recipe.precision, len(rank)))
@@ -34,7 +36,7 @@ def plan(
         Planned(
             recipe,
             _not_asked(recipe, request)
-            or machine_refusal(recipe, facts, is_installed)
+            or machine_refusal(recipe, facts, is_installed, target)
             or _no_data(recipe, calibrated=calibrated, judged=judged),
         )
         for recipe in ordered
@@ -44,7 +46,7 @@ def plan(
 def _not_asked(recipe: Recipe, request: OptimizationRequest) -> str:
     if recipe.precision not in request.precisions:
         return f"precision {recipe.precision} is not allowed by the request"
-    if recipe.backend not in request.backends:
+    if request.backends is not None and recipe.backend not in request.backends:
         return f"backend {recipe.backend} is not allowed by the request"
     return ""
 
@@ -57,8 +59,18 @@ def _no_data(recipe: Recipe, *, calibrated: bool, judged: bool) -> str:
     return ""
 
 
-def machine_refusal(recipe: Recipe, facts: Mapping[str, str], is_installed: Callable[[str], bool]) -> str:
-    """Why a recipe is not tried on a machine, whatever is asked of it; empty where it is."""
+def machine_refusal(
+    recipe: Recipe,
+    facts: Mapping[str, str],
+    is_installed: Callable[[str], bool],
+    target: Mapping[str, str] | None = None,
+) -> str:
+    """Why a recipe is not tried on a machine, whatever is asked of it; empty where it is.
+
+    Args: target: facts of the hardware that it is for; None: the machine itself.
+    """
     if not is_installed(recipe.library):
         return f"{recipe.library} is not installed here"
-    return next((why for name in recipe.requires if (why := refusal(name, facts))), "")
+    needed = [(name, facts) for name in recipe.requires]
+    needed += [(name, facts if target is None else target) for name in recipe.target_requires]
+    return next((why for name, known in needed if (why := refusal(name, known))), "")

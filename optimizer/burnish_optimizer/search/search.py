@@ -89,7 +89,7 @@ def _look_at_all(planned: Sequence[Planned], state: _State) -> list[Attempt]:
         reason = skip or state.exhausted()
         state.told(f"{recipe.name}: skipped, {reason}" if reason else f"{recipe.name}: build, first look")
         attempt = Attempt(recipe=recipe, skipped=reason) if reason else _first_look(recipe, state)
-        if attempt.ended or not all(gate.passed for gate in attempt.gates):
+        if _is_over(attempt):
             state.finish(attempt)
         else:
             waiting.append(attempt)
@@ -127,7 +127,7 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
     if examined.lost_accuracy:
         others = state.others.pop(name, [])
         looks = [_first_look(recipe, state) for recipe in others]
-        ended = [a for a in looks if a.ended or not all(gate.passed for gate in a.gates)]
+        ended = [a for a in looks if _is_over(a)]
         for one in ended:
             state.finish(one)
         queue += [a for a in looks if a not in ended]
@@ -155,6 +155,11 @@ def _nothing_to_win(base: Attempt, state: _State) -> bool:
     if above and (above.lost_accuracy or answers_key(above.recipe) in state.inaccurate):
         return True
     return state.best is not None and state.shop.promise(base) > state.best * LEAST_GAIN
+
+
+def _is_over(attempt: Attempt) -> bool:
+    """Whether a look was all that there is to do."""
+    return bool(attempt.ended or attempt.unmeasured) or not all(gate.passed for gate in attempt.gates)
 
 
 def _pruned(attempt: Attempt, state: _State) -> str:

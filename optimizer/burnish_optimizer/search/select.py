@@ -30,12 +30,16 @@ class Figures:
 
 @dataclass(frozen=True)
 class Contender:
-    """A candidate that was built. `figures` None: not measured, hence never chosen."""
+    """A candidate that was built. `figures` None: not measured, hence never chosen, but for `unmeasured`.
+
+    unmeasured: why it could not be run here.
+    """
 
     recipe: str
     precision: Precision
     gates: tuple[GateResult, ...]
     figures: Figures | None
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,14 @@ def select(
     A winner passed every gate, keeps the latency goal, and is better than the baseline with 95 %
     confidence (where speed is the objective, by its plain p50, too: the report must not contradict it).
     Among winners whose intervals overlap the best's, and that did not lose a duel with it, the more exact
-    one is taken, then the one that was tried first.
+    one is taken, then the one that was tried first. Where nothing that was measured wins, and the request
+    allows it, the first candidate is taken that passed every gate and could not be measured here.
     """
     refusals = [_refusal(contender, request) for contender in contenders]
     able = [c for c, refusal in zip(contenders, refusals, strict=True) if not refusal]
-    winner = _best(able, request.minimize, duels)
+    winner = _best(able, request.minimize, duels) or _unmeasured(contenders, request)
+    if winner is not None and winner.figures is None:
+        refusals = ["" if c is winner else r for c, r in zip(contenders, refusals, strict=True)]
     return tuple(
         Verdict(c.recipe, c is winner, refusal or _reason(c, winner, request.minimize))
         for c, refusal in zip(contenders, refusals, strict=True)
@@ -100,7 +107,7 @@ def _refusal(contender: Contender, request: OptimizationRequest) -> str:
     if failed:
         return f"gate {failed[0].name}: found {failed[0].found}, expected {failed[0].expected}"
     if contender.figures is None:
-        return "not measured"
+        return f"not measured: {contender.unmeasured}" if contender.unmeasured else "not measured"
     missed = _missed_goal(contender.figures, request.latency) or _too_large(contender.figures, request)
     if missed:
         return missed
@@ -147,6 +154,13 @@ def _best(able: Sequence[Contender], minimize: Minimize, duels: Duels) -> Conten
     return min(near, key=lambda c: _EXACTNESS.index(c.precision))
 
 
+def _unmeasured(contenders: Sequence[Contender], request: OptimizationRequest) -> Contender | None:
+    if not request.allow_unmeasured:
+        return None
+    built = (c for c in contenders if c.unmeasured and all(gate.passed for gate in c.gates))
+    return next(built, None)
+
+
 def fastest(contenders: Sequence[Contender], request: OptimizationRequest) -> str | None:
     """The one with the best figure of those that may win, whatever is near it."""
     ratios = {
@@ -158,6 +172,8 @@ def fastest(contenders: Sequence[Contender], request: OptimizationRequest) -> st
 
 
 def _reason(contender: Contender, winner: Contender | None, minimize: Minimize) -> str:
+    if contender is winner and contender.figures is None:
+        return f"chosen without a measurement, as the request allows: {contender.unmeasured}"
     if contender.figures is None or winner is None:
         return ""
     shown = describe(contender.figures, minimize)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from burnish_optimizer.errors import InvalidJob
+from burnish_optimizer.targets.ahead_of_time import builds_for
 
 X86 = frozenset({"x86_64", "AMD64", "amd64"})
 INT8_DOT = frozenset({"AVX512VNNI", "AVXVNNI", "AVXVNNIINT8", "AMXINT8", "ASIMDDP", "I8MM"})
@@ -95,6 +96,9 @@ REQUIREMENTS: Mapping[str, Requirement] = {
     "bf16": Requirement(has_bf16, "this processor does not compute in BF16"),
     "fp16": Requirement(has_fp16, "this processor does not compute in FP16, it would emulate it"),
     "fp8": Requirement(has_fp8, "FP8 needs NVIDIA devices of compute capability 8.9 or above"),
+    "tensorrt-rtx": Requirement(
+        builds_for, "the target has no NVIDIA device of a compute capability that plans are built ahead for"
+    ),
     "nvidia-gpu": Requirement(has_gpu, "there is no NVIDIA device here"),
 }
 

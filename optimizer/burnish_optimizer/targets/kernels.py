@@ -63,7 +63,7 @@ class RewriteTarget:
 
 PORTABLE = RewriteTarget("portable")
 ONNXRUNTIME_CPU = RewriteTarget("onnxruntime-cpu", Backend.ONNXRUNTIME, CPU, CONTRIB_DOMAINS)
-ONNXRUNTIME_CUDA = RewriteTarget("onnxruntime-cuda", Backend.ONNXRUNTIME, CUDA, CONTRIB_DOMAINS)
+ONNXRUNTIME_CUDA = RewriteTarget("onnxruntime-cuda", Backend.ONNXRUNTIME_CUDA, CUDA, CONTRIB_DOMAINS)
 OPENVINO_CPU = RewriteTarget("openvino-cpu", Backend.OPENVINO, OPENVINO, CONTRIB_DOMAINS)
 TENSORRT_GPU = RewriteTarget("tensorrt", None, TENSORRT)
 TARGETS: Mapping[str, RewriteTarget] = {
@@ -71,15 +71,14 @@ TARGETS: Mapping[str, RewriteTarget] = {
 }
 
 
-def target_for(backend: Backend, facts: Mapping[str, str]) -> RewriteTarget:
-    """The target of a backend on a machine; `portable` where none is known.
-
-    Args: facts: a fingerprint; its `provider`, where it tells one, is the execution provider in use. Without
-        it that is the backend's own on the CPU, which is what the runtime opens.
-    """
-    wanted = facts.get("provider", {Backend.ONNXRUNTIME: CPU, Backend.OPENVINO: OPENVINO}[backend])
-    known = (t for t in TARGETS.values() if t.provider == wanted and t.backend in (backend, None))
-    return next(known, PORTABLE)
+OF_BACKEND: Mapping[Backend, RewriteTarget] = {
+    Backend.ONNXRUNTIME: ONNXRUNTIME_CPU,
+    Backend.OPENVINO: OPENVINO_CPU,
+    Backend.ONNXRUNTIME_CUDA: ONNXRUNTIME_CUDA,
+    Backend.ONNXRUNTIME_TENSORRT: TENSORRT_GPU,
+    Backend.TENSORRT_RTX: TENSORRT_GPU,
+}
+"""What a model is rewritten for that a backend shall run: each backend opens one provider."""
 
 
 @cache
