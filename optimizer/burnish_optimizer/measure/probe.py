@@ -15,7 +15,7 @@ from typing import IO, Any
 from burnish_engine.base import Record
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined, InvalidJob
-from burnish_optimizer.gates.metrics.distances import max_error
+from burnish_optimizer.gates.metrics.distances import answers_noise
 from burnish_optimizer.gates.metrics.measure import Case
 from burnish_optimizer.gates.metrics.table import measure_for
 from burnish_optimizer.gates.scores import score_sample
@@ -35,7 +35,7 @@ from burnish_optimizer.reference.answers import (
 from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, OpenLoopRun, ProbeTask, Round
 from burnish_runtime import memory
 from burnish_runtime.load import open_session
-from burnish_runtime.session import Array, Session
+from burnish_runtime.session import Session
 
 COMMANDS = ("open", "round", "energy", "open_loop", "judge", "batch")
 WARM_UP_RUNS = 10
@@ -188,23 +188,18 @@ def measured_feeds(task: ProbeTask, session: Session) -> list[Feeds]:
 
 
 def check_batch(task: ProbeTask, session: Session) -> BatchCheck:
-    """Batch N against N × batch 1. The tolerance is derived, not guessed: twice what this model is off
-    the reference on the same rows, plus what reordered FP32 sums cost the reference itself."""
+    """Batch N against N × batch 1. The tolerance is derived, not guessed: twice the noise of this model's
+    answers to the same rows, plus what reordered FP32 sums cost the reference itself."""
     singles, batch, note = first_batch(task.data, session.inputs)
     if task.batch_error is None or batch is None:
         return BatchCheck(applicable=False, note=note)
     difference, scale = batch_difference(session, singles, batch)
-    noise = 0.0
-    for index, feeds in enumerate(singles):
-        found, expected = answer(session, feeds), read_answer(Path(task.answers), index)
-        answers = [found[name] for name in task.outputs]
-        noise = max(noise, *map(_error, expected, answers))
+    expected = [read_answer(Path(task.answers), index) for index in range(len(singles))]
+    answers = [answer(session, feeds) for feeds in singles]
+    found = [[row[name] for name in task.outputs] for row in answers]
+    noise = max(map(answers_noise, zip(*expected, strict=True), zip(*found, strict=True)), default=0.0)
     tolerance = 2 * noise + 8 * task.batch_error + 16 * EPSILON32 * scale
     return BatchCheck(applicable=True, difference=difference, tolerance=tolerance)
-
-
-def _error(expected: Array, found: Array) -> float:
-    return max_error(expected, found) if expected.shape == found.shape else float("inf")
 
 
 def _shapes(feeds: Feeds) -> Shapes:

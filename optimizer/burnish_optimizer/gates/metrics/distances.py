@@ -12,6 +12,7 @@ SQNR_CEILING_DB = 144.5
 # Wilks 1941: that fewer than 95 % of all answers stay below the largest of n errors has probability 0.95^n,
 # which is below 5 % from n = 59 on.
 MAX_ERROR_SAMPLES = 59
+FACTOR_VALUES = 12
 
 
 def cosine(expected: Array, found: Array) -> float:
@@ -36,6 +37,23 @@ def max_error(expected: Array, found: Array) -> float:
     counted = np.isfinite(expected)
     error = np.abs(found[counted].astype(np.float64) - expected[counted].astype(np.float64))
     return float(np.max(np.where(np.isnan(error), np.inf, error), initial=0.0))
+
+
+def answers_noise(expected: Sequence[Array], found: Sequence[Array]) -> float:
+    """Largest error of one output over some rows, beyond what one common factor explains.
+
+    A model whose answers grow with what else is in the batch is off by a factor on each row alone; that is
+    no noise, and must not excuse the difference. Of few values a factor explains too much: all errors count.
+    """
+    if any(e.shape != f.shape for e, f in zip(expected, found, strict=True)):
+        return float("inf")
+    wanted, own = (np.concatenate([a.ravel() for a in side]) for side in (expected, found))
+    plain = max_error(wanted, own)
+    if wanted.dtype.kind != "f" or wanted.size < FACTOR_VALUES or not np.isfinite(plain):
+        return plain
+    wanted, own = (side[np.isfinite(wanted)].astype(np.float64) for side in (wanted, own))
+    factor = np.dot(own, wanted) / max(float(np.dot(wanted, wanted)), 1e-300)
+    return min(plain, max_error(factor * wanted, own))
 
 
 def energies(expected: Array, found: Array) -> tuple[float, float]:
