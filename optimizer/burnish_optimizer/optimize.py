@@ -21,6 +21,7 @@ from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
+from burnish_optimizer.search.finalists import sustained
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
@@ -28,6 +29,7 @@ from burnish_optimizer.stages import (
     Baseline,
     Tried,
     open_baseline,
+    open_bench,
     run_options,
     run_passes,
     run_reference,
@@ -80,20 +82,22 @@ def optimize(
     )
     key = job.key or _key(job, materials, context.facts)
     with open_baseline(context, materials, reference) as baseline:
-        tried = try_candidates(
-            context, planned, materials, key=key, reference=reference, exact=exact, baseline=baseline
-        )
-    attempts = tried.attempts
-    context.steps.begin("select", "comparing the candidates")
-    verdicts = _verdicts(tried, job)
-    front = entries.front(attempts)
-    winner = next((a for a in attempts if (v := verdicts.get(a.recipe.name)) and v.won), None)
+        bench = open_bench(context, materials, key=key, reference=reference, exact=exact, baseline=baseline)
+        tried = try_candidates(context, planned, bench, key)
+        attempts = tried.attempts
+        context.steps.begin("select", "comparing the candidates")
+        verdicts = _verdicts(tried, job)
+        front = entries.front(attempts)
+        winner = next((a for a in attempts if (v := verdicts.get(a.recipe.name)) and v.won), None)
+        chosen = _chosen(job, winner, baseline)
+        context.steps.note("select", "how much the baseline and the winner serve within the goal")
+        rates = sustained(winner, chosen.baseline, bench)
     finished = assemble.Finished(
         job=job,
         key=key,
         materials=materials,
         signature=(reference.result.inputs, reference.result.outputs),
-        chosen=_chosen(job, winner, baseline),
+        chosen=assemble.with_rates(chosen, rates),
         candidates=tuple(entries.entry(a, verdicts.get(a.recipe.name), front) for a in attempts),
         curves=tried.curves,
         passes=exact.passes,

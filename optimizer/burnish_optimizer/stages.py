@@ -39,7 +39,7 @@ from burnish_optimizer.tasks import (
 )
 from burnish_runtime import memory
 
-BASELINE_WINDOWS = 6
+BASELINE_WINDOWS, BASELINE_REVIVALS = 6, 3
 MIN_CANDIDATE_BYTES = 128 << 20
 BASELINE_RECIPE = Recipe(
     name=BASELINE, backend=Backend.ONNXRUNTIME, precision=Precision.FP32, build="the source itself"
@@ -173,29 +173,39 @@ def open_baseline(context: Context, materials: Materials, reference: Reference) 
             opened = probe.open()
             gates, accuracy = judge(probe, context.job.request, Precision.FP32)
             taken = flatten([probe.round(context.windows.window_seconds) for _ in range(BASELINE_WINDOWS)])
+            energy = probe.energy()
         if accuracy is None:
             raise _no_metric(context.job, gates)
-        figures = measurement(taken, opened, materials.model.size_bytes, context.job.request.batch)
-        probe.seconds = context.job.limits.seconds
+        size, batch = materials.model.size_bytes, context.job.request.batch
+        figures = measurement(taken, opened, size, batch, energy=energy)
+        probe.seconds, probe.revivals = context.job.limits.seconds, BASELINE_REVIVALS
         yield Baseline(probe, opened, figures, accuracy)
 
 
-def try_candidates(
+def try_candidates(context: Context, planned: Sequence[Planned], bench: Bench, key: str) -> Tried:
+    """Every planned recipe; what is skipped says why. A run of the same key that was cut short goes on."""
+    own = context.folder("candidates") / key
+    for other in context.folder("candidates").glob("*"):
+        if other != own:
+            shutil.rmtree(other, ignore_errors=True)
+    told = partial(context.steps.begin, "candidate")
+    shop = RealWorkshop(bench)
+    attempts, curves = search(planned, shop, Journal(own / "finished"), told, context.exhausted)
+    return Tried(attempts, curves, finals(attempts, shop, told, context.exhausted))
+
+
+def open_bench(
     context: Context,
-    planned: Sequence[Planned],
     materials: Materials,
     *,
     key: str,
     reference: Reference,
     exact: Exact,
     baseline: Baseline,
-) -> Tried:
-    """Every planned recipe; what is skipped says why. A run of the same key that was cut short goes on."""
+) -> Bench:
+    """What all candidates of this run share."""
     own = context.folder("candidates") / key
-    for other in context.folder("candidates").glob("*"):
-        if other != own:
-            shutil.rmtree(other, ignore_errors=True)
-    bench = Bench(
+    return Bench(
         request=context.job.request,
         baseline=baseline.probe,
         baseline_opened=baseline.opened,
@@ -211,10 +221,6 @@ def try_candidates(
         clock=context.clock,
         left=context.left,
     )
-    told = partial(context.steps.begin, "candidate")
-    shop = RealWorkshop(bench)
-    attempts, curves = search(planned, shop, Journal(own / "finished"), told, context.exhausted)
-    return Tried(attempts, curves, finals(attempts, shop, told, context.exhausted))
 
 
 def candidate_memory(context: Context, baseline: Baseline) -> int:

@@ -1,5 +1,6 @@
 """Figures: intervals, turns, and when it is enough."""
 
+import re
 from itertools import cycle
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from burnish_engine.report import Estimate
 from burnish_optimizer.measure.interleave import Windows, interleave, is_enough
-from burnish_optimizer.measure.statistics import Rounds, latency, percentile, ratio, throughput
+from burnish_optimizer.measure.statistics import Rounds, latency, percentile, ratio, throughput, unsteady
 
 
 class Side:
@@ -93,3 +94,14 @@ def test_percentiles_lie_in_their_intervals_and_in_order():
 
 def test_throughput_counts_samples_not_requests():
     assert throughput([0.1] * 10, batch=4).value == pytest.approx(40)
+
+
+def test_a_ratio_that_stayed_vague_is_told_with_who_was_unsteady():
+    noise = np.random.default_rng(3).uniform(0.005, 0.015, (12, 5))
+    vague = Rounds(((0.010,) * 5,) * 12, tuple(map(tuple, noise)))
+    assert re.search(r"known to ± \d+\.\d%, ± 1\.0% was wanted", unsteady(vague, 0.01))
+    assert "the baseline's by 0.0%" in unsteady(vague, 0.01)
+
+
+def test_of_a_steady_ratio_nothing_is_said():
+    assert unsteady(Rounds(((0.010,) * 5,) * 8, ((0.005,) * 5,) * 8), 0.01) == ""

@@ -1,6 +1,8 @@
 """The parent's side of a probe: a model in another process, asked in turn."""
 
 import json
+import math
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,15 +16,24 @@ from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, Ope
 R = TypeVar("R", bound=Record)
 
 
+# A window lasts for a fraction of a second, or for a few runs: beyond this and so many of the slowest run
+# seen so far the model hangs.
+HANGING_SECONDS, HANGING_RUNS = 20.0, 30
+
+
 class ProbeProcess:
     """A loaded model in a process with limits. Every question has its own time limit.
 
+    seconds: the most that any answer may take.   revivals: how often the process is started and opened again
+    where it has died, and asked again: for one that must outlive what candidates do to the machine.
     Raises (all methods): WorkerFailed, Declined.
     """
 
     def __init__(self, task: ProbeTask, folder: Path, *, seconds: float, memory_bytes: int) -> None:
-        self._child = Watched(task, folder, memory_bytes=memory_bytes, piped=True)
-        self.seconds = seconds
+        self._start = partial(Watched, task, folder, memory_bytes=memory_bytes, piped=True)
+        self._child = self._start()
+        self.seconds, self.revivals = seconds, 0
+        self._slowest_seconds = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -36,11 +47,15 @@ class ProbeProcess:
 
     def open(self) -> Opened:
         """Load, warm up, and tell signature, load time and peak memory."""
-        return self._ask(Opened, {"do": "open"})
+        opened = self._ask(Opened, {"do": "open"})
+        first = opened.first_inference_seconds or 0.0
+        self._slowest_seconds = max(self._slowest_seconds, first, *opened.latencies_seconds)
+        return opened
 
     def round(self, seconds: float) -> tuple[float, ...]:
         """Latencies of one window."""
-        return self._ask(Round, {"do": "round", "seconds": seconds}).latencies_seconds
+        command = {"do": "round", "seconds": seconds}
+        return self._ask(Round, command, self._patience(seconds)).latencies_seconds
 
     def energy(self) -> EnergyTaken:
         """Joules of all windows since this was last asked."""
@@ -48,8 +63,8 @@ class ProbeProcess:
 
     def open_loop(self, rate: float, seconds: float, seed: int, goal: Goal) -> OpenLoopRun:
         """Requests that arrive by a Poisson clock at `rate` a second (see `measure.open_loop`)."""
-        asked = {"rate": rate, "seconds": seconds, "seed": seed}
-        return self._ask(OpenLoopRun, {"do": "open_loop", **asked, "goal": [goal.percentile, goal.seconds]})
+        asked = {"rate": rate, "seconds": seconds, "seed": seed, "goal": [goal.percentile, goal.seconds]}
+        return self._ask(OpenLoopRun, {"do": "open_loop", **asked}, self._patience(seconds + goal.seconds))
 
     def judge(self) -> Judged:
         """Scores of all evaluation samples against the reference's answers."""
@@ -59,11 +74,28 @@ class ProbeProcess:
         """Batch N beside N × batch 1."""
         return self._ask(BatchCheck, {"do": "batch"})
 
-    def _ask(self, kind: type[R], command: dict[str, Any]) -> R:
+    def _patience(self, seconds: float) -> float:
+        """The limit of an answer that should take so long."""
+        return seconds + HANGING_SECONDS + HANGING_RUNS * self._slowest_seconds
+
+    def _ask(self, kind: type[R], command: dict[str, Any], seconds: float = math.inf) -> R:
+        limit = min(seconds, self.seconds)
+        try:
+            return self._exchange(kind, command, limit)
+        except WorkerFailed:
+            if self._child.process.poll() is None or not self.revivals:
+                raise
+        self.revivals -= 1
+        self._child.close()
+        self._child = self._start()
+        self._exchange(Opened, {"do": "open"}, self.seconds)
+        return self._exchange(kind, command, limit)
+
+    def _exchange(self, kind: type[R], command: dict[str, Any], seconds: float) -> R:
         child = self._child
         if child.process.stdin is None or child.process.stdout is None:
             raise WorkerFailed(child.name, found="no pipes", expected="a probe")
-        child.allow(self.seconds)
+        child.allow(seconds)
         try:
             child.process.stdin.write(json.dumps(command).encode() + b"\n")
             child.process.stdin.flush()

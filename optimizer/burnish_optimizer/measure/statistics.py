@@ -61,6 +61,29 @@ def ratio(rounds: Rounds, percent: float | None = 50.0) -> Estimate:
     )
 
 
+def unsteady(rounds: Rounds, precision: float) -> str:
+    """What a reader must know where the ratio is vaguer than was wanted; empty where it is not.
+
+    Args: precision: half width of its interval, relative.
+    """
+    found = ratio(rounds)
+    reached = (found.high - found.low) / 2 / found.value
+    if reached <= precision:
+        return ""
+    sides = ((rounds.candidate, "its"), (rounds.baseline, "the baseline's"))
+    spreads = ", ".join(f"{whose} by {_spread(windows):.1%}" for windows, whose in sides)
+    return (
+        f"not steady: the ratio to the baseline is known to ± {reached:.1%}, ± {precision:.1%} was wanted; "
+        f"from window to window the p50 varies ({spreads})"
+    )
+
+
+def _spread(windows: Sequence[Sequence[float]]) -> float:
+    """Half the distance of the quartiles of the windows' medians, relative to the middle one."""
+    low, middle, high = np.percentile([_center(window, 50.0) for window in windows], (25, 50, 75))
+    return float((high - low) / 2 / middle)
+
+
 def flatten(windows: Sequence[Sequence[float]]) -> tuple[float, ...]:
     """All latencies of all windows."""
     return tuple(latency for window in windows for latency in window)

@@ -1,7 +1,7 @@
 """The records of a finished run: report and descriptor. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
@@ -13,9 +13,10 @@ from burnish_engine.report import (
     PrecisionCurve,
     Report,
     Selected,
+    SustainedRate,
 )
 from burnish_engine.request import Backend, Precision
-from burnish_optimizer.backends.recipes import Recipe
+from burnish_optimizer.backends.recipes import BASELINE, Recipe
 from burnish_optimizer.job import OptimizeJob
 from burnish_optimizer.materials import Materials
 from burnish_optimizer.report.words import NO_CALIBRATION
@@ -35,6 +36,17 @@ class Chosen:
     optimized: Measurement
     accuracy: Accuracy
     warmup_shapes: dict[str, tuple[int, ...]]
+
+
+def with_rates(chosen: Chosen, rates: tuple[SustainedRate | None, SustainedRate | None]) -> Chosen:
+    """With the rates that the baseline and the winner sustain; where the baseline won, both are its own."""
+    before, after = rates
+    is_baseline = chosen.recipe.name == BASELINE
+    return replace(
+        chosen,
+        baseline=chosen.baseline.model_copy(update={"sustained": before}),
+        optimized=chosen.optimized.model_copy(update={"sustained": before if is_baseline else after}),
+    )
 
 
 @dataclass(frozen=True)

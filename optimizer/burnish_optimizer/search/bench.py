@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import Accuracy, Estimate, GateResult, Measurement
+from burnish_engine.report import Accuracy, Energy, Estimate, GateResult, Measurement
 from burnish_engine.request import OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
@@ -21,10 +21,10 @@ from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.interleave import Windows, interleave
 from burnish_optimizer.measure.process import run_worker
-from burnish_optimizer.measure.statistics import Rounds, flatten, latency, ratio, throughput
+from burnish_optimizer.measure.statistics import Rounds, flatten, latency, ratio, throughput, unsteady
 from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.select import Figures
-from burnish_optimizer.tasks import BuildResult, BuildTask, Opened, ProbeTask
+from burnish_optimizer.tasks import BuildResult, BuildTask, EnergyTaken, Opened, ProbeTask
 
 LOOK_PAIRS = 3
 MIN_SECONDS = 1.0
@@ -75,7 +75,7 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
     """Judge a candidate that was looked at, and measure it beside the baseline."""
     begun = bench.clock()
     try:
-        with _loaded(attempt, bench) as candidate:
+        with loaded(attempt, bench) as candidate:
             attempt = _judged(_opened(attempt, candidate, bench), candidate, bench)
             if attempt.passed or attempt.lost_accuracy:
                 windows = bench.windows if attempt.passed else bench.brief
@@ -90,7 +90,7 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
 def duel(first: Attempt, second: Attempt, bench: Bench) -> Estimate | None:
     """The first one's p50 over the second's, in turns with each other; None where one of them broke."""
     try:
-        with _loaded(first, bench) as one, _loaded(second, bench) as other:
+        with loaded(first, bench) as one, loaded(second, bench) as other:
             one.open()
             other.open()
             return ratio(interleave(other, one, bench.windows, bench.clock))
@@ -114,7 +114,15 @@ def judge(
     return gates, accuracy
 
 
-def measurement(latencies: tuple[float, ...], opened: Opened, size: int, batch: int) -> Measurement:
+def measurement(
+    latencies: tuple[float, ...],
+    opened: Opened,
+    size: int,
+    batch: int,
+    *,
+    energy: EnergyTaken | None = None,
+    note: str = "",
+) -> Measurement:
     """Figures of one side."""
     return Measurement(
         latency_seconds=latency(latencies),
@@ -125,6 +133,8 @@ def measurement(latencies: tuple[float, ...], opened: Opened, size: int, batch: 
         samples=len(latencies),
         first_inference_seconds=opened.first_inference_seconds,
         private_memory_bytes=opened.private_memory_bytes,
+        energy=_energy(energy),
+        note=note,
     )
 
 
@@ -138,7 +148,7 @@ def _built(recipe: Recipe, bench: Bench, then: Callable[[Attempt, ProbeProcess, 
         built = run_worker(task, BuildResult, work, seconds=bench.left(), memory_bytes=bench.memory_bytes)
         told = {"model": folder / built.model, "options": built.options or task.options}
         attempt = attempt.model_copy(update={**told, "size_bytes": size_bytes(folder)})
-        with _loaded(attempt, bench) as candidate:
+        with loaded(attempt, bench) as candidate:
             attempt = then(_opened(attempt, candidate, bench), candidate, bench)
     except Declined as reason:
         attempt = attempt.model_copy(update={"declined": str(reason)})
@@ -154,7 +164,8 @@ def _opened(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
 
 
 @contextmanager
-def _loaded(attempt: Attempt, bench: Bench) -> Iterator[ProbeProcess]:
+def loaded(attempt: Attempt, bench: Bench) -> Iterator[ProbeProcess]:
+    """A candidate that was built, in a process of its own. Raises: WorkerFailed, Declined."""
     if attempt.model is None:
         raise WorkerFailed(attempt.recipe.name, found="no model", expected="one that was built")
     task = bench.probe(attempt.model, attempt.recipe, attempt.options)
@@ -181,22 +192,37 @@ def _judged(attempt: Attempt, candidate: ProbeProcess, bench: Bench) -> Attempt:
 def _measured(attempt: Attempt, candidate: ProbeProcess, windows: Windows, bench: Bench) -> Attempt:
     candidate.seconds = max(MIN_SECONDS, bench.left())
     bounded = replace(windows, patience_seconds=min(windows.patience_seconds, candidate.seconds))
+    bench.baseline.energy()  # what earlier candidates made it use
     rounds = interleave(bench.baseline, candidate, bounded, bench.clock)
-    return attempt.model_copy(update={"figures": _figures(rounds, attempt, bench)})
+    energy = (candidate.energy(), bench.baseline.energy())
+    return attempt.model_copy(update={"figures": _figures(rounds, energy, attempt, bench)})
 
 
-def _figures(rounds: Rounds, attempt: Attempt, bench: Bench) -> Figures | None:
+def _figures(
+    rounds: Rounds, energy: tuple[EnergyTaken, EnergyTaken], attempt: Attempt, bench: Bench
+) -> Figures | None:
     taken, beside = flatten(rounds.candidate), flatten(rounds.baseline)
+    note = unsteady(rounds, bench.windows.precision)
     goal, batch = bench.request.latency, bench.request.batch
     if attempt.opened is None:
         return None
     return Figures(
-        measurement=measurement(taken, attempt.opened, attempt.size_bytes, batch),
-        baseline=measurement(beside, bench.baseline_opened, bench.baseline_size_bytes, batch),
+        measurement=measurement(
+            taken, attempt.opened, attempt.size_bytes, batch, energy=energy[0], note=note
+        ),
+        baseline=measurement(
+            beside, bench.baseline_opened, bench.baseline_size_bytes, batch, energy=energy[1]
+        ),
         p50_ratio=ratio(rounds),
         mean_ratio=ratio(rounds, percent=None),
         goal_seconds=float(np.percentile(taken, goal.percentile)) if goal else None,
     )
+
+
+def _energy(taken: EnergyTaken | None) -> Energy | None:
+    if taken is None or taken.joules is None or not taken.requests:
+        return None
+    return Energy(joules_per_request=taken.joules / taken.requests, domains=taken.domains)
 
 
 def _timed(attempt: Attempt, begun: float, bench: Bench) -> Attempt:

@@ -1,0 +1,42 @@
+"""What only the finalists are asked, because it takes seconds: how much they serve within the goal."""
+
+from burnish_engine.report import Measurement, SustainedRate
+from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.measure.client import ProbeProcess
+from burnish_optimizer.measure.sustained import Patience, goal_of, sustain
+from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.bench import MIN_SECONDS, Bench, loaded
+
+TIMES_PATIENCE = 1.5
+Rates = tuple[SustainedRate | None, SustainedRate | None]
+
+
+def sustained(winner: Attempt | None, beside: Measurement, bench: Bench) -> Rates:
+    """Rates that the baseline and the winner sustain, in turns; None where there is no such figure.
+
+    Args: winner: None: the baseline won.   beside: the baseline's figures.
+    """
+    if bench.left() <= MIN_SECONDS:
+        return None, None
+    try:
+        if winner is None or winner.figures is None:
+            return _rates((), beside, bench)[0], None
+        with loaded(winner, bench) as candidate:
+            candidate.open()
+            baseline, own = _rates(((candidate, winner.figures.measurement),), beside, bench)
+            return baseline, own
+    except (Declined, WorkerFailed):
+        return None, None
+
+
+def _rates(
+    others: tuple[tuple[ProbeProcess, Measurement], ...], beside: Measurement, bench: Bench
+) -> tuple[SustainedRate | None, ...]:
+    batch = bench.request.batch
+    sides = [
+        (probe, figures.throughput_per_second.value / batch)
+        for probe, figures in ((bench.baseline, beside), *others)
+    ]
+    goal = goal_of(bench.request, beside.latency_seconds.p50.value)
+    patience = Patience(seconds=min(TIMES_PATIENCE * bench.windows.patience_seconds, bench.left()))
+    return sustain(sides, goal, batch, bench.clock, patience)
