@@ -51,7 +51,7 @@ class OnnxRuntimeSession:
         self._library, self._model = library, model
         wanted = providers(backend, options.provider_options)
         check_available(library, wanted)
-        made = session_options(library, options, on_cpu=backend is Backend.ONNXRUNTIME)
+        made = session_options(library, options, on_cpu=backend == Backend.ONNXRUNTIME)
         self._session = _create(library, model, made, wanted)
         check_taken(self._session.get_providers(), wanted)
         self._provider = wanted[0].name

@@ -65,6 +65,8 @@ def check_available(library: Any, wanted: Sequence[Provider]) -> None:
     Raises: UnsupportedBackend.
     """
     built = library.get_available_providers()
+    if wanted[0].name != CPU and wanted[0].name in built:
+        library.preload_dlls(directory="")  # those of the CUDA wheels, where they are installed
     missing = [provider.name for provider in wanted if provider.name not in built]
     if missing:
         raise UnsupportedBackend(

@@ -138,6 +138,17 @@ def test_a_provider_that_was_replaced_is_an_error():
     providers.check_taken([providers.CUDA, providers.CPU], wanted)
     with pytest.raises(UnsupportedBackend, match="a session on CPUExecutionProvider"):
         providers.check_taken([providers.CPU], wanted)
+    loaded = []
+
+    def preload_dlls(directory):
+        loaded.append(directory)
+
+    library = SimpleNamespace(
+        get_available_providers=lambda: [providers.CUDA, providers.CPU],
+        preload_dlls=preload_dlls,
+    )
+    providers.check_available(library, wanted)
+    assert loaded == [""]
     library = SimpleNamespace(get_available_providers=lambda: [providers.CPU])
     with pytest.raises(UnsupportedBackend, match="onnxruntime-gpu"):
         providers.check_available(library, wanted)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from burnish_demo.models import PAGE_ORIENTATION, cache_root
 from burnish_engine.coverage import Elsewhere
 from burnish_engine.descriptor import TensorSpec
 from burnish_optimizer.backends import tensorrt_rtx
-from burnish_optimizer.backends.tensorrt_network import taken_of
+from burnish_optimizer.backends.tensorrt_network import named_apart, taken_of
 from burnish_optimizer.backends.tensorrt_profiles import Range, ranges
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.samples import DataSpec
@@ -167,3 +168,42 @@ def test_rows_are_only_counted_where_every_input_has_them():
     found = ranges([((1, 4), (2, 1, 8))], (rows, state), batch=1, most=8)
     assert found["x"] == Range(low=(1, 4), best=(1, 4), high=(1, 4))
     assert found["state"].high == (2, 1, 8)
+
+
+@with_library
+def test_narrow_graphs_become_plans_and_stand_in_for_them(tmp_path):
+    judged = samples(tmp_path / "judged", 1, 1)
+    for make, word in ((tensorrt_rtx.build_fp16, "float16"), (tensorrt_rtx.build_fp8, "fp8")):
+        folder = tmp_path / word
+        folder.mkdir()
+        task = plan_task(folder, matmul_net(), judged=judged, calibration=judged)
+        result = make(task)
+        graph = Path(task.folder) / result.stand_in
+        assert word in result.notes[0]
+        assert graph.is_file()
+        assert not graph.is_relative_to((Path(task.folder) / result.model).parent)
+        with pytest.raises(Declined, match="calibration samples"):
+            make(task.model_copy(update={"calibration": None}))
+
+
+def test_free_axes_that_an_exporter_gave_one_name_are_told_apart():
+    model = matmul_net()
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    dims[1].dim_param = "N"
+    assert [dim.dim_param for dim in named_apart(model).graph.input[0].type.tensor_type.shape.dim] == ["", ""]
+    assert named_apart(matmul_net()).graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+
+
+PAGES = cache_root() / "models" / PAGE_ORIENTATION.digest.replace(":", "-") / "model.onnx"
+
+
+@with_library
+@pytest.mark.skipif(not PAGES.is_file(), reason="the model of page orientation is not in the cache")
+def test_a_real_network_is_taken_whole(tmp_path):
+    judged = DataSpec(path=str(tmp_path / "pages.npz"))
+    np.savez(judged.path, x=np.zeros((2, 3, 224, 224), np.float32))
+    inputs = (TensorSpec(name="x", dtype="float32", shape=(None, 3, 224, 224)),)
+    task = plan_task(tmp_path, matmul_net(), inputs=inputs, judged=judged)
+    result = tensorrt_rtx.build(task.model_copy(update={"model": str(PAGES)}))
+    assert result.coverage.nodes == 115
+    assert result.coverage.elsewhere == ()

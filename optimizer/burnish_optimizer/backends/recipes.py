@@ -61,18 +61,28 @@ def _openvino(name: str, precision: Precision, computes_in: str, **fields: Any) 
     return plain, plain.model_copy(update={"name": f"{plain.name}-static", "settings": settings})
 
 
-def _provider(name: str, backend: Backend) -> tuple[Recipe]:
+def _plan(name: str, precision: Precision, build: str, **fields: Any) -> Recipe:
+    """A plan of TensorRT for RTX, for devices of the target, which need not be here."""
+    return Recipe(
+        name=f"tensorrt-rtx-{name}",
+        backend=Backend.TENSORRT_RTX,
+        precision=precision,
+        build=f"burnish_optimizer.backends.tensorrt_rtx:{build}",
+        library="tensorrt_rtx",
+        **{"target_requires": ("tensorrt-rtx",), **fields},
+    )
+
+
+def _provider(name: str, backend: Backend) -> Recipe:
     """An execution provider of ONNX Runtime, in FP32: TF32, which CUDA's has on by default, is off."""
     options = {"use_tf32": "0"} if backend is Backend.ONNXRUNTIME_CUDA else {}
-    return (
-        Recipe(
-            name=f"ort-{name}-fp32",
-            backend=backend,
-            precision=Precision.FP32,
-            build=f"burnish_optimizer.backends.onnxruntime_{name}:build",
-            options=RunOptions(provider_options=options),
-            requires=("nvidia-gpu",),
-        ),
+    return Recipe(
+        name=f"ort-{name}-fp32",
+        backend=backend,
+        precision=Precision.FP32,
+        build=f"burnish_optimizer.backends.onnxruntime_{name}:build",
+        options=RunOptions(provider_options=options),
+        requires=("nvidia-gpu",),
     )
 
 
@@ -147,14 +157,9 @@ RECIPES: tuple[Recipe, ...] = (
     _weights("int4-rtn", Precision.INT4, {**_INT4, "method": "rtn"}),
     _weights("int4-hqq", Precision.INT4, {**_INT4, "method": "hqq"}),
     _weights("int4-gptq", Precision.INT4, {**_INT4, "method": "gptq"}, needs_calibration=True),
-    *_provider("cuda", Backend.ONNXRUNTIME_CUDA),
-    *_provider("tensorrt", Backend.ONNXRUNTIME_TENSORRT),
-    Recipe(
-        name="tensorrt-rtx-fp32",
-        backend=Backend.TENSORRT_RTX,
-        precision=Precision.FP32,
-        build="burnish_optimizer.backends.tensorrt_rtx:build",
-        library="tensorrt_rtx",
-        target_requires=("tensorrt-rtx",),
-    ),
+    _provider("cuda", Backend.ONNXRUNTIME_CUDA),
+    _provider("tensorrt", Backend.ONNXRUNTIME_TENSORRT),
+    _plan("fp32", Precision.FP32, "build"),
+    _plan("fp16", Precision.FP16, "build_fp16", needs_calibration=True),
+    _plan("fp8", Precision.FP8, "build_fp8", needs_calibration=True, target_requires=("fp8", "tensorrt-rtx")),
 )

@@ -49,11 +49,27 @@ def parse(model: Path) -> Network:
     Raises: Declined: nodes that the parser does not take, with its reasons.
     """
     network = _empty()
-    if not network.parser.parse_from_file(str(model)):
+    proto = named_apart(onnx.load(str(model), load_external_data=False))
+    # The path tells where external data is; the bytes are the graph's.
+    if not network.parser.parse(proto.SerializeToString(), str(model)):
         raise Declined(
             f"TensorRT does not take the model: {'; '.join(_errors(network)) or 'no reason given'}"
         )
     return network
+
+
+def named_apart(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with free axes of one input that share a name without it: exporters call all `?`.
+
+    TensorRT takes axes of one name for equal. Changes its argument.
+    """
+    for value in proto.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        names = Counter(dim.dim_param for dim in dims if dim.dim_param)
+        for dim in dims:
+            if names[dim.dim_param] > 1:
+                dim.ClearField("dim_param")
+    return proto
 
 
 def support(model: Path) -> Coverage:

@@ -7,7 +7,7 @@ Settings of a build: `max_batch`: rows of the largest request (8).
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from burnish_optimizer.backends.tensorrt_network import Network, parse, support
 from burnish_optimizer.backends.tensorrt_profiles import Range, ranges, sample_shapes
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.common_shapes import has_free_axes
+from burnish_optimizer.precision.floats import build as floats
 from burnish_optimizer.targets.ahead_of_time import CAPABILITIES, Capability, capabilities, shown
 from burnish_optimizer.tasks import BuildResult, BuildTask
 from burnish_runtime import cpu
 
-FOLDER = "plan"
+FOLDER, GRAPH = "plan", "graph"
 MODEL = f"{FOLDER}/model.plan"
 FACTS = f"{FOLDER}/plan.json"
 MAX_BATCH = "8"
@@ -52,6 +53,29 @@ def build(task: BuildTask) -> BuildResult:
     Raises: Declined: see `build_graph`.
     """
     return build_graph(task, Path(task.model))
+
+
+def build_fp16(task: BuildTask) -> BuildResult:
+    """A plan of the model in FP16, with FP32 where ranges demand it.
+
+    Raises: Declined: see `build_graph` and `precision.floats.build`.
+    """
+    return _build_narrow(task, floats.build_fp16)
+
+
+def build_fp8(task: BuildTask) -> BuildResult:
+    """A plan of the model with FP8 around products and convolutions.
+
+    Raises: Declined: see `build_graph` and `precision.floats.build`.
+    """
+    return _build_narrow(task, floats.build_fp8)
+
+
+def _build_narrow(task: BuildTask, narrow: Callable[[BuildTask], BuildResult]) -> BuildResult:
+    folder = Path(task.folder) / GRAPH
+    folder.mkdir(parents=True, exist_ok=True)
+    made = narrow(task.model_copy(update={"folder": str(folder)}))
+    return build_graph(task, folder / made.model)
 
 
 def build_graph(task: BuildTask, graph: Path) -> BuildResult:

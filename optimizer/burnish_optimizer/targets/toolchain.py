@@ -4,7 +4,7 @@ from importlib import metadata, util
 
 from burnish_engine import __version__
 
-LIBRARIES = ("onnx", "onnx-ir", "onnxruntime", "openvino", "numpy")
+LIBRARIES = ("onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-rtx-cu13", "numpy")
 KEYED = ("onnx", "onnxruntime", "openvino")
 
 
