@@ -1,4 +1,4 @@
-"""`python hack/bench correctness|rewrite`: rewriting beside its peers. See `--help`."""
+"""`python hack/bench correctness|rewrite|optimize`: Burnish beside its peers. See `--help`."""
 
 import sys
 from pathlib import Path

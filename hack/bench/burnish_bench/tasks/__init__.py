@@ -1,0 +1,1 @@
+"""Models with data, right answers and a figure of what an answer is worth: one file a family."""

@@ -1,0 +1,59 @@
+"""What every family tells of its model: examples, how an answer is read, and what it is worth."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from burnish_demo.models import WheelModel
+from burnish_runtime.session import Array, Session
+
+CALIBRATION, EVALUATION = "calibration", "evaluation"
+Arrays = Mapping[str, Array]
+Read = Callable[[Arrays], Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample: inputs by name, its class where it has one, and the truth that it is judged by (JSON)."""
+
+    arrays: Arrays
+    label: int | None = None
+    truth: Any = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A task metric over a set (1 is perfect, higher is better), and further figures by name."""
+
+    value: float
+    more: Mapping[str, float] = field(default_factory=dict)
+
+
+def once(session: Session, arrays: Arrays) -> dict[str, Array]:
+    """One sample is one request."""
+    return session.run(arrays)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and what it is for.
+
+    metric: what `score` computes, in words.   gate: metrics of `burnish optimize`, the best one first; the
+        first that it knows is asked for.   examples: of CALIBRATION or EVALUATION, given the model's file.
+    reader: given the model's file, how one sample's outputs become a prediction (JSON).
+    score: predictions, truths and the reference's predictions, sample by sample → the metric.
+    clips: sequences that one sample of the judge is made of, where answers are fed back (None: EVALUATION).
+    answer: how a session answers one sample of the judge.   transformer: peers have a recipe of its own.
+    """
+
+    name: str
+    model: WheelModel
+    metric: str
+    gate: tuple[str, ...]
+    examples: Callable[[str, Path], Iterator[Example]]
+    reader: Callable[[Path], Read]
+    score: Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], Scores]
+    clips: Callable[[], Iterator[Example]] | None = None
+    answer: Callable[[Session, Arrays], dict[str, Array]] = once
+    transformer: bool = False
