@@ -82,7 +82,7 @@ def _session(command: Command) -> Session:
 
 
 def _shapes(command: Command) -> tuple[dict[str, tuple[int, ...]], ...]:
-    """What the first sample's shapes are: all samples of a task have the same, and OpenVINO's user would say so."""
+    """The shapes of the first sample: all of a task have the same, and a user of OpenVINO would say so."""
     wanted = set(command["inputs"])
     first = next(samples(Path(command["feeds"])))
     return ({name: array.shape for name, array in first.items() if name in wanted},)
