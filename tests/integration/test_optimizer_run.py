@@ -150,7 +150,7 @@ def test_without_data_answers_are_judged_on_synthetic_samples_and_only_fp32_is_t
     assert set(found.values()) == {CandidateState.SKIPPED}
     reasons = {candidate.recipe: candidate.reason for candidate in report.candidates}
     assert "give --evaluation" in reasons["ort-int8-dynamic"]
-    assert "--calibration" in reasons["ort-int8-qdq"]
+    assert "--calibration" in reasons["ort-int8-all"]
     assert report.environment["judged_on"] == "synthetic"
     assert "only FP32 was tried" in report.environment["judged_caveat"]
 

@@ -136,7 +136,7 @@ def _ours(
 
 
 def run(command: Sequence[object], log: Path, limit_seconds: float) -> str:
-    """Run to the end in the folder of the log: some tools leave files where they are. Its children end with it.
+    """Run to the end in the log folder: some tools leave files where they are. Its children end with it.
 
     Returns why it failed ("": it did not).
     """
