@@ -96,9 +96,41 @@ BAD = {
         {"evaluation": {"uri": "oci://r/d", "maxDrop": 0.01, "minimum": 0.9}},
         "give maxDrop (how far the metric may fall) or minimum (an absolute floor), not both",
     ),
-    "negative share": ({"evaluation": {"uri": "oci://r/d", "minimum": -0.5}}, "only cosine may be negative"),
-    "drop of two": ({"evaluation": {"uri": "oci://r/d", "maxDrop": 2}}, "should be less than or equal to 1"),
-    "metric": ({"evaluation": {"uri": "oci://r/d", "metric": "f1"}}, 'supported values: "accuracy"'),
+    "negative share": (
+        {"evaluation": {"uri": "oci://r/d", "minimum": -0.5}},
+        "only cosine and entry may be negative",
+    ),
+    "floor above all": ({"evaluation": {"uri": "oci://r/d", "minimum": 95}}, "minimum is at most 1"),
+    "floor below all": (
+        {"evaluation": {"uri": "oci://r/d", "metric": "cosine", "minimum": -2}},
+        "minimum of cosine is at least -1",
+    ),
+    "drop of two": ({"evaluation": {"uri": "oci://r/d", "maxDrop": 2}}, "maxDrop is a share, at most 1"),
+    "metric": ({"evaluation": {"uri": "oci://r/d", "metric": "bleu"}}, 'supported values: "accuracy"'),
+    "drop of decibels": (
+        {"evaluation": {"uri": "oci://r/d", "metric": "sqnr", "maxDrop": 0.1}},
+        "give minimum, in dB",
+    ),
+    "floor of errors": (
+        {"evaluation": {"uri": "oci://r/d", "metric": "cer", "minimum": 0.1}},
+        "better where they are lower",
+    ),
+    "error without a unit": (
+        {"evaluation": {"uri": "oci://r/d", "metric": "max-error"}},
+        "give maxDrop, the largest error",
+    ),
+    "entry without a name": (
+        {"evaluation": {"uri": "oci://r/d", "metric": "entry"}},
+        "entryPoint go together",
+    ),
+    "name without entry": (
+        {"evaluation": {"uri": "oci://r/d", "entryPoint": "invoice-totals"}},
+        "entryPoint go together",
+    ),
+    "any function of the image": (
+        {"evaluation": {"uri": "oci://r/d", "metric": "entry", "entryPoint": "os:system"}},
+        "spec.evaluation.entryPoint",
+    ),
     "class and selector": (
         {"targets": [{"acceleratorClass": "a", "nodeSelector": {"x": "y"}, "name": "n"}]},
         "give acceleratorClass (see `kubectl get ac`) or nodeSelector, exactly one of them",
@@ -155,9 +187,21 @@ def test_a_name_that_cannot_be_a_service_is_refused(refused: Refused, name: str)
     assert "the name becomes that of a Service" in refused(model(name=name))
 
 
-def test_cosine_may_have_a_negative_floor(apply: Apply) -> None:
-    evaluation = {"uri": "oci://r/d", "metric": "cosine", "minimum": -0.5}
-    assert apply(model({"evaluation": evaluation}))["spec"]["evaluation"]["minimum"] == -0.5
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"metric": "cosine", "minimum": -0.5},
+        {"metric": "sqnr", "minimum": 35},
+        {"metric": "max-error", "maxDrop": 2.5},
+        {"metric": "entry", "entryPoint": "invoice-totals", "maxDrop": 12},
+        {"metric": "top5-agreement"},
+    ],
+)
+def test_limits_have_the_scale_of_their_metric(apply: Apply, limits: dict[str, Any]) -> None:
+    evaluation = {"uri": "oci://r/d", **limits}
+    stored = apply(model({"evaluation": evaluation}))
+    assert stored["spec"]["evaluation"].items() >= evaluation.items()
+    assert OptimizedModel.from_dict(stored).spec.evaluation is not None
 
 
 def test_scale_sets_the_replicas_of_each_target(apply: Apply, crds: Any, namespace: str) -> None:

@@ -72,7 +72,7 @@ class Watched:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Wait for the end, a short time; then make it."""
+        """Wait for the end, a short time; then make it. What the child started and left behind ends, too."""
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 with suppress(BrokenPipeError):  # a command that a dead child never read
@@ -82,6 +82,8 @@ class Watched:
         except subprocess.TimeoutExpired:
             self.kill("did not end when asked to")
             self.process.wait()
+        with suppress(ProcessLookupError):  # the group keeps its number as long as one of it lives
+            os.killpg(self.process.pid, signal.SIGKILL)
         self._watcher.join()
 
     def failure(self) -> WorkerFailed:
