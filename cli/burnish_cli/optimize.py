@@ -60,6 +60,7 @@ class Destination:
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many.")
 @click.option("--budget", type=Duration(), help="Stop trying recipes after this time, such as 10m.")
 @THREADS_OPTION
+@click.option("--pin", is_flag=True, help="Measure on fixed processors: on a machine that nobody else uses.")
 @click.option("--name", help="Name of the engine. [default: the model's]")
 @click.option("--push", metavar="OCI", help="Publish the engine at oci://host/repository:tag.")
 @click.option("-o", "folder", type=click.Path(path_type=Path), help="Write the engine to this new folder.")
@@ -181,6 +182,7 @@ def _job(
         key=_text(options["key"]),
         target_name=_text(options["target_name"]),
         target_facts=facts if isinstance(facts, dict) else None,
+        pin=bool(options["pin"]),
     )
 
 

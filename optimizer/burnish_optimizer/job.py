@@ -48,6 +48,7 @@ class OptimizeJob:
     Args:
         key: the engine key, None: computed from the materials, the request, the target and the toolchain.
         target_name: the accelerator class. target_facts: its facts; None: this machine's fingerprint.
+        pin: keep measured processes on fixed processors, where fewer threads than processors are asked for.
         work_dir: scratch; answers of the reference are cached there. output_dir: becomes the engine folder.
     """
 
@@ -62,6 +63,7 @@ class OptimizeJob:
     target_name: str | None = None
     target_facts: dict[str, str] | None = None
     limits: Limits = field(default_factory=Limits)
+    pin: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from burnish_optimizer.errors import InvalidJob, WorkerFailed
 from burnish_optimizer.gates.accuracy import NAME as ACCURACY
 from burnish_optimizer.job import Limits, OptimizeJob
 from burnish_optimizer.materials import Materials
+from burnish_optimizer.measure.affinity import processors_for
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.statistics import flatten
 from burnish_optimizer.reference.answers import cache_name
@@ -269,6 +270,7 @@ def probe_task(
         outputs=tuple(spec.name for spec in reference.result.outputs),
         batch=job.request.batch,
         batch_error=reference.result.batch_error,
+        processors=processors_for(job.request.threads) if job.pin else None,
         metric=job.request.metric,
         metric_entry=job.request.metric_entry,
     )

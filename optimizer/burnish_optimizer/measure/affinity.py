@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
 
 from burnish_optimizer.targets.topology import siblings
 from burnish_runtime import cpu
@@ -36,6 +38,8 @@ def choose(
 
 
 def pin(processors: Collection[int] | None) -> None:
-    """Keep this process, and every thread that it starts from here on, on these processors."""
+    """Keep this process on these processors: threads that libraries have started, and all to come (Linux)."""
     if processors:
-        os.sched_setaffinity(0, processors)
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):  # it may end at any moment
+                os.sched_setaffinity(int(thread.name), processors)
