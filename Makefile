@@ -45,12 +45,15 @@ test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cl
 	@$(PYTEST) -q tests/e2e
 
 ##@ Long runs
-.PHONY: bench-correctness bench-rewrite test-long
+.PHONY: bench-correctness bench-rewrite bench-optimize test-long
 bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: right, wrong, invalid, crashed, nodes left (about 20 minutes)
 	@$(BIN)/python hack/bench correctness
 
 bench-rewrite: setup ## Real models and large ones: time, memory and latency, beside onnxslim and onnxsim (about 20 minutes)
 	@$(BIN)/python hack/bench rewrite
+
+bench-optimize: setup ## Real models with real labels: ours beside ONNX Runtime, onnxslim, OpenVINO and NNCF; writes docs/benchmarks.md (about an hour)
+	@$(BIN)/python hack/bench optimize --write-docs
 
 test-long: setup ## 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
 	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 tests/property/test_random_graphs.py tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py

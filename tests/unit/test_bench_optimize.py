@@ -16,6 +16,8 @@ from burnish_bench.optimizing.tools import BASELINE, TOOLS
 from burnish_bench.optimizing.verdicts import BARS, best_peer, geomean, lines, verdict, within_drop
 from burnish_bench.tasks import boxes, detection, filetype, layout, ranks, reading, speech, strings, voice
 from burnish_bench.tasks.catalogue import TASKS
+from burnish_cli.parse import MetricName
+from burnish_optimizer.gates.metrics.entry import load as load_metric
 
 DROP, COSINE = BARS
 
@@ -103,9 +105,16 @@ class TestRanks:
 
 
 class TestFamilies:
-    def test_names_are_unique_and_gates_end_with_one_that_is_known(self) -> None:
+    def test_names_are_unique_and_gates_are_known(self) -> None:
         assert len({task.name for task in TASKS}) == len(TASKS)
-        assert all(task.gate[-1] in {"accuracy", "agreement", "cosine"} for task in TASKS)
+        for task in TASKS:
+            MetricName().convert(task.gate, None, None)
+
+    def test_gates_that_are_functions_can_be_loaded(self) -> None:
+        entries = [task.gate.removeprefix("entry:") for task in TASKS if task.gate.startswith("entry:")]
+        assert entries
+        for entry in entries:
+            assert callable(load_metric(entry))
 
     def test_posters_tell_where_their_ink_is(self) -> None:
         image, known = detection.poster(np.random.default_rng(3), "calibration")

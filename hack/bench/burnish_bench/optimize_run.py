@@ -65,7 +65,7 @@ def _threads(choice: str) -> list[int | None]:
 def _one(task: Task, threads: int | None, options: argparse.Namespace, console: Console) -> Result:
     """Build, judge and measure one model; a tool that breaks costs its own cell alone."""
     count = threads or cpu.default_threads()
-    folder: Path = options.output / NAME / task.name
+    folder: Path = options.output.resolve() / NAME / task.name
     result = Result(task.name, threads, task.metric, 0, 0.0)
     try:
         data = prepare(task)

@@ -87,11 +87,8 @@ def key_of(task: Task, data: Data, tool: Tool, threads: int) -> str:
 
 
 def metric_of(task: Task, tool: Tool) -> str:
-    """What ours is asked to keep: the first of the task's metrics that `burnish optimize` knows."""
-    if tool.cosine is not None:
-        return Metric.COSINE.value
-    known = {metric.value for metric in Metric}
-    return next(name for name in task.gate if name in known)
+    """What ours is asked to keep."""
+    return task.gate if tool.cosine is None else Metric.COSINE.value
 
 
 def _hash(folder: Path) -> str:
@@ -136,7 +133,7 @@ def _ours(
 
 
 def run(command: Sequence[object], log: Path, limit_seconds: float) -> str:
-    """Run to the end in the log folder: some tools leave files where they are. Its children end with it.
+    """Run to the end in the log's folder (some tools leave files where they are); children end with it.
 
     Returns why it failed ("": it did not).
     """

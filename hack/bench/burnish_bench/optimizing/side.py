@@ -82,10 +82,9 @@ def _session(command: Command) -> Session:
 
 
 def _shapes(command: Command) -> tuple[dict[str, tuple[int, ...]], ...]:
-    """The shapes of the first sample: all of a task have the same, and a user of OpenVINO would say so."""
-    wanted = set(command["inputs"])
+    """The first sample's: all of a task have the same, and a user of OpenVINO would say so."""
     first = next(samples(Path(command["feeds"])))
-    return ({name: array.shape for name, array in first.items() if name in wanted},)
+    return ({name: array.shape for name, array in first.items()},)
 
 
 def answers(side: Side, command: Command) -> dict[str, Any]:

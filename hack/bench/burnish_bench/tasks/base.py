@@ -15,10 +15,10 @@ Read = Callable[[Arrays], Any]
 
 @dataclass(frozen=True)
 class Example:
-    """One sample: inputs by name, its class where it has one, and the truth that it is judged by (JSON)."""
+    """One sample: inputs by name, its class (a text's classes) if it has one, what it is judged by."""
 
     arrays: Arrays
-    label: int | None = None
+    label: int | Sequence[int] | None = None
     truth: Any = None
 
 
@@ -39,8 +39,8 @@ def once(session: Session, arrays: Arrays) -> dict[str, Array]:
 class Task:
     """A model and what it is for.
 
-    metric: what `score` computes, in words.   gate: metrics of `burnish optimize`, the best one first; the
-        first that it knows is asked for.   examples: of CALIBRATION or EVALUATION, given the model's file.
+    metric: what `score` computes, in words.   gate: the metric that `burnish optimize` is asked to keep.
+    examples: of CALIBRATION or EVALUATION, given the model's file.
     reader: given the model's file, how one sample's outputs become a prediction (JSON).
     score: predictions, truths and the reference's predictions, sample by sample → the metric.
     clips: sequences that one sample of the judge is made of, where answers are fed back (None: EVALUATION).
@@ -50,7 +50,7 @@ class Task:
     name: str
     model: WheelModel
     metric: str
-    gate: tuple[str, ...]
+    gate: str
     examples: Callable[[str, Path], Iterator[Example]]
     reader: Callable[[Path], Read]
     score: Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], Scores]

@@ -102,7 +102,7 @@ DETECTOR = Task(
     "det",
     TEXT_DETECTOR,
     "F1 of boxes at IoU 0.5 with the reference's",
-    ("detection-agreement", "cosine"),
+    "detection-agreement",
     pictures,
     box_reader,
     score,

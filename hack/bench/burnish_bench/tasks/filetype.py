@@ -92,7 +92,7 @@ FILE_TYPE = Task(
     "magika",
     MAGIKA.wheel,
     "accuracy on files of known type",
-    ("accuracy",),
+    "accuracy",
     known_files,
     class_reader,
     accuracy,

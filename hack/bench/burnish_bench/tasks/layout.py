@@ -140,11 +140,17 @@ def _of(boxes: list[list[float]], number: int) -> list[list[float]]:
     return [box[1:] for box in boxes if int(box[0]) == number]
 
 
+def agreement(outputs: Arrays, reference: Arrays, _: Array | None) -> float:
+    """One page's F1 of boxes: what ours is asked to keep."""
+    read = box_reader(Path())
+    return score([read(outputs)], [None], [read(reference)]).value
+
+
 LAYOUT = Task(
     "layout",
     DOCUMENT_LAYOUT.wheel,
     "F1 of boxes of a class at IoU 0.5 with the reference's",
-    ("detection-agreement", "cosine"),
+    "entry:burnish_bench.tasks.layout:agreement",
     documents,
     box_reader,
     score,

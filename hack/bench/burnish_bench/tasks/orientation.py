@@ -23,7 +23,7 @@ ORIENTATION = Task(
     "orientation",
     PAGE_ORIENTATION,
     "accuracy on pages turned by quarters",
-    ("accuracy",),
+    "accuracy",
     turned_pages,
     class_reader,
     accuracy,

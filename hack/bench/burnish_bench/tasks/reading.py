@@ -7,26 +7,29 @@ from typing import Any
 import numpy as np
 import onnx
 
-from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task
+from burnish_bench.tasks.base import CALIBRATION, Example, Read, Scores, Task
 from burnish_bench.tasks.strings import character_error_rate, greedy
 from burnish_bench.tasks.typesetting import line_image, some_words, strip, words
 from burnish_bench.zoo import TEXT_DIRECTION, TEXT_RECOGNIZER
 
 COUNTS = {CALIBRATION: 96, "evaluation": 256}
 SEEDS = {CALIBRATION: 11, "evaluation": 12}
-WIDTH, DIRECTION_WIDTH = 320, 192
+WIDTH, DIRECTION_WIDTH, LONGEST = 320, 192, 24
 
 
 def _random(kind: str, index: int) -> np.random.Generator:
     return np.random.default_rng((SEEDS[kind], index))
 
 
-def lines(kind: str, _: Path) -> Iterator[Example]:
-    """Lines of 4 to 24 characters, each with its text."""
+def lines(kind: str, model: Path) -> Iterator[Example]:
+    """Lines of 4 to 24 characters, each with its text (and its characters' classes, padded with 0)."""
+    classes = {character: number for number, character in enumerate(characters(model), start=1)}
     for index in range(COUNTS[kind]):
         random = _random(kind, index)
-        text = some_words(random, words(kind), int(random.integers(4, 25)))
-        yield Example({"x": strip(line_image(random, text), WIDTH)[None]}, truth=text)
+        text = some_words(random, words(kind), int(random.integers(4, LONGEST + 1)))
+        label = [classes.get(character, len(classes) + 1) for character in text]
+        padded = label + [0] * (LONGEST - len(label))
+        yield Example({"x": strip(line_image(random, text), WIDTH)[None]}, label=padded, truth=text)
 
 
 def turned_lines(kind: str, _: Path) -> Iterator[Example]:
@@ -40,14 +43,17 @@ def turned_lines(kind: str, _: Path) -> Iterator[Example]:
 
 
 def text_reader(model: Path) -> Read:
-    """Texts, by the characters that the model's own metadata lists."""
-    listed = {p.key: p.value for p in onnx.load(model, load_external_data=False).metadata_props}
-    characters = listed["character"].split("\n")
+    """Texts, by the model's own characters."""
+    listed = characters(model)
+    return lambda outputs: greedy(next(iter(outputs.values()))[0], listed)
 
-    def read(outputs: Arrays) -> str:
-        return greedy(next(iter(outputs.values()))[0], characters)
 
-    return read
+def characters(model: Path) -> list[str]:
+    """Of classes 1, 2, …, as the model's metadata lists them; the class after the last is the space."""
+    listed: dict[str, str] = {
+        p.key: p.value for p in onnx.load(model, load_external_data=False).metadata_props
+    }
+    return listed["character"].split("\n")
 
 
 def class_reader(_: Path) -> Read:
@@ -72,7 +78,7 @@ RECOGNIZER = Task(
     "rec",
     TEXT_RECOGNIZER.wheel,
     "1 - CER of rendered lines",
-    ("text-agreement", "agreement"),
+    "cer",
     lines,
     text_reader,
     text_score,
@@ -81,7 +87,7 @@ DIRECTION = Task(
     "cls",
     TEXT_DIRECTION.wheel,
     "accuracy on lines turned by 180°",
-    ("accuracy",),
+    "accuracy",
     turned_lines,
     class_reader,
     accuracy,

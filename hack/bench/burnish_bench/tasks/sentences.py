@@ -65,7 +65,7 @@ SENTENCES = Task(
     "minilm",
     MINILM.wheel,
     "rank correlation of similarities with the reference's",
-    ("rank-correlation", "cosine"),
+    "cosine",
     sentences,
     embedding_reader,
     score,

@@ -77,13 +77,19 @@ def score(found: Sequence[Any], _: Sequence[Any], reference: Sequence[Any]) -> S
     return Scores(float(np.mean((a > SPEECH) == (b > SPEECH))), {"worst_difference": worst})
 
 
+def agreement(outputs: Arrays, reference: Arrays, _: Array | None) -> float:
+    """1 where a chunk is decided as the reference does: what ours is asked to keep."""
+    read = speech_reader(Path())
+    return score([read(outputs)], [None], [read(reference)]).value
+
+
 def voice_task(name: str, model: WheelModel) -> Task:
     """A variant of the model that takes one chunk and its state."""
     return Task(
         name,
         model,
         "share of chunks decided as the reference does",
-        ("cosine",),
+        "entry:burnish_bench.tasks.voice:agreement",
         chunks,
         speech_reader,
         score,
