@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 
@@ -12,7 +13,7 @@ from burnish_optimizer.backends.onnxruntime_parts import rows
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.precision.calibration.records import Method, Range
 from burnish_optimizer.precision.int8 import build_dynamic, build_static
-from burnish_optimizer.precision.prepared import prepared
+from burnish_optimizer.precision.prepared import float_tensors, prepared
 from burnish_optimizer.precision.sensitivity import SensitivityTask, measure
 from burnish_optimizer.rewrite.fused import save_fused
 from burnish_optimizer.rewrite.opset import default_opset, drop_unused_domains, raise_opset
@@ -68,6 +69,19 @@ def test_nodes_that_are_kept_are_not_quantized_whatever_the_method(tmp_path, met
     made = {output: node.op_type for node in model.graph.node for output in node.output}
     sources = {node.name: made.get(node.input[1], "") for node in model.graph.node if node.op_type == "Gemm"}
     assert sources == {names[0]: "", names[1]: "DequantizeLinear"}
+
+
+def test_smoothing_comes_before_the_ranges_and_not_where_it_does_not_apply(tmp_path):
+    own = task(tmp_path)
+    plain = prepared(own)
+    found = prepared(own.model_copy(update={"settings": {"smooth": "0.5"}}))
+    assert found.model != plain.model
+    assert set(float_tensors(onnx.load(found.model))) == set(found.calibration.histograms)
+    x = np.random.default_rng(0).normal(0, 1, (2, *nets.SHAPE)).astype(np.float32)
+    runs = [onnxruntime.InferenceSession(str(p.model)).run(None, {"x": x})[0] for p in (plain, found)]
+    np.testing.assert_allclose(*runs, rtol=1e-4, atol=1e-5)
+    built = build_static(own.model_copy(update={"settings": {"smooth": "0.5", "ops": "weighted"}}))
+    assert (tmp_path / "candidate" / built.model).is_file()
 
 
 def test_rows_of_nodes_are_the_whole_graph_once(tmp_path):

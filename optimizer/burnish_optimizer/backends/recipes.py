@@ -99,7 +99,13 @@ _QDQ = {
     "needs_calibration": True,
 }
 # Ranges by minimum and maximum first: recipes that differ in this alone are as fast, and it clips nothing.
-_METHODS = (("minmax", ""), ("mse", "-mse"), ("entropy", "-entropy"), ("percentile", "-percentile"))
+_RANGES = {
+    "": {"method": "minmax"},
+    "-mse": {"method": "mse"},
+    "-smooth": {"method": "mse", "smooth": "0.5"},
+    "-entropy": {"method": "entropy"},
+    "-percentile": {"method": "percentile"},
+}
 
 
 def _weights(name: str, precision: Precision, settings: dict[str, str], **fields: Any) -> Recipe:
@@ -135,16 +141,16 @@ RECIPES: tuple[Recipe, ...] = (
             backend=Backend.ONNXRUNTIME,
             precision=Precision.INT8,
             build=f"{_INT8}:build_static",
-            settings={"method": method, "ops": ops},
+            settings={"ops": ops, **ranges},
             parts="burnish_optimizer.backends.onnxruntime_parts:parts",
             needs_calibration=True,
         )
         for ops in ("all", "weighted")
-        for method, suffix in _METHODS
+        for suffix, ranges in _RANGES.items()
     ),
     *(
-        one.model_copy(update={"name": f"{one.name}{suffix}", "settings": {**one.settings, "method": method}})
-        for method, suffix in _METHODS
+        one.model_copy(update={"name": f"{one.name}{suffix}", "settings": {**one.settings, **ranges}})
+        for suffix, ranges in _RANGES.items()
         for one in _openvino("int8-qdq", Precision.INT8, "f32", **_QDQ)
     ),
     Recipe(

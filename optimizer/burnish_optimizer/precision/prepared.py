@@ -13,6 +13,7 @@ from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.precision.calibration.calibration import Calibration
 from burnish_optimizer.precision.calibration.collect import collect
+from burnish_optimizer.precision.smooth import smooth
 from burnish_optimizer.rewrite.fused import save_fused
 from burnish_optimizer.rewrite.opset import raise_opset
 from burnish_optimizer.tasks import BuildTask
@@ -36,11 +37,14 @@ def prepared(task: BuildTask) -> Prepared:
     """
     if task.calibration is None:
         raise Declined("static INT8 needs calibration samples, and none were given")
-    folder = Path(task.shared) / "int8"
+    alpha = task.settings.get("smooth", "")
+    folder = Path(task.shared) / (f"int8-smooth-{alpha}" if alpha else "int8")
     if not folder.exists():
-        part = folder.with_name(f"int8-{os.getpid()}")
+        part = folder.with_name(f"{folder.name}-{os.getpid()}")
         part.mkdir(parents=True, exist_ok=True)
         prepare(task, part / MODEL)
+        if alpha:
+            _smooth(part / MODEL, task, float(alpha))
         calibrate(part / MODEL, task).save(part / RANGES)
         part.rename(folder)
     return Prepared(folder / MODEL, Calibration.load(folder / RANGES))
@@ -73,6 +77,33 @@ def calibrate(model: Path, task: BuildTask) -> Calibration:
         float_tensors(onnx.load(str(model), load_external_data=False)),
         _feeds(task),
         threads=task.threads,
+    )
+
+
+def _smooth(path: Path, task: BuildTask, alpha: float) -> None:
+    """SmoothQuant, in place. Raises: Declined: there is nothing that it applies to."""
+    model = onnx.load(str(path))
+    channels = dict.fromkeys(activations(model), -1)
+    if not channels:
+        raise Declined("no MatMul or Gemm multiplies an activation by a constant: nothing to smooth")
+    seen = collect(path, [], _feeds(task), threads=task.threads, channels=channels)
+    done = smooth(model, {name: seen.channel_absmax(name) for name in channels}, alpha)
+    if not (done.folded or done.inserted):
+        raise Declined(f"nothing could be smoothed: {next(iter(done.skipped.values()), 'no activation')}")
+    onnx.save(onnx.shape_inference.infer_shapes(done.model), str(path))
+
+
+def activations(model: onnx.ModelProto) -> list[str]:
+    """What a MatMul or Gemm multiplies by a constant matrix."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return sorted(
+        {
+            node.input[0]
+            for node in model.graph.node
+            if node.op_type in ("MatMul", "Gemm")
+            and node.input[1] in constants
+            and node.input[0] not in constants
+        }
     )
 
 
