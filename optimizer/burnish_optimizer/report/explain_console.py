@@ -57,7 +57,7 @@ def _budgets(found: Explanation) -> Iterator[RenderableType]:
         yield Text("none: no candidate that was measured faster failed by the accuracy gate alone")
     for budget in found.budgets:
         yield Text.assemble(
-            (_option(budget), "bold"), f" would let {budget.recipe} through: {_speed(budget)}"
+            (_option(budget), "bold"), f" would let {budget.recipe} through: {_speed(budget, found)}"
         )
         if budget.needs_samples:
             samples = f"  with about {budget.needs_samples} samples a tighter limit may do"
@@ -68,13 +68,13 @@ def _option(budget: Budget) -> str:
     return f"--{budget.option.replace('_', '-')} {budget.value:g}"
 
 
-def _speed(budget: Budget) -> str:
+def _speed(budget: Budget, found: Explanation) -> str:
     speedup = budget.speedup
     interval = f"{speedup.low:.2f} to {speedup.high:.2f}"
-    return (
-        f"{speedup.value:.2f} × as fast as the baseline ({interval}), "
-        f"{budget.faster_than_winner:.2f} × as fast as what serves"
-    )
+    told = f"{speedup.value:.2f} × as fast as the baseline ({interval})"
+    if found.selected == BASELINE:
+        return told
+    return f"{told}, {budget.faster_than_winner:.2f} × as fast as {found.selected}"
 
 
 def _beside(found: Explanation) -> str:
