@@ -140,7 +140,7 @@ def push(path: Path, reference: str) -> None:
 )
 def report(engine: str, output: str, page: Path | None) -> None:
     """Print the report of ENGINE (a folder or oci://…): what was tried, and why it won or lost."""
-    content = _load(engine, page)
+    content = report_of(engine, page)
     if output == "table":
         console().print(render_report(content))
         if page:
@@ -149,8 +149,11 @@ def report(engine: str, output: str, page: Path | None) -> None:
         emit(content.model_dump(mode="json"), output)
 
 
-def _load(engine: str, page: Path | None) -> Report:
-    """The report; its page is copied where one is asked for."""
+def report_of(engine: str, page: Path | None = None) -> Report:
+    """The report of an engine (a folder or oci://…); its page is copied where one is asked for.
+
+    Raises: InvalidEngine, NotFound, IntegrityError and what the registry says.
+    """
     if not _is_remote(engine):
         store.read_engine(Path(engine))
         return _read(Path(engine), page)

@@ -10,7 +10,8 @@ from rich.table import Table
 from burnish_cli.main import run
 from burnish_cli.output import console
 from burnish_engine import __version__
-from burnish_engine.errors import NotFound, StalledError, TransientError
+from burnish_engine.errors import BurnishError, NotFound, StalledError, TransientError
+from burnish_engine.oci.reference import SCHEME
 from burnish_engine.outcome import ExitCode
 
 GROUP, VERSION, PLURAL = "burnish.dev", "v1alpha1", "optimizedmodels"
@@ -76,7 +77,7 @@ def _target_row(target: dict[str, Any]) -> list[str]:
 @NAME
 @click.pass_obj
 def explain(scope: tuple[str | None, str | None], name: str) -> None:
-    """Why NAME is where it is: every condition with its reason, and the failures."""
+    """Why NAME is where it is: every condition with its reason, the failures, and why each engine won."""
     model = _read(scope, name)
     for condition in model.get("status", {}).get("conditions", []):
         console().print(f"[bold]{condition['type']}[/]={condition['status']} ({condition.get('reason', '')})")
@@ -86,6 +87,29 @@ def explain(scope: tuple[str | None, str | None], name: str) -> None:
         if failure:
             console().print(f"[bold]{target['name']}[/] failed: {failure.get('reason')}")
             console().print(f"  {failure.get('message')}", markup=False)
+    for target in model.get("status", {}).get("targets", []):
+        reference = _address(target)
+        if reference:
+            console().print(f"\n[bold]{escape(target['name'])}[/]: {escape(reference)}")
+            _explain_engine(reference)
+
+
+def _address(target: dict[str, Any]) -> str:
+    """Where the engine lies, as `burnish` takes it; empty while there is none."""
+    reference = target.get("engine", {}).get("reference")
+    return f"{SCHEME}{str(reference).removeprefix(SCHEME)}" if reference else ""
+
+
+def _explain_engine(reference: str) -> None:
+    """What its report tells. A registry that cannot be reached from here is no failure of the model."""
+    from burnish_cli.engines import report_of  # noqa: PLC0415 - most commands read no report
+    from burnish_optimizer.report.explain import explain as explained  # noqa: PLC0415
+    from burnish_optimizer.report.explain_console import render_explanation  # noqa: PLC0415
+
+    try:
+        console().print(render_explanation(explained(report_of(reference))))
+    except BurnishError as error:
+        console().print(f"  its report cannot be read from here: {error}", markup=False)
 
 
 @cli.command()
@@ -115,7 +139,7 @@ def savings(scope: tuple[str | None, str | None], name: str) -> None:
 def report(scope: tuple[str | None, str | None], name: str) -> None:
     """Where NAME's engines and their reports lie."""
     for target in _read(scope, name).get("status", {}).get("targets", []):
-        reference = target.get("engine", {}).get("reference")
+        reference = _address(target)
         console().print(f"{target['name']}: {reference or 'no engine yet'}", markup=False)
         if reference:
             console().print(f"  burnish report {reference} --html {name}-{target['name']}.html", markup=False)

@@ -28,6 +28,7 @@ COMMANDS = {
     "pull": ("burnish_cli.engines:pull", "Fetch an engine or files from a registry."),
     "push": ("burnish_cli.engines:push", "Put an engine or files into a registry."),
     "report": ("burnish_cli.engines:report", "Print an engine's report."),
+    "explain": ("burnish_cli.explain:explain", "Tell why an engine won, and what the others lost by."),
     "serve": ("burnish_cli.serve:serve", "Answer inference requests with an engine."),
 }
 

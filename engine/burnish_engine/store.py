@@ -128,8 +128,12 @@ def pull_metadata(client: RegistryClient, reference: Reference, folder: Path) ->
 
 
 def load_report(folder: Path) -> Report:
-    """`report.json` of an engine folder."""
-    path = folder / REPORT_FILE
+    """`report.json` of an engine folder. Raises: InvalidEngine."""
+    return read_report_file(folder / REPORT_FILE)
+
+
+def read_report_file(path: Path) -> Report:
+    """A `report.json`, wherever it lies. Raises: InvalidEngine."""
     try:
         report = Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

@@ -13,6 +13,7 @@ from burnish_engine.report import (
     Accuracy,
     CandidateReport,
     CandidateState,
+    Energy,
     Estimate,
     GateResult,
     Latency,
@@ -23,6 +24,7 @@ from burnish_engine.report import (
 )
 from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
 from burnish_optimizer.progress import JsonProgress, Steps
+from burnish_optimizer.report.beside import beside
 from burnish_optimizer.report.console import milliseconds, render_report, size
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.report.plot import LABEL_WIDTH, WIDTH, speedup_plot
@@ -157,6 +159,18 @@ def test_the_plot_stays_in_its_picture():
         assert LABEL_WIDTH <= bar.low <= bar.x + bar.width <= bar.high <= WIDTH
     assert plot.bars[1].width == pytest.approx(plot.bars[0].width * 2.5, abs=0.2)
     assert plot.one == plot.bars[0].x + plot.bars[0].width
+
+
+def test_figures_beside_the_latency_are_told_where_one_side_has_them():
+    plain = {row.name for row in beside(report())}
+    assert plain == {"load", "peak memory", "size"}
+    energy = Energy(joules_per_request=0.0123, domains=("package-0",))
+    figures = {"energy": energy, "first_inference_seconds": 0.04, "private_memory_bytes": 3 << 20}
+    told = report().model_copy(update={"optimized": measured(0.004).model_copy(update=figures)})
+    rows = {row.name: row for row in beside(told)}
+    assert rows["energy of a request"] == ("energy of a request", "–", "0.0123 J (package-0)")
+    assert rows["of it private"].optimized == "3.0 MiB"
+    assert "0.040 s" in render_page(told, "net")
 
 
 def test_numbers_for_people():

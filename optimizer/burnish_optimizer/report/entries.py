@@ -42,7 +42,7 @@ def entry(attempt: Attempt, verdict: Verdict | None, on_front: frozenset[str]) -
         accuracy=attempt.accuracy,
         measurement=attempt.figures.measurement if attempt.figures else None,
         speedup=_inverse(attempt.figures.p50_ratio) if attempt.figures else None,
-        first_look=attempt.looked,
+        first_look=1 / attempt.looked if attempt.looked else None,
         on_front=recipe.name in on_front,
         coverage=attempt.coverage,
         notes=attempt.notes,

@@ -5,6 +5,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from burnish_engine.report import Report
+from burnish_optimizer.report.beside import beside
 from burnish_optimizer.report.chains import fused_regions
 from burnish_optimizer.report.console import milliseconds, size, warnings
 from burnish_optimizer.report.curve import curve_plots
@@ -28,6 +29,7 @@ def render_page(report: Report, name: str) -> str:
             won=report.selected.recipe != "baseline",
             regions=fused_regions(report.passes),
             told=told(report.passes),
+            beside=beside(report),
             warnings=warnings(report),
         )
     )
