@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish_engine.request import Minimize, OptimizationRequest, Precision
+from burnish_optimizer.report.entries import entry
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
 from burnish_optimizer.search.finals import finals
 from burnish_optimizer.search.journal import Journal
@@ -192,3 +193,10 @@ def test_what_is_for_hardware_that_is_not_here_is_neither_examined_nor_faster(tm
     assert winner(shop, found) == "baseline"
     allowing = FakeWorkshop(dict(truths), OptimizationRequest(allow_unmeasured=True))
     assert winner(allowing, run(allowing, map(recipe, truths), tmp_path / "b")) == "absent"
+
+
+def test_a_first_look_is_told_as_a_speed_up(tmp_path):
+    """As `speedup` is: above 1 is faster."""
+    shop = FakeWorkshop({"best": Truth(0.5), "slow": Truth(2.0)})
+    found = run(shop, map(recipe, shop.truths), tmp_path)
+    assert entry(found["slow"], None, frozenset()).first_look == 0.5
