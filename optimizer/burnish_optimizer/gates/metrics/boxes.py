@@ -1,7 +1,8 @@
 """Detections from the outputs of a detector, whatever its form. Pure.
 
 The form is read from the reference's shapes and used for both sides:
-    a probability map [N, 1, H, W] (segmentation, as of PP-OCR's text detector): components above 0.3;
+    a probability map [N, 1, H, W] (segmentation, as of PP-OCR's text detector): components above 0.3
+        whose mean is at least 0.6;
     rows [k, 6] of class, score, x1, y1, x2, y2 (PaddleDetection);
     rows [1, k, 6] of x1, y1, x2, y2, score, class (end-to-end YOLO);
     boxes [k, 4] or [1, k, 4], beside scores [k], [k, C], [C, k] (with a leading 1 or without) and, for
@@ -20,9 +21,11 @@ from burnish_optimizer.errors import NoFigure
 from burnish_optimizer.gates.metrics import components
 from burnish_runtime.session import Array
 
-# PP-OCR's own post-processing: binarization at 0.3, nothing narrower than 3 pixels.
+# PP-OCR's own post-processing: binarization at 0.3, nothing narrower than 3 pixels, and a box counts where
+# its pixels' mean is at least 0.6 (`det_db_thresh`, `min_size`, `det_db_box_thresh`).
 MAP_THRESHOLD = 0.3
 MIN_SIDE = 3
+MAP_BOX_SCORE = 0.6
 OVERLAP = 0.5
 
 
@@ -105,8 +108,9 @@ def _from_page(page: Array, row: float) -> tuple[Array, Array, Array]:
     """Boxes, scores, and the row of the batch as class: boxes of two images never match."""
     page = np.nan_to_num(page, nan=0.0, posinf=1.0, neginf=0.0)
     boxes, scores = components.boxes(page > MAP_THRESHOLD, page)
-    large = np.min(boxes[:, 2:] - boxes[:, :2], axis=-1, initial=np.inf) >= MIN_SIDE
-    return boxes[large], scores[large], np.full(int(large.sum()), row)
+    counted = np.min(boxes[:, 2:] - boxes[:, :2], axis=-1, initial=np.inf) >= MIN_SIDE
+    counted &= scores >= MAP_BOX_SCORE
+    return boxes[counted], scores[counted], np.full(int(counted.sum()), row)
 
 
 def _from_rows(
