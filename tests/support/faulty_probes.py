@@ -44,8 +44,11 @@ class Faulty:
     def __init__(self, session: Session, what: str, when: str) -> None:
         self._session, self._what, self._runs = session, what, 0
         self._at = {"load": 0, "first-run": 1, "measuring": RUNS_BEFORE_MEASURING}[when]
-        self.inputs, self.outputs = session.inputs, session.outputs
         self._maybe()
+
+    def __getattr__(self, name: str) -> object:
+        """All but running is the session's own."""
+        return getattr(self._session, name)
 
     def run(self, *given: object) -> object:
         self._runs += 1
