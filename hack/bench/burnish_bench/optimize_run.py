@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from burnish_bench import tables
+from burnish_bench import search_run, tables
 from burnish_bench.optimizing import cells, document, telling
 from burnish_bench.optimizing.datasets import prepare
 from burnish_bench.optimizing.judging import judge, reference
@@ -34,12 +34,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", choices=["1", "all", "both"], default="both", help="(both)")
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds that one build may take (1200)")
+    parser.add_argument("--search", default="", metavar="MODEL", help="the search beside trying everything")
     parser.add_argument("--tell", action="store_true", help="run nothing: tables of the last results")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md of all results")
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """All that match; returns 0 where every bar was met that was tried."""
+    if options.search:
+        return search_run.run(options, console)
     path = options.output / f"{HELD_OUT_NAME if options.held_out else NAME}.json"
     if not options.tell:
         prepare_peers()
