@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from burnish_bench import tables
+from burnish_bench import search_run, tables
 from burnish_bench.optimizing import cells, document, telling
 from burnish_bench.optimizing.datasets import prepare
 from burnish_bench.optimizing.judging import judge, reference
@@ -18,31 +18,35 @@ from burnish_bench.optimizing.sides import SideFailed
 from burnish_bench.optimizing.tools import BASELINE, TOOLS, Tool
 from burnish_bench.places import prepare_peers
 from burnish_bench.tasks.base import Task
-from burnish_bench.tasks.catalogue import TASKS
+from burnish_bench.tasks.catalogue import HELD_OUT, TASKS
 from burnish_runtime import cpu
 
-NAME = "optimize"
+NAME, HELD_OUT_NAME = "optimize", "optimize-held-out"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `optimize`."""
     parser.add_argument("--models", default="", metavar="REGEX", help="only models whose name matches")
     parser.add_argument("--tools", default="", metavar="REGEX", help="only tools whose name matches")
+    parser.add_argument("--held-out", action="store_true", help="models that no choice of ours was made on")
     parser.add_argument(
         "--seconds", type=float, default=6.0, help="of measuring, for each tool of a model (6)"
     )
     parser.add_argument("--threads", choices=["1", "all", "both"], default="both", help="(both)")
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds that one build may take (1200)")
+    parser.add_argument("--search", default="", metavar="MODEL", help="the search beside trying everything")
     parser.add_argument("--tell", action="store_true", help="run nothing: tables of the last results")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md of all results")
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """All that match; returns 0 where every bar was met that was tried."""
-    path = options.output / f"{NAME}.json"
+    if options.search:
+        return search_run.run(options, console)
+    path = options.output / f"{HELD_OUT_NAME if options.held_out else NAME}.json"
     if not options.tell:
         prepare_peers()
-        for task in (t for t in TASKS if re.search(options.models, t.name)):
+        for task in (t for t in _tasks(options) if re.search(options.models, t.name)):
             for threads in _threads(options.threads):
                 result = _one(task, threads, options, console)
                 results = _merged(path, result)
@@ -52,9 +56,13 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.write_docs:
         console.print(f"written: {document.write(results, told)}")
     text = "\n".join(_tell(console, same) for same in _by_threads(results))
-    (options.output / f"{NAME}.md").write_text(text, encoding="utf-8")
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
     console.print(f"all figures: {path}")
     return 0
+
+
+def _tasks(options: argparse.Namespace) -> Sequence[Task]:
+    return HELD_OUT if options.held_out else TASKS
 
 
 def _threads(choice: str) -> list[int | None]:
@@ -102,7 +110,7 @@ def _merged(path: Path, result: Result) -> list[Result]:
     except (OSError, ValueError, TypeError, KeyError):
         kept = []
     others = [r for r in kept if (r.model, r.threads) != (result.model, result.threads)]
-    order = [task.name for task in TASKS]
+    order = [task.name for task in (*TASKS, *HELD_OUT)]
     return sorted([*others, result], key=lambda r: (order.index(r.model), r.threads is None))
 
 

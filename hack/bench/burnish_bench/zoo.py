@@ -86,6 +86,12 @@ MAGIKA = _model(
     "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c",
     {"bytes": Feed((1, 2048), "int32", high=257)},
 )
+SILERO_16K = _silero(
+    "silero_vad_16k_op15", "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49", RATED
+)
+SILERO_IFLESS = _silero(
+    "silero_vad_op18_ifless", "7671cd04b004e9076da0d4a7b1a5aec36adf161c39230c1cb94a4fd5db6bbd28", RATED
+)
 SILERO = _silero("silero_vad", "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3", RATED)
 MODELS = (
     RealModel(TEXT_DETECTOR, {"x": Feed((1, 3, 320, 320))}),
@@ -96,16 +102,14 @@ MODELS = (
     MINILM,
     MAGIKA,
     SILERO,
-    _silero("silero_vad_16k_op15", "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49", RATED),
+    SILERO_16K,
     _silero(
         "silero_vad_16k_sequence",
         "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
         {"input": Feed((8, 576)), "h": Feed((1, 1, 128)), "c": Feed((1, 1, 128))},
     ),
     _silero("silero_vad_half", "1e0b195ad4806595ef4466f419d16fca7e4afcfc6669b8c0b5f76ea87547c769", AUDIO),
-    _silero(
-        "silero_vad_op18_ifless", "7671cd04b004e9076da0d4a7b1a5aec36adf161c39230c1cb94a4fd5db6bbd28", RATED
-    ),
+    SILERO_IFLESS,
     _silero(
         "silero_vad_openvino_16k", "7776b81ad1b0350c15d7f1555943b9232eb53e9ca5d989c6d0cea9ebc8664d87", AUDIO
     ),

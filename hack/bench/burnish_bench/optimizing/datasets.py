@@ -14,10 +14,10 @@ import numpy as np
 import PIL
 
 from burnish_bench import tasks
-from burnish_bench.places import models_folder
 from burnish_bench.tasks.base import CALIBRATION, EVALUATION, Arrays, Example, Task
-from burnish_demo.models import cache_root, fetch
+from burnish_demo.models import cache_root
 from burnish_demo.samples import LABEL
+from burnish_engine import digest as digests
 
 CLIPS, TRUTHS, COMPLETE = "clips", "truths.json", ".complete"
 
@@ -32,11 +32,16 @@ class Data:
     judged: Path
     truths: list[Any]
 
+    @property
+    def version(self) -> str:
+        """Of the model and of everything that decides the data."""
+        return self.calibration.parent.name
+
 
 def prepare(task: Task) -> Data:
     """The task's model and data. Raises: DemoError: the model could not be fetched."""
-    model = fetch(task.model, models_folder())
-    folder = cache_root() / "bench-data" / f"{task.name}-{_version(task)}"
+    model = task.model()
+    folder = cache_root() / "bench-data" / f"{task.name}-{_version(model)}"
     if not (folder / COMPLETE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         _write(task, model, folder)
@@ -71,9 +76,9 @@ def _save(folder: Path, examples: Iterable[Example]) -> list[Any]:
     return truths
 
 
-def _version(task: Task) -> str:
+def _version(model: Path) -> str:
     """Of everything that decides the data: how it is made, by which Python and Pillow, for which model."""
     sources = sorted(Path(tasks.__path__[0]).glob("*.py"))
     code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in sources]
-    parts = [task.model.digest, sys.version, PIL.__version__, *code]
+    parts = [digests.of_file(model), sys.version, PIL.__version__, *code]
     return sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -45,7 +45,7 @@ def reference(task: Task, data: Data, folder: Path, threads: int) -> Reference:
 
     Raises: SideFailed: the model itself does not run.
     """
-    kept = folder / f"{data.calibration.parent.name}.json"
+    kept = folder / f"{data.version}.json"
     if kept.is_file():
         predictions = json.loads(kept.read_text(encoding="utf-8"))
     else:

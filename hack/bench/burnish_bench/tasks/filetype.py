@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Task
+from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Task, carried_by
 from burnish_bench.tasks.files import SUFFIXES, WRITERS, found, written
 from burnish_bench.tasks.reading import accuracy
 from burnish_bench.zoo import MAGIKA
@@ -90,7 +90,7 @@ def class_reader(_: Path) -> Read:
 
 FILE_TYPE = Task(
     "magika",
-    MAGIKA.wheel,
+    carried_by(MAGIKA.wheel),
     "accuracy on files of known type",
     "accuracy",
     known_files,

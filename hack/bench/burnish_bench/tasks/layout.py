@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task
+from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task, carried_by
 from burnish_bench.tasks.boxes import f1, matched, suppressed
 from burnish_bench.tasks.detection import PHOTOGRAPHS
 from burnish_bench.tasks.typesetting import font, some_words, words
@@ -148,7 +148,7 @@ def agreement(outputs: Arrays, reference: Arrays, _: Array | None) -> float:
 
 LAYOUT = Task(
     "layout",
-    DOCUMENT_LAYOUT.wheel,
+    carried_by(DOCUMENT_LAYOUT.wheel),
     "F1 of boxes of a class at IoU 0.5 with the reference's",
     "entry:burnish_bench.tasks.layout:agreement",
     documents,

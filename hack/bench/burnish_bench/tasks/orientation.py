@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from burnish_bench.tasks.base import CALIBRATION, Example, Task
+from burnish_bench.tasks.base import CALIBRATION, Example, Task, carried_by
 from burnish_bench.tasks.reading import accuracy, class_reader
 from burnish_demo.models import PAGE_ORIENTATION
 from burnish_demo.pages import CALIBRATION as SEEN
@@ -21,7 +21,7 @@ def turned_pages(kind: str, _: Path) -> Iterator[Example]:
 
 ORIENTATION = Task(
     "orientation",
-    PAGE_ORIENTATION,
+    carried_by(PAGE_ORIENTATION),
     "accuracy on pages turned by quarters",
     "accuracy",
     turned_pages,

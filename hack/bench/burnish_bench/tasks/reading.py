@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from burnish_bench.tasks.base import CALIBRATION, Example, Read, Scores, Task
+from burnish_bench.tasks.base import CALIBRATION, Example, Read, Scores, Task, carried_by
 from burnish_bench.tasks.strings import character_error_rate, greedy
 from burnish_bench.tasks.typesetting import line_image, some_words, strip, words
 from burnish_bench.zoo import TEXT_DIRECTION, TEXT_RECOGNIZER
@@ -76,7 +76,7 @@ def accuracy(found: Sequence[Any], truth: Sequence[Any], reference: Sequence[Any
 
 RECOGNIZER = Task(
     "rec",
-    TEXT_RECOGNIZER.wheel,
+    carried_by(TEXT_RECOGNIZER.wheel),
     "1 - CER of rendered lines",
     "cer",
     lines,
@@ -85,7 +85,7 @@ RECOGNIZER = Task(
 )
 DIRECTION = Task(
     "cls",
-    TEXT_DIRECTION.wheel,
+    carried_by(TEXT_DIRECTION.wheel),
     "accuracy on lines turned by 180°",
     "accuracy",
     turned_lines,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from burnish_bench.places import peers_folder
-from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task
+from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task, carried_by
 from burnish_bench.tasks.ranks import similarities, spearman
 from burnish_bench.tasks.typesetting import MODULES
 from burnish_bench.zoo import MINILM
@@ -63,7 +63,7 @@ def score(found: Sequence[Any], _: Sequence[Any], reference: Sequence[Any]) -> S
 
 SENTENCES = Task(
     "minilm",
-    MINILM.wheel,
+    carried_by(MINILM.wheel),
     "rank correlation of similarities with the reference's",
     "cosine",
     sentences,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from burnish_bench.execute import load
-from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task
+from burnish_bench.tasks.base import CALIBRATION, Arrays, Example, Read, Scores, Task, carried_by
 from burnish_bench.tasks.speech import CHUNK, RATE, clip
 from burnish_bench.zoo import SILERO
 from burnish_demo.models import WheelModel
@@ -87,7 +87,7 @@ def voice_task(name: str, model: WheelModel) -> Task:
     """A variant of the model that takes one chunk and its state."""
     return Task(
         name,
-        model,
+        carried_by(model),
         "share of chunks decided as the reference does",
         "entry:burnish_bench.tasks.voice:agreement",
         chunks,
