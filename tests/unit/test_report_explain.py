@@ -105,6 +105,23 @@ def test_a_floor_is_told_as_a_floor_and_the_highest_comes_first():
     ]
 
 
+def test_where_only_samples_are_missing_their_number_is_told_and_no_limit():
+    """It keeps the limit already: a `max_drop` below the one that is asked for would help nobody."""
+    whole = explained.report(max_drop=0.03)
+    found = explain(whole).budgets
+    assert [(b.recipe, b.option, b.value) for b in found] == [
+        ("openvino-int8", "samples", 2900),
+        ("openvino-int8-bf16", "max_drop", 0.0641),
+    ]
+    assert "about 2900 evaluation samples would let openvino-int8 through" in shown(explain(whole), width=200)
+    floored = explain(explained.report(minimum=0.9)).budgets
+    assert [(b.option, b.value) for b in floored] == [("samples", 2900), ("minimum", 0.89)]
+
+
+def test_a_limit_that_is_kept_with_samples_enough_is_no_advice():
+    assert "openvino-int8-bf16" not in {b.recipe for b in explain(explained.report(max_drop=0.07)).budgets}
+
+
 def test_what_was_not_tried_is_told_with_its_reason():
     found = explain(explained.report())
     assert {one.recipe for one in found.not_tried} == {"ort-fp16", "trt-fp8"}

@@ -11,15 +11,17 @@ from burnish_engine.report import Accuracy, CandidateReport, Estimate, Report
 from burnish_engine.request import OptimizationRequest, Precision
 
 GATE = "accuracy"
+DROP, FLOOR, SAMPLES = "max_drop", "minimum", "samples"
 DIGITS = 4
 
 
 class Budget(Record):
     """A limit that lets a faster candidate through the accuracy gate, as far as its samples tell.
 
-    option: `max_drop` or `minimum`, whichever the request is judged by.   value: the tightest that admits it,
-    rounded to the safe side.   faster_than_winner: its speed over the winner's.
-    needs_samples: with more samples than there were, a tighter limit may do; None: not known.
+    option: `max_drop` or `minimum`, whichever the request is judged by; `samples` where the limit is kept and
+    there are only too few samples to tell.   value: the tightest limit that admits it, rounded to the safe
+    side; or about how many samples are needed.   faster_than_winner: its speed over the winner's.
+    needs_samples: with so many samples, more than there were, a tighter limit may do; None: not known.
     """
 
     recipe: str
@@ -31,17 +33,19 @@ class Budget(Record):
 
 
 def budgets(report: Report, winner: Estimate | None) -> tuple[Budget, ...]:
-    """The tightest limit first; each one lets a faster candidate through than the one before it.
+    """Samples first, then the tightest limit; each lets a faster candidate through than the one before it.
 
     Args: winner: its speed-up over the baseline.
     """
     if winner is None:
         return ()
     found = [b for c in report.candidates if (b := _budget(c, report.request, winner)) is not None]
-    tightest = sorted(
-        found, key=lambda b: (b.value if b.option == "max_drop" else -b.value, -b.speedup.value)
-    )
-    return tuple(_worth_more(tightest))
+    return tuple(_worth_more(sorted(found, key=_cost)))
+
+
+def _cost(budget: Budget) -> tuple[bool, float, float]:
+    value = -budget.value if budget.option == FLOOR else budget.value
+    return budget.option != SAMPLES, value, -budget.speedup.value
 
 
 def _worth_more(ordered: Iterable[Budget]) -> Iterable[Budget]:
@@ -58,15 +62,26 @@ def _budget(candidate: CandidateReport, request: OptimizationRequest, winner: Es
     if failed != {GATE} or accuracy is None or speedup is None:
         return None
     option, value = _limit(accuracy, request, is_exact=candidate.precision is Precision.FP32)
-    needed = accuracy.samples_needed
+    needed = accuracy.samples_needed if (accuracy.samples_needed or 0) > accuracy.samples else None
+    if _is_kept(option, value, request):
+        if needed is None:
+            return None
+        option, value, needed = SAMPLES, float(needed), None
     return Budget(
         recipe=candidate.recipe,
         option=option,
         value=value,
         speedup=speedup,
         faster_than_winner=speedup.value / winner.value,
-        needs_samples=needed if needed is not None and needed > accuracy.samples else None,
+        needs_samples=needed,
     )
+
+
+def _is_kept(option: str, value: float, request: OptimizationRequest) -> bool:
+    """Whether the limit of the request is kept, so that something else kept the gate shut."""
+    if option == FLOOR:
+        return request.floor is not None and value >= request.floor
+    return request.allowed_drop is not None and value <= request.allowed_drop
 
 
 def _limit(accuracy: Accuracy, request: OptimizationRequest, *, is_exact: bool) -> tuple[str, float]:
@@ -74,6 +89,6 @@ def _limit(accuracy: Accuracy, request: OptimizationRequest, *, is_exact: bool) 
     scale = 10.0**DIGITS
     if request.floor is not None:
         floor = accuracy.value if is_exact else accuracy.interval[0]
-        return "minimum", math.floor(floor * scale) / scale
+        return FLOOR, math.floor(floor * scale) / scale
     bad_end = accuracy.drop_interval[1] if accuracy.drop_interval and not is_exact else accuracy.drop
-    return "max_drop", math.ceil(max(0.0, bad_end) * scale) / scale
+    return DROP, math.ceil(max(0.0, bad_end) * scale) / scale

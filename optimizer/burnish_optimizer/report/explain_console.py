@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from burnish_engine.report import Estimate
-from burnish_optimizer.report.budgets import Budget
+from burnish_optimizer.report.budgets import SAMPLES, Budget
 from burnish_optimizer.report.console import STYLES
 from burnish_optimizer.report.explain import BASELINE, Explanation, Lost
 
@@ -65,6 +65,8 @@ def _budgets(found: Explanation) -> Iterator[RenderableType]:
 
 
 def _option(budget: Budget) -> str:
+    if budget.option == SAMPLES:
+        return f"about {budget.value:.0f} evaluation samples"
     return f"--{budget.option.replace('_', '-')} {budget.value:g}"
 
 
