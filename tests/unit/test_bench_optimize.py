@@ -1,15 +1,20 @@
 """The optimizers' bench, its pure parts: decoders, agreement, correlation, verdicts, tables."""
 
 import json
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from burnish_bench.optimizing import telling
-from burnish_bench.optimizing.cells import Built
+from burnish_bench.optimizing import document, telling
+from burnish_bench.optimizing.cells import Built, build, run
 from burnish_bench.optimizing.closeness import Closeness, cosine
+from burnish_bench.optimizing.datasets import Data
 from burnish_bench.optimizing.judging import Judged
+from burnish_bench.optimizing.plot import picture
 from burnish_bench.optimizing.results import Result, load, save
 from burnish_bench.optimizing.rounds import Measured
 from burnish_bench.optimizing.tools import BASELINE, TOOLS
@@ -241,6 +246,74 @@ class TestTelling:
         assert facts == {"date": "2026-01-02"}
         assert json.loads((tmp_path / "optimize.json").read_text())["results"][0]["model"] == "m"
 
+    def test_the_page_has_all_its_parts(self, tmp_path: Path) -> None:
+        found = result(nncf=(5.0, 0.88, 0.99), **{"burnish-task": (4.0, 0.9, 0.99)})
+        facts = {
+            "date": "2026-01-02",
+            "machine": {"model": "Some CPU", "cores": "2", "features": "AVX2"},
+            "versions": {"openvino": "1.2"},
+        }
+        page = document.write([found], facts, tmp_path / "benchmarks.md").read_text()
+        for part in (
+            "2026-01-02",
+            "Some CPU",
+            "openvino 1.2",
+            "4.00 ×",
+            "benchmarks-one.svg",
+            "| m | accuracy |",
+        ):
+            assert part in page
+        assert "$" not in page
+        assert "benchmarks-all.svg" not in page
+
+    def test_pictures_are_xml_with_a_mark_a_tool_and_hollow_ones_fail(self) -> None:
+        found = result(nncf=(5.0, 0.88, 0.99), **{"burnish-task": (4.0, 0.9, 0.99)})
+        drawn = picture([found], "a < b")
+        root = ElementTree.fromstring(drawn)
+        assert root.tag.endswith("svg")
+        assert drawn.count("<polygon") == 2  # a row's and the legend's
+        assert drawn.count("<circle") == 2
+        assert "NNCF INT8: 5.00 ×, fails the gate" in drawn
+
     def test_tools_build_on_tools_that_stand_before_them(self) -> None:
         names = [tool.name for tool in TOOLS]
         assert all(names.index(tool.of) < names.index(tool.name) for tool in TOOLS if tool.of)
+
+
+class TestCells:
+    def test_what_a_build_dies_of_is_its_result(self, tmp_path: Path) -> None:
+        log = tmp_path / "build.log"
+        assert run([sys.executable, "-c", "pass"], log, 20) == ""
+        assert run([sys.executable, "-c", "raise ValueError('odd graph')"], log, 20) == (
+            "exit 1: ValueError: odd graph"
+        )
+        assert run([sys.executable, "-c", "import os; os.abort()"], log, 20).startswith("SIGABRT")
+        assert run([sys.executable, "-c", "import time; time.sleep(60)"], log, 0.3) == "no result in 0 s"
+
+    def test_files_that_tools_leave_stay_in_their_cell(self, tmp_path: Path) -> None:
+        assert run([sys.executable, "-c", "open('left', 'w').close()"], tmp_path / "build.log", 20) == ""
+        assert (tmp_path / "left").is_file()
+
+    def test_a_cell_is_kept_while_its_key_is_the_same(self, tmp_path: Path) -> None:
+        data = Data(tmp_path / "m.onnx", tmp_path / "v1/calibration", tmp_path, tmp_path, [])
+        first = build(TASKS[0], data, TOOLS[0], tmp_path / "ort", threads=1, limit_seconds=1)
+        again = build(TASKS[0], data, TOOLS[0], tmp_path / "ort", threads=1, limit_seconds=1)
+        other = replace(data, calibration=tmp_path / "v2/calibration")
+        assert first == again
+        assert first.model == str(tmp_path / "m.onnx")
+        assert build(TASKS[0], other, TOOLS[0], tmp_path / "ort", threads=1, limit_seconds=1).key != first.key
+
+    def test_a_tool_that_builds_on_a_failure_fails_with_its_reason(self, tmp_path: Path) -> None:
+        data = Data(tmp_path / "m.onnx", tmp_path / "v1/calibration", tmp_path, tmp_path, [])
+        (tmp_path / "nncf").mkdir()
+        (tmp_path / "nncf/built.json").write_text(json.dumps(asdict(Built("nncf", "key", failed="exit 1"))))
+        after = next(tool for tool in TOOLS if tool.of == "nncf")
+        made = build(TASKS[0], data, after, tmp_path / after.name, threads=1, limit_seconds=1)
+        assert made.failed == "exit 1"
+
+    def test_errors_of_ours_are_told_whole(self, tmp_path: Path) -> None:
+        told = "print('noise'); print('error: x (InvalidJob)'); print('  found: y'); raise SystemExit(2)"
+        assert (
+            run([sys.executable, "-c", told], tmp_path / "log", 20)
+            == "exit 2: error: x (InvalidJob) found: y"
+        )

@@ -1,5 +1,6 @@
 """One cell of the table: one tool's result for one model, built in its own process, kept for the next run."""
 
+import inspect
 import json
 import os
 import shutil
@@ -7,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from burnish_bench.optimizing import peers
 from burnish_bench.optimizing.datasets import Data
 from burnish_bench.optimizing.tools import Tool
 from burnish_bench.places import PINS, ROOT, peers_folder
@@ -79,16 +81,19 @@ def key_of(task: Task, data: Data, tool: Tool, threads: int) -> str:
     if tool.is_ours:
         parts += [str(threads), metric_of(task, tool), *(_hash(ROOT / source) for source in OWN_SOURCES)]
     else:
-        parts += [
-            PINS.read_text(encoding="utf-8"),
-            Path(__file__).with_name("peers.py").read_text(encoding="utf-8"),
-        ]
+        parts += [PINS.read_text(encoding="utf-8"), *map(inspect.getsource, _called(tool))]
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
 def metric_of(task: Task, tool: Tool) -> str:
     """What ours is asked to keep."""
     return task.gate if tool.cosine is None else Metric.COSINE.value
+
+
+def _called(tool: Tool) -> list[Callable[..., object]]:
+    """How a peer is called."""
+    builder = peers.BUILDERS.get(tool.builder)
+    return [builder, peers.prepared] if builder else []
 
 
 def _hash(folder: Path) -> str:

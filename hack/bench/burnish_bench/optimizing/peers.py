@@ -34,14 +34,11 @@ def dynamic(model: Path, _: list[Feeds], folder: Path, *, transformer: bool) -> 
     del transformer
     from onnxruntime.quantization import quantize_dynamic
 
-    quantize_dynamic(_prepared(model, folder), folder / "model.onnx")
+    quantize_dynamic(prepared(model, folder), folder / "model.onnx")
 
 
 def static(model: Path, feeds: list[Feeds], folder: Path, *, transformer: bool) -> None:
-    """ONNX Runtime: pre-processing, then `quantize_static`: QDQ, MinMax, one scale a channel.
-
-    Without CalibMaxIntermediateOutputs all activations of all samples would be held: tens of gigabytes.
-    """
+    """ONNX Runtime: pre-processing, then `quantize_static`: QDQ, MinMax, one scale a channel."""
     del transformer
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -58,13 +55,12 @@ def static(model: Path, feeds: list[Feeds], folder: Path, *, transformer: bool) 
             return next(self._left, None)
 
     quantize_static(
-        _prepared(model, folder),
+        prepared(model, folder),
         folder / "model.onnx",
         Reader(),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         calibrate_method=CalibrationMethod.MinMax,
-        extra_options={"CalibMaxIntermediateOutputs": 4},
     )
 
 
@@ -86,7 +82,7 @@ def nncf_int8(model: Path, feeds: list[Feeds], folder: Path, *, transformer: boo
     openvino.save_model(done, str(folder / "model.xml"), compress_to_fp16=False)
 
 
-def _prepared(model: Path, folder: Path) -> Path:
+def prepared(model: Path, folder: Path) -> Path:
     """As ONNX Runtime's documentation asks before either quantization.
 
     Symbolic shape inference is left out where it breaks: it is for transformers, says the same page.
