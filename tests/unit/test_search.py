@@ -84,6 +84,14 @@ def test_no_mixture_is_made_where_none_could_win(tmp_path):
     assert "low-mixed" not in run(FakeWorkshop(dict(truths)), [low, recipe("high")], tmp_path / "b")
 
 
+def test_no_mixture_is_made_where_samples_are_what_is_missing(tmp_path):
+    low = recipe("low", Precision.INT8, parts="some:parts")
+    shop = FakeWorkshop({"low": Truth(0.3, drop=0.0, mixed=Truth(0.31))}, few_samples=True)
+    found = run(shop, [low], tmp_path)
+    assert found["low"].lost_accuracy
+    assert "low-mixed" not in found
+
+
 def test_nothing_that_fails_a_gate_wins_whatever_its_speed(tmp_path):
     shop = FakeWorkshop({"wrong": Truth(0.01, drop=0.9), "slower": Truth(1.05)})
     assert winner(shop, run(shop, map(recipe, shop.truths), tmp_path)) == "baseline"

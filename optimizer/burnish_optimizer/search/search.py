@@ -135,7 +135,7 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
 
 def _mixtures(state: _State) -> None:
     """Mixtures of what lost accuracy alone, when the best without them is known; the most promising first."""
-    bases = [a for a in state.done.values() if a.lost_accuracy and a.recipe.parts and not a.ended]
+    bases = [a for a in state.done.values() if _may_mix(a)]
     for base in sorted(bases, key=state.shop.promise)[:MAX_MIXTURES]:
         if state.exhausted() or _nothing_to_win(base, state):
             continue
@@ -147,6 +147,12 @@ def _mixtures(state: _State) -> None:
             state.told(f"{mixture.recipe.name}: judge and measure")
             mixture = state.shop.examine(mixture.model_copy(update={"gates": (), "accuracy": None}))
         state.finish(mixture)
+
+
+def _may_mix(attempt: Attempt) -> bool:
+    """Whether precision is what it lacks: where no answer got worse, samples are."""
+    lost = attempt.accuracy is not None and attempt.accuracy.drop > 0
+    return lost and attempt.lost_accuracy and bool(attempt.recipe.parts) and not attempt.ended
 
 
 def _nothing_to_win(base: Attempt, state: _State) -> bool:
