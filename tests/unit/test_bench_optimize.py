@@ -295,16 +295,16 @@ class TestCells:
         assert (tmp_path / "left").is_file()
 
     def test_a_cell_is_kept_while_its_key_is_the_same(self, tmp_path: Path) -> None:
-        data = Data(tmp_path / "m.onnx", tmp_path / "v1/calibration", tmp_path, tmp_path, [])
+        data = Data(tmp_path / "m.onnx", tmp_path / "v1/calibration", tmp_path, tmp_path, [], "v1", "c")
         first = build(TASKS[0], data, TOOLS[0], tmp_path / "ort", threads=1, limit_seconds=1)
         again = build(TASKS[0], data, TOOLS[0], tmp_path / "ort", threads=1, limit_seconds=1)
-        other = replace(data, calibration=tmp_path / "v2/calibration")
+        other = replace(data, version="v2")
         assert first == again
         assert first.model == str(tmp_path / "m.onnx")
         assert build(TASKS[0], other, TOOLS[0], tmp_path / "ort", threads=1, limit_seconds=1).key != first.key
 
     def test_a_tool_that_builds_on_a_failure_fails_with_its_reason(self, tmp_path: Path) -> None:
-        data = Data(tmp_path / "m.onnx", tmp_path / "v1/calibration", tmp_path, tmp_path, [])
+        data = Data(tmp_path / "m.onnx", tmp_path / "v1/calibration", tmp_path, tmp_path, [], "v1", "c")
         (tmp_path / "nncf").mkdir()
         (tmp_path / "nncf/built.json").write_text(json.dumps(asdict(Built("nncf", "key", failed="exit 1"))))
         after = next(tool for tool in TOOLS if tool.of == "nncf")

@@ -24,31 +24,34 @@ CLIPS, TRUTHS, COMPLETE = "clips", "truths.json", ".complete"
 
 @dataclass(frozen=True)
 class Data:
-    """Where they are: folders of `.npz`, one sample each. `judged`: what the judge's answers are of."""
+    """Where they are: folders of `.npz`, one sample each. `judged`: what the judge's answers are of.
+
+    version: of the model and the samples: what is built depends on it.   code: of how samples are made and
+    answers are scored: what is judged depends on it, too.
+    """
 
     model: Path
     calibration: Path
     evaluation: Path
     judged: Path
     truths: list[Any]
-
-    @property
-    def version(self) -> str:
-        """Of the model and of everything that decides the data."""
-        return self.calibration.parent.name
+    version: str
+    code: str
 
 
 def prepare(task: Task) -> Data:
     """The task's model and data. Raises: DemoError: the model could not be fetched."""
     model = task.model()
-    folder = cache_root() / "bench-data" / f"{task.name}-{_version(model)}"
+    code = _code(model)
+    folder = cache_root() / "bench-data" / f"{task.name}-{code}"
     if not (folder / COMPLETE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         _write(task, model, folder)
-        (folder / COMPLETE).touch()
+        (folder / COMPLETE).write_text(_contents(model, folder), encoding="utf-8")
     truths = json.loads((folder / TRUTHS).read_text(encoding="utf-8"))
     judged = folder / (CLIPS if task.clips else EVALUATION)
-    return Data(model, folder / CALIBRATION, folder / EVALUATION, judged, truths)
+    version = (folder / COMPLETE).read_text(encoding="utf-8")
+    return Data(model, folder / CALIBRATION, folder / EVALUATION, judged, truths, version, code)
 
 
 def samples(folder: Path) -> Iterator[Arrays]:
@@ -76,7 +79,13 @@ def _save(folder: Path, examples: Iterable[Example]) -> list[Any]:
     return truths
 
 
-def _version(model: Path) -> str:
+def _contents(model: Path, folder: Path) -> str:
+    """Of the model and every sample: code that makes the same samples leaves all that was built as it is."""
+    files = [digests.of_file(path) for path in sorted(folder.rglob("*.npz"))]
+    return sha256("\n".join([digests.of_file(model), *files]).encode()).hexdigest()[:12]
+
+
+def _code(model: Path) -> str:
     """Of everything that decides the data: how it is made, by which Python and Pillow, for which model."""
     sources = sorted(Path(tasks.__path__[0]).glob("*.py"))
     code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in sources]

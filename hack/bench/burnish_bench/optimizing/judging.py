@@ -19,7 +19,7 @@ JUDGED = "judged.json"
 @dataclass(frozen=True)
 class Judged:
     """metric: of the task, higher is better.   cosine: of the output that agrees least, mean over samples.
-    key: of the build that was judged.   failed: why nothing is known."""
+    key: of the build that was judged, and of how.   failed: why nothing is known."""
 
     key: str = ""
     samples: int = 0
@@ -45,7 +45,7 @@ def reference(task: Task, data: Data, folder: Path, threads: int) -> Reference:
 
     Raises: SideFailed: the model itself does not run.
     """
-    kept = folder / f"{data.version}.json"
+    kept = folder / f"{data.version}-{data.code}.json"
     if kept.is_file():
         predictions = json.loads(kept.read_text(encoding="utf-8"))
     else:
@@ -64,18 +64,19 @@ def judge(task: Task, data: Data, built: Built, right: Reference, folder: Path, 
     """A tool's answers beside the reference's and the truth; kept until the build changes."""
     if built.failed:
         return Judged(built.key, failed=built.failed)
-    if (kept := _kept(folder / JUDGED)) and kept.key == built.key:
+    key = f"{built.key}-{data.code}"
+    if (kept := _kept(folder / JUDGED)) and kept.key == key:
         return kept
     try:
         with SideProcess(built, folder / "judge.log") as side:
             side.open(task.name, data.evaluation, threads)
             told = _answers(side, data, right.folder, write=False)
     except SideFailed as error:
-        found = Judged(built.key, failed=str(error))
+        found = Judged(key, failed=str(error))
     else:
         scores = task.score(told["predictions"], data.truths, right.predictions)
         found = Judged(
-            built.key,
+            key,
             len(told["predictions"]),
             scores.value,
             told["cosine"],

@@ -51,7 +51,7 @@ class Task:
     reader: given the model's file, how one sample's outputs become a prediction (JSON).
     score: predictions, truths and the reference's predictions, sample by sample → the metric.
     clips: sequences that one sample of the judge is made of, where answers are fed back (None: EVALUATION).
-    answer: how a session answers one sample of the judge.   transformer: peers have a recipe of its own.
+    answer: how a session answers one sample of the judge.   transformer: it has attention: NNCF has a scheme of its own.
     """
 
     name: str

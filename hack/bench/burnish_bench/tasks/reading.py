@@ -82,6 +82,7 @@ RECOGNIZER = Task(
     lines,
     text_reader,
     text_score,
+    transformer=True,
 )
 DIRECTION = Task(
     "cls",
