@@ -77,7 +77,7 @@ def read(folder: Path) -> Built | None:
 
 def key_of(task: Task, data: Data, tool: Tool, threads: int) -> str:
     """Of the model, the data, and what builds: our sources, or the peers' pins and how they are called."""
-    parts = [data.version, repr(tool)]
+    parts = [data.version, repr(tool), str(task.transformer)]
     if tool.is_ours:
         parts += [str(threads), metric_of(task, tool), *(_hash(ROOT / source) for source in OWN_SOURCES)]
     else:

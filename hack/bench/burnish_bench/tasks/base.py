@@ -45,13 +45,14 @@ def carried_by(model: WheelModel) -> Callable[[], Path]:
 class Task:
     """A model and what it is for.
 
-    model: its file, fetched or made where it is not there.   metric: what `score` computes, in
-        words.   gate: the metric that `burnish optimize` is asked to keep.
+    model: its file, fetched or made where it is not there.
+    metric: what `score` computes, in words.   gate: the metric that `burnish optimize` is asked to keep.
     examples: of CALIBRATION or EVALUATION, given the model's file.
     reader: given the model's file, how one sample's outputs become a prediction (JSON).
     score: predictions, truths and the reference's predictions, sample by sample → the metric.
     clips: sequences that one sample of the judge is made of, where answers are fed back (None: EVALUATION).
-    answer: how a session answers one sample of the judge.   transformer: it has attention: NNCF has a scheme of its own.
+    answer: how a session answers one sample of the judge.
+    transformer: it has attention: NNCF has a scheme of its own.
     """
 
     name: str
