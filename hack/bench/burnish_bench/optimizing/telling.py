@@ -98,7 +98,7 @@ def _accuracy(result: Result, tool: str) -> str:
     drop, judged = result.drop(tool), result.judged.get(tool)
     if drop is None or judged is None or judged.cosine is None:
         return "–"
-    return f"{-100 * drop:+.2f} / {judged.cosine:.4f}"
+    return f"{100 * (0 - drop):+.2f} / {judged.cosine:.4f}"
 
 
 def _mean(results: Sequence[Result], tool: str) -> str:
