@@ -2,8 +2,11 @@
 
 import argparse
 import re
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -41,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """All that match; returns 0 where every bar was met that was tried."""
+    signal.signal(signal.SIGTERM, _ended)
     if options.search:
         return search_run.run(options, console)
     path = options.output / f"{HELD_OUT_NAME if options.held_out else NAME}.json"
@@ -59,6 +63,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     console.print(f"all figures: {path}")
     return 0
+
+
+def _ended(number: int, _: object) -> NoReturn:
+    """Leave as after an error, so that no process that was started stays behind."""
+    sys.exit(128 + number)
 
 
 def _tasks(options: argparse.Namespace) -> Sequence[Task]:
