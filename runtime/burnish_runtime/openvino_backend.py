@@ -35,8 +35,8 @@ class OpenVinoSession:
         _refuse_unknown(core, properties)
         network = _read(core, model)
         compiled = _compile(core, network, properties, model)
-        self.inputs = tuple(_spec(port, model) for port in compiled.inputs)
-        self.outputs = tuple(_spec(port, model) for port in compiled.outputs)
+        self.inputs = _specs(compiled.inputs, network.inputs, model)
+        self.outputs = _specs(compiled.outputs, network.outputs, model)
         self._index = {spec.name: index for index, spec in enumerate(self.outputs)}
         self._any, self._compiled = Requests(compiled), compiled
         self._static = {
@@ -181,8 +181,16 @@ def _refuse_unknown(core: Any, properties: Mapping[str, str]) -> None:
         )
 
 
-def _spec(port: Any, model: Path) -> TensorSpec:
-    name = port.get_any_name() if port.get_names() else port.get_node().get_friendly_name()
+def _specs(compiled: Sequence[Any], read: Sequence[Any], model: Path) -> tuple[TensorSpec, ...]:
+    """Ports by the names that the file gives them: compiling adds names of what it merged into a port."""
+    return tuple(_spec(port, _name(own), model) for port, own in zip(compiled, read, strict=True))
+
+
+def _name(port: Any) -> str:
+    return str(port.get_any_name() if port.get_names() else port.get_node().get_friendly_name())
+
+
+def _spec(port: Any, name: str, model: Path) -> TensorSpec:
     type_name = port.get_element_type().get_type_name()
     dtype, shape = OPENVINO_TYPES.get(type_name), port.get_partial_shape()
     if dtype is None or shape.rank.is_dynamic:

@@ -180,6 +180,15 @@ def test_a_truncated_model_and_a_missing_one(tmp_path: Path, backend: Backend) -
         open_session(tmp_path / "absent.onnx", backend, ONE_THREAD)
 
 
+@backends
+def test_outputs_keep_their_names_where_what_makes_them_is_merged(tmp_path: Path, backend: Backend) -> None:
+    x, z = (TensorSpec(name=name, dtype="float32", shape=(None, 3)) for name in "xz")
+    nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Identity", ["a"], ["z"])]
+    session = session_of(tmp_path, model_of(nodes, [x], [z]), backend)
+    assert [spec.name for spec in session.outputs] == ["z"]
+    assert session.run({"x": -np.ones((1, 3), np.float32)})["z"].tolist() == [[0, 0, 0]]
+
+
 def test_openvino_reads_its_own_format(tmp_path: Path) -> None:
     import openvino
 
