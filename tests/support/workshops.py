@@ -71,6 +71,10 @@ class FakeWorkshop:
             }
         )
 
+    def measure(self, attempt):
+        ratio = self.truths[attempt.recipe.name].ratio
+        return attempt.model_copy(update={"figures": figures(ratio, self.interval)})
+
     def mix(self, base, best):
         name = f"{base.recipe.name}-mixed"
         recipe = base.recipe.model_copy(update={"name": name, "parts": "", "settings": {"keep": name}})

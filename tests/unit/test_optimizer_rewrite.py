@@ -9,7 +9,7 @@ import pytest
 from onnx import helper
 
 from burnish_engine.request import Backend
-from burnish_optimizer.backends.onnxruntime_parts import rows
+from burnish_optimizer.backends.onnxruntime_parts import segments
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.precision.calibration.records import Method, Range
 from burnish_optimizer.precision.int8 import build_dynamic, build_static
@@ -86,7 +86,7 @@ def test_smoothing_comes_before_the_ranges_and_not_where_it_does_not_apply(tmp_p
 
 def test_rows_of_nodes_are_the_whole_graph_once(tmp_path):
     model = onnx.load(prepared(task(tmp_path)).model)
-    found = rows(model)
+    found = segments(model)
     assert [name for row in found for name in row] == [node.name for node in model.graph.node]
     assert len(found) == 3
 

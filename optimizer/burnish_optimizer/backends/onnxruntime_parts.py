@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 
 from burnish_optimizer.ingest.feeds import Feeds
-from burnish_optimizer.precision.parts import Part
+from burnish_optimizer.precision.parts import Part, rows
 from burnish_optimizer.precision.prepared import WEIGHTED, prepared
 from burnish_optimizer.tasks import BuildResult, BuildTask
 from burnish_optimizer.worker import resolve
@@ -35,20 +35,13 @@ def parts(task: BuildTask, feeds: Sequence[Feeds]) -> tuple[Part, ...]:
     saved = max(0.0, 1 - fast / slow) if slow else 0.0
     return tuple(
         Part(names=row, seconds_saved=saved * sum(by_node.get(name, 0.0) for name in row))
-        for row in rows(onnx.load(str(model), load_external_data=False))
+        for row in segments(onnx.load(str(model), load_external_data=False))
     )
 
 
-def rows(model: onnx.ModelProto) -> tuple[tuple[str, ...], ...]:
-    """Names of nodes: each row one weighted node and those that follow it, up to the next one."""
-    found: list[list[str]] = [[]]
-    weighted = False
-    for node in model.graph.node:
-        if node.op_type in WEIGHTED and weighted:
-            found.append([])
-        weighted = weighted or node.op_type in WEIGHTED
-        found[-1].append(node.name)
-    return tuple(tuple(row) for row in found if row)
+def segments(model: onnx.ModelProto) -> tuple[tuple[str, ...], ...]:
+    """Names of nodes in rows (see `precision.parts.rows`)."""
+    return rows((node.name, node.op_type in WEIGHTED) for node in model.graph.node)
 
 
 def _profile(model: Path, task: BuildTask, feeds: Sequence[Feeds]) -> tuple[dict[str, float], float]:

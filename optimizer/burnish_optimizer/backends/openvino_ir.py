@@ -5,10 +5,12 @@ plugin is asked for (OpenVINO, `transformations/rt_info/disable_precision_conver
 plugin of 2026.4: the execution graph says f32 for exactly the marked layers).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from burnish_optimizer.precision.parts import rows
 
 PRECISE = {"name": "precise", "version": "0"}
 # Layers whose arithmetic is worth a precision: the others follow them.
@@ -46,16 +48,9 @@ def keep_float32(model: Path, names: Collection[str]) -> None:
     tree.write(model, encoding="utf-8", xml_declaration=True)
 
 
-def segments(found: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
-    """Layers in rows: each row one weighted layer and those that follow it, up to the next one."""
-    rows: list[list[str]] = [[]]
-    weighted = False
-    for layer in found:
-        if layer.kind in WEIGHTED and weighted:
-            rows.append([])
-        weighted = weighted or layer.kind in WEIGHTED
-        rows[-1].append(layer.name)
-    return tuple(tuple(row) for row in rows if row)
+def segments(found: Iterable[Layer]) -> tuple[tuple[str, ...], ...]:
+    """Names of layers in rows (see `precision.parts.rows`)."""
+    return rows((layer.name, layer.kind in WEIGHTED) for layer in found)
 
 
 def _parse(model: Path) -> "ET.ElementTree[ET.Element]":

@@ -6,10 +6,8 @@ Source: NNCF, "Post-training Quantization" (min-max ranges, SmoothQuant, fast bi
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,9 @@ from burnish_engine.errors import one_line
 from burnish_optimizer.backends.openvino import MODEL, read_model, run_options
 from burnish_optimizer.backends.openvino_ir import WEIGHTED
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.ingest.feeds import to_feeds
+from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.precision.shared import calibration_feeds, made_once
 from burnish_optimizer.tasks import BuildResult, BuildTask
 
 QUANTIZE = "FakeQuantize"
@@ -45,13 +44,10 @@ def _quantized(task: BuildTask) -> Path:
     """The model with every layer quantized that NNCF would, made by the first recipe that asks."""
     import openvino  # noqa: PLC0415
 
-    folder = Path(task.shared) / "nncf"
-    path = folder / MODEL
-    if not path.exists():
-        part = Path(task.shared) / f"nncf-{os.getpid()}"
-        openvino.save_model(_quantize(task), str(part / MODEL), compress_to_fp16=False)
-        part.rename(folder)
-    return path
+    def make(folder: Path) -> None:
+        openvino.save_model(_quantize(task), str(folder / MODEL), compress_to_fp16=False)
+
+    return made_once(task, "nncf", make) / MODEL
 
 
 def _quantize(task: BuildTask) -> Any:
@@ -83,10 +79,8 @@ class _Again:
     def __init__(self, task: BuildTask) -> None:
         self._task = task
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        if self._task.calibration is not None:
-            for sample in islice(open_samples(self._task.calibration, self._task.inputs), None):
-                yield to_feeds(sample.arrays, self._task.inputs)
+    def __iter__(self) -> Iterator[Feeds]:
+        return calibration_feeds(self._task)
 
 
 def _give_back(quantized: Any, exact: Any, kept: set[str]) -> None:

@@ -12,8 +12,6 @@ from tempfile import TemporaryDirectory
 
 import onnx_ir as ir
 
-from burnish_optimizer.ingest.feeds import Feeds, to_feeds
-from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.ingest.saving import save
 from burnish_optimizer.ingest.weights import WeightFolder
 from burnish_optimizer.rewrite.shapes import ensure_shapes, forget_symbols
@@ -68,14 +66,6 @@ def drop_unused(model: ir.Model) -> None:
         for name, value in tuple(graph.initializers.items()):
             if not _used(value) and not value.is_graph_input():
                 del graph.initializers[name]
-
-
-def calibration_feeds(task: BuildTask) -> Iterator[Feeds]:
-    """The calibration samples as the model takes them, one after the other; none where none were given."""
-    if task.calibration is None:
-        return
-    for sample in open_samples(task.calibration, task.inputs):
-        yield to_feeds(sample.arrays, task.inputs)
 
 
 def _used(value: ir.Value) -> bool:

@@ -1,6 +1,6 @@
 """Parts of a model that get their precision together. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from burnish_engine.base import Record
@@ -23,6 +23,21 @@ class Sensitivity(Record):
 
     part: Part
     loss: float
+
+
+def rows(layers: Iterable[tuple[str, bool]]) -> tuple[tuple[str, ...], ...]:
+    """Layers in rows: each row one weighted layer and those that follow it, up to the next one.
+
+    Args: layers: names in the order of computing, and whether each is weighted.
+    """
+    found: list[list[str]] = [[]]
+    has_weighted = False
+    for name, is_weighted in layers:
+        if is_weighted and has_weighted:
+            found.append([])
+        has_weighted = has_weighted or is_weighted
+        found[-1].append(name)
+    return tuple(tuple(row) for row in found if row)
 
 
 def merged(parts: Sequence[Part], most: int) -> tuple[Part, ...]:

@@ -1,7 +1,5 @@
 """The model as quantizers need it, and what its tensors are: made once for a run, read by every recipe."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +7,9 @@ import onnx
 from onnx import TensorProto
 
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.ingest.feeds import Feeds, to_feeds
-from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.precision.calibration.calibration import Calibration
 from burnish_optimizer.precision.calibration.collect import collect
+from burnish_optimizer.precision.shared import calibration_feeds, made_once
 from burnish_optimizer.precision.smooth import smooth
 from burnish_optimizer.rewrite.fused import save_fused
 from burnish_optimizer.rewrite.opset import raise_opset
@@ -38,15 +35,14 @@ def prepared(task: BuildTask) -> Prepared:
     if task.calibration is None:
         raise Declined("static INT8 needs calibration samples, and none were given")
     alpha = task.settings.get("smooth", "")
-    folder = Path(task.shared) / (f"int8-smooth-{alpha}" if alpha else "int8")
-    if not folder.exists():
-        part = folder.with_name(f"{folder.name}-{os.getpid()}")
-        part.mkdir(parents=True, exist_ok=True)
-        prepare(task, part / MODEL)
+
+    def make(folder: Path) -> None:
+        prepare(task, folder / MODEL)
         if alpha:
-            _smooth(part / MODEL, task, float(alpha))
-        calibrate(part / MODEL, task).save(part / RANGES)
-        part.rename(folder)
+            _smooth(folder / MODEL, task, float(alpha))
+        calibrate(folder / MODEL, task).save(folder / RANGES)
+
+    folder = made_once(task, f"int8-smooth-{alpha}" if alpha else "int8", make)
     return Prepared(folder / MODEL, Calibration.load(folder / RANGES))
 
 
@@ -75,7 +71,7 @@ def calibrate(model: Path, task: BuildTask) -> Calibration:
     return collect(
         model,
         float_tensors(onnx.load(str(model), load_external_data=False)),
-        _feeds(task),
+        calibration_feeds(task),
         threads=task.threads,
     )
 
@@ -86,7 +82,7 @@ def _smooth(path: Path, task: BuildTask, alpha: float) -> None:
     channels = dict.fromkeys(activations(model), -1)
     if not channels:
         raise Declined("no MatMul or Gemm multiplies an activation by a constant: nothing to smooth")
-    seen = collect(path, [], _feeds(task), threads=task.threads, channels=channels)
+    seen = collect(path, [], calibration_feeds(task), threads=task.threads, channels=channels)
     done = smooth(model, {name: seen.channel_absmax(name) for name in channels}, alpha)
     if not (done.folded or done.inserted):
         raise Declined(f"nothing could be smoothed: {next(iter(done.skipped.values()), 'no activation')}")
@@ -115,9 +111,3 @@ def float_tensors(model: onnx.ModelProto) -> list[str]:
     constants = {tensor.name for tensor in graph.initializer}
     computed = {name for node in graph.node for name in (*node.input, *node.output) if name}
     return sorted(name for name in computed - constants if kinds.get(name) == TensorProto.FLOAT)
-
-
-def _feeds(task: BuildTask) -> Iterator[Feeds]:
-    if task.calibration is not None:
-        for sample in open_samples(task.calibration, task.inputs):
-            yield to_feeds(sample.arrays, task.inputs)

@@ -81,10 +81,20 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
             if attempt.passed or attempt.lost_accuracy:
                 windows = bench.windows if attempt.passed else bench.brief
                 attempt = _measured(attempt, candidate, windows, bench)
-    except Declined as reason:
-        attempt = attempt.model_copy(update={"declined": str(reason)})
-    except WorkerFailed as error:
-        attempt = attempt.model_copy(update={"failed": error.found})
+    except (Declined, WorkerFailed) as error:
+        attempt = _ended(attempt, error)
+    return _timed(attempt, begun, bench)
+
+
+def measure(attempt: Attempt, bench: Bench) -> Attempt:
+    """Measure a candidate beside the baseline that was judged already."""
+    begun = bench.clock()
+    try:
+        with loaded(attempt, bench) as candidate:
+            candidate.open()
+            attempt = _measured(attempt, candidate, bench.windows, bench)
+    except (Declined, WorkerFailed) as error:
+        attempt = _ended(attempt, error)
     return _timed(attempt, begun, bench)
 
 
@@ -153,11 +163,15 @@ def _built(recipe: Recipe, bench: Bench, then: Callable[[Attempt, ProbeProcess, 
         else:
             with loaded(attempt, bench) as candidate:
                 attempt = then(_opened(attempt, candidate, bench), candidate, bench)
-    except Declined as reason:
-        attempt = attempt.model_copy(update={"declined": str(reason)})
-    except WorkerFailed as error:
-        attempt = attempt.model_copy(update={"failed": error.found})
+    except (Declined, WorkerFailed) as error:
+        attempt = _ended(attempt, error)
     return _timed(attempt, begun, bench)
+
+
+def _ended(attempt: Attempt, error: Declined | WorkerFailed) -> Attempt:
+    """With what ended it early: a reason not to, or evidence of what broke."""
+    told = {"declined": str(error)} if isinstance(error, Declined) else {"failed": error.found}
+    return attempt.model_copy(update=told)
 
 
 def _told(attempt: Attempt, built: BuildResult, task: BuildTask) -> Attempt:

@@ -108,14 +108,15 @@ def shortest(most: int, passes: Callable[[int], bool]) -> int | None:
 
 
 def _refined(tries: _Tries, count: int) -> Attempt:
-    """Parts are left out of the row again. The last one built is what stands in the candidate's folder."""
+    """Parts are left out of the row again. What was built last is what stands in the candidate's folder."""
     kept = list(tries.ordered[:count])
+    last: Attempt | None = None
     dearest = sorted(kept[:-1], key=lambda one: one.part.seconds_saved, reverse=True)
     for one in dearest[:REFINEMENTS]:
         fewer = [other for other in kept if other is not one]
-        if tries.row(fewer).passed:
-            kept = fewer
-    return tries.row(kept)
+        attempt = tries.row(fewer)
+        kept, last = (fewer, attempt) if attempt.passed else (kept, None)
+    return last or tries.row(kept)
 
 
 def _curve(

@@ -15,6 +15,7 @@ from burnish_optimizer.tasks import Opened
 SLACK = 1.25
 SLACK_BASELINE = 1.25
 SLACK_MEMORY = 1.05
+PRECISION = "INFERENCE_PRECISION_HINT"  # the one option of a run, so far, that answers depend on
 _SPEED_ALONE = frozenset({"static"})
 _ANSWERS_ALONE = frozenset({"method", "smooth"})
 
@@ -57,8 +58,8 @@ def prune(promised: float, best: float | None, best_name: str, minimize: Minimiz
 def answers_key(recipe: Recipe) -> str:
     """What decides a recipe's answers: two that share it differ in speed alone."""
     settings = {k: v for k, v in recipe.settings.items() if k not in _SPEED_ALONE}
-    properties = {k: v for k, v in recipe.options.properties.items() if k in ("INFERENCE_PRECISION_HINT",)}
-    return json.dumps([recipe.backend, recipe.build, settings, properties], sort_keys=True)
+    computes_in = recipe.options.properties.get(PRECISION, "")
+    return json.dumps([recipe.backend, recipe.build, settings, computes_in], sort_keys=True)
 
 
 def speed_key(recipe: Recipe) -> str:

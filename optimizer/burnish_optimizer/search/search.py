@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from burnish_engine.report import PrecisionCurve
-from burnish_engine.request import OptimizationRequest
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.journal import Journal
 from burnish_optimizer.search.order import achieved, answers_key, prune, speed_key
 from burnish_optimizer.search.plan import Planned
+from burnish_optimizer.search.select import missed_limit
 from burnish_optimizer.search.workshop import Workshop
 
 Told = Callable[[str], None]
@@ -45,8 +45,9 @@ class _State:
         self.done[name] = attempt
         reached = achieved(attempt, minimize)
         if (
-            reached is not None
-            and _keeps_limits(attempt, self.shop.request)
+            attempt.figures
+            and reached is not None
+            and not missed_limit(attempt.figures, self.shop.request)
             and (self.best is None or reached < self.best)
         ):
             self.best, self.best_name = reached, name
@@ -144,8 +145,8 @@ def _mixtures(state: _State) -> None:
         mixture, curve = state.shop.mix(base, state.best)
         state.curves += [curve] if curve else []
         if mixture.passed and not mixture.ended:
-            state.told(f"{mixture.recipe.name}: judge and measure")
-            mixture = state.shop.examine(mixture.model_copy(update={"gates": (), "accuracy": None}))
+            state.told(f"{mixture.recipe.name}: measure")
+            mixture = state.shop.measure(mixture)
         state.finish(mixture)
 
 
@@ -183,10 +184,3 @@ def _remembered(stage: str, name: str, state: _State, step: Callable[[], Attempt
         found = step()
         state.journal.write(stage, name, found)
     return found
-
-
-def _keeps_limits(attempt: Attempt, request: OptimizationRequest) -> bool:
-    figures, goal, most = attempt.figures, request.latency, request.max_memory_bytes
-    if figures is None or (most is not None and figures.measurement.peak_memory_bytes > most):
-        return False
-    return goal is None or (figures.goal_seconds is not None and figures.goal_seconds <= goal.seconds)

@@ -108,7 +108,7 @@ def _refusal(contender: Contender, request: OptimizationRequest) -> str:
         return f"gate {failed[0].name}: found {failed[0].found}, expected {failed[0].expected}"
     if contender.figures is None:
         return f"not measured: {contender.unmeasured}" if contender.unmeasured else "not measured"
-    missed = _missed_goal(contender.figures, request.latency) or _too_large(contender.figures, request)
+    missed = missed_limit(contender.figures, request)
     if missed:
         return missed
     if not _beats(contender.figures, request.minimize):
@@ -121,6 +121,11 @@ def _beats(figures: Figures, minimize: Minimize) -> bool:
         return False
     own, beside = (m.latency_seconds.p50.value for m in (figures.measurement, figures.baseline))
     return minimize is not Minimize.LATENCY or own < beside
+
+
+def missed_limit(figures: Figures, request: OptimizationRequest) -> str:
+    """Which limit of the request these figures miss; empty where they keep all."""
+    return _missed_goal(figures, request.latency) or _too_large(figures, request)
 
 
 def _missed_goal(figures: Figures, goal: LatencyGoal | None) -> str:

@@ -29,6 +29,9 @@ class Workshop(Protocol):
     def examine(self, attempt: Attempt) -> Attempt:
         """Judge it and measure it."""
 
+    def measure(self, attempt: Attempt) -> Attempt:
+        """Measure one that was judged already."""
+
     def mix(self, base: Attempt, best: float | None) -> tuple[Attempt, PrecisionCurve | None]:
         """The fastest mixture of one that lost accuracy, looked at and judged."""
 
@@ -59,6 +62,10 @@ class RealWorkshop:
     def examine(self, attempt: Attempt) -> Attempt:
         """See `Workshop`."""
         return steps.examine(attempt, self.bench)
+
+    def measure(self, attempt: Attempt) -> Attempt:
+        """See `Workshop`."""
+        return steps.measure(attempt, self.bench)
 
     def mix(self, base: Attempt, best: float | None) -> tuple[Attempt, PrecisionCurve | None]:
         """See `Workshop`."""

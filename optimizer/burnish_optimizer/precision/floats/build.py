@@ -11,7 +11,8 @@ from burnish_optimizer.precision.calibration.records import Method
 from burnish_optimizer.precision.floats.bf16 import to_bf16
 from burnish_optimizer.precision.floats.fp8 import to_fp8
 from burnish_optimizer.precision.floats.fp16 import Check, checked_fp16
-from burnish_optimizer.precision.large import Opened, calibration_feeds, opened, write
+from burnish_optimizer.precision.large import Opened, opened, write
+from burnish_optimizer.precision.shared import calibration_feeds
 from burnish_optimizer.precision.weight_only.plan import left_alone
 from burnish_optimizer.rewrite.opset_upgrade import raise_to
 from burnish_optimizer.rewrite.shapes import infer

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from burnish_optimizer.errors import Declined
-from burnish_optimizer.precision.large import calibration_feeds, opened, write
+from burnish_optimizer.precision.large import opened, write
+from burnish_optimizer.precision.shared import calibration_feeds
 from burnish_optimizer.precision.weight_only.moments import Samples
 from burnish_optimizer.precision.weight_only.plan import Method, plan_of
 from burnish_optimizer.precision.weight_only.quantize import WeightReport, quantize_weights

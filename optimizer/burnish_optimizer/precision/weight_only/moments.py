@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from burnish_optimizer.batches import by_size
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.extract import with_outputs
 from burnish_optimizer.ingest.feeds import Feeds
@@ -37,17 +38,7 @@ def grouped(depths: Mapping[str, int], limit_bytes: int = LIMIT_BYTES) -> Iterat
 
     Args: depths: K by name of the value.
     """
-    group: list[str] = []
-    held = 0
-    for name, depth in depths.items():
-        size = depth * depth * BYTES
-        if group and held + size > limit_bytes:
-            yield group
-            group, held = [], 0
-        group.append(name)
-        held += size
-    if group:
-        yield group
+    return by_size(depths, lambda name: depths[name] ** 2 * BYTES, limit_bytes)
 
 
 def moments(model: ir.Model, names: Sequence[str], samples: Samples) -> dict[str, Moments]:
