@@ -4,22 +4,20 @@ import time
 
 import pytest
 
-from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import CandidateState
 from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
 from burnish_optimizer import stages
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.errors import WorkerFailed
-from burnish_optimizer.ingest.samples import DataSpec
 from burnish_optimizer.job import Input, Limits, OptimizeJob
 from burnish_optimizer.measure import client
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.measure.open_loop import Goal
 from burnish_optimizer.optimize import optimize
-from burnish_optimizer.tasks import ProbeTask
 from support import faulty_probes
 from support import optimizer_nets as nets
+from support.probes import probe_task
 
 QUICK = Windows(window_seconds=0.01, seconds=0.2, patience_seconds=0.4, min_pairs=4)
 FAULTY = "support.faulty_probes:serve"
@@ -78,19 +76,8 @@ def test_whatever_a_candidate_s_process_does_the_others_are_measured_and_the_bes
 
 
 def probe(tmp_path, fault, seconds=60.0):
-    model = nets.save_net(tmp_path / "net.onnx")
     (tmp_path / "fault").write_text(fault)
-    task = ProbeTask(
-        run=FAULTY,
-        model=str(model),
-        backend=Backend.ONNXRUNTIME,
-        options=RunOptions(threads=1),
-        data=DataSpec(path=str(nets.save_samples(tmp_path / "data.npz"))),
-        answers=str(tmp_path),
-        outputs=(),
-        batch=1,
-        batch_error=None,
-    )
+    task = probe_task(tmp_path, run=FAULTY)
     return ProbeProcess(task, tmp_path / "probe", seconds=seconds, memory_bytes=PLENTY)
 
 

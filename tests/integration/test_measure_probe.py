@@ -5,28 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from burnish_engine.descriptor import RunOptions
-from burnish_engine.request import Backend
-from burnish_optimizer.ingest.samples import DataSpec
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.open_loop import Goal
-from burnish_optimizer.tasks import ProbeTask
-from support import optimizer_nets as nets
+from support.probes import probe_task
 
 
 @pytest.fixture
 def probe(tmp_path):
-    task = ProbeTask(
-        model=str(nets.save_net(tmp_path / "net.onnx")),
-        backend=Backend.ONNXRUNTIME,
-        options=RunOptions(threads=1),
-        data=DataSpec(path=str(nets.save_samples(tmp_path / "data.npz"))),
-        answers=str(tmp_path),
-        outputs=(),
-        batch=1,
-        batch_error=None,
-        processors=(max(os.sched_getaffinity(0)),),
-    )
+    task = probe_task(tmp_path, processors=(max(os.sched_getaffinity(0)),))
     with ProbeProcess(task, tmp_path / "probe", seconds=60.0, memory_bytes=8 << 30) as opened:
         yield opened
 

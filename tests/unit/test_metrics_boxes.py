@@ -9,6 +9,7 @@ from burnish_optimizer.gates.metrics import components
 from burnish_optimizer.gates.metrics.boxes import Detections, matched, overlaps, reader
 from burnish_optimizer.gates.metrics.measure import Case
 from burnish_optimizer.gates.metrics.table import MEASURES
+from support.metrics import value
 
 SQUARE, BELOW, SHIFTED = (0.0, 0.0, 10.0, 10.0), (0.0, 20.0, 10.0, 30.0), (2.0, 0.0, 12.0, 10.0)
 
@@ -28,15 +29,6 @@ def page(*squares, side=64, value=0.9):
     for x1, y1, x2, y2 in squares:
         found[0, 0, y1:y2, x1:x2] = value
     return found
-
-
-def value(kind, cases):
-    measure = MEASURES[kind]
-    sides = [measure.sample(case) for case in cases]
-    ones = np.ones((1, len(cases)))
-    return tuple(
-        float(measure.statistic([getattr(s, name) for s in sides])(ones)[0]) for name in ("own", "reference")
-    )
 
 
 def test_overlap_is_intersection_over_union():

@@ -10,22 +10,14 @@ from burnish_engine.metric import Metric
 from burnish_optimizer.errors import InvalidJob, NoFigure
 from burnish_optimizer.gates.metrics import entry
 from burnish_optimizer.gates.metrics.measure import Case
-from burnish_optimizer.gates.metrics.table import MEASURES, measure_for
+from burnish_optimizer.gates.metrics.table import measure_for
 from burnish_optimizer.gates.metrics.text import decode, edit_distance
+from support.metrics import value
 
 
 def read(*classes):
     """Class scores [1, T, 5] whose best are these."""
     return np.eye(5, dtype=np.float32)[np.newaxis, list(classes)]
-
-
-def value(kind, cases):
-    measure = MEASURES[kind]
-    sides = [measure.sample(case) for case in cases]
-    ones = np.ones((1, len(cases)))
-    return tuple(
-        float(measure.statistic([getattr(s, name) for s in sides])(ones)[0]) for name in ("own", "reference")
-    )
 
 
 def test_repeats_are_one_and_blanks_are_none():
