@@ -55,8 +55,8 @@ bench-rewrite: setup ## Real models and large ones: time, memory and latency, be
 bench-optimize: setup ## Real models with real labels: ours beside ONNX Runtime, onnxslim, OpenVINO and NNCF; writes docs/benchmarks.md (about an hour)
 	@$(BIN)/python hack/bench optimize --write-docs
 
-test-long: setup ## 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
-	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 tests/property/test_random_graphs.py tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
+test-long: setup ## Properties on new examples, 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
+	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 --hypothesis-profile=explore tests/property tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
 
 ##@ Development
 .PHONY: setup cluster-install cluster-up generate format clean help

@@ -34,8 +34,6 @@ TARGETS = st.sampled_from([PORTABLE, ONNXRUNTIME_CPU])
 RANDOM = settings(
     max_examples=EXAMPLES // 2,
     deadline=None,
-    derandomize="BURNISH_RANDOM_GRAPHS" not in os.environ,
-    print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from burnish_engine.request import Metric, OptimizationRequest, Precision
 from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
-from burnish_optimizer.gates.enough import Evidence, samples_needed
+from burnish_optimizer.gates.enough import MOST, Evidence, samples_needed
 from burnish_optimizer.tasks import SampleScore
 
 
@@ -192,3 +192,8 @@ class TestSamplesNeeded:
         assert self.seen(units=10.0) == 500  # each costs 0.1: five times as many samples
         assert self.seen(units=5000.0) == 20
         assert self.seen(units=100.0, room=0.0) is None
+
+    def test_limits_next_to_nothing_ask_for_more_than_there_is(self):
+        assert self.seen(units=10.0, room=5e-324) == MOST
+        assert self.seen(units=5e-324, room=5e-324) == MOST
+        assert self.seen(room=1e-8, estimate=0.0, bad_end=1.7e308) == MOST

@@ -41,8 +41,14 @@ def samples_needed(seen: Evidence) -> int | None:
     if seen.units is not None:
         if seen.room <= 0:
             return None
-        least = max(least, math.ceil(seen.samples / (seen.room * seen.units) - ROUNDING))
+        least = max(least, _whole(seen.samples / seen.room / seen.units - ROUNDING))
     distance, width = seen.room - seen.estimate, seen.bad_end - seen.estimate
     if distance > ROUNDING and seen.bad_end > seen.room + ROUNDING:
-        least = max(least, seen.samples + 1, math.ceil(seen.samples * (width / distance) ** 2))
+        times = width / distance
+        least = max(least, seen.samples + 1, _whole(seen.samples * times * times))
     return int(min(least, MOST))
+
+
+def _whole(samples: float) -> int:
+    """Rounded up. A limit next to nothing asks for more than a float holds."""
+    return math.ceil(min(samples, MOST))
