@@ -9,6 +9,24 @@ from prometheus_client import Gauge
 from burnish_serving.errors import Overloaded
 
 
+class Visit:
+    """One request inside: counted under no model's name until it is known which one is asked."""
+
+    def __init__(self, in_flight: Gauge, model: str) -> None:
+        self._in_flight, self.model = in_flight, model
+        in_flight.labels(model).inc()
+
+    def asks(self, model: str) -> None:
+        """Count this request under that name from now on."""
+        self.leave()
+        self.model = model
+        self._in_flight.labels(model).inc()
+
+    def leave(self) -> None:
+        """Count it no more."""
+        self._in_flight.labels(self.model).dec()
+
+
 class Gate:
     """Counts requests from the moment they are let in. Used on the event loop alone.
 
@@ -27,22 +45,22 @@ class Gate:
         return self._inside
 
     @contextmanager
-    def entered(self, model: str) -> Iterator[None]:
+    def entered(self, model: str = "") -> Iterator[Visit]:
         """Be inside. Raises: Overloaded: the house is full."""
         if self._inside >= self._limit:
             raise Overloaded(
-                f"model {model!r}",
+                f"model {model!r}" if model else "server",
                 found=f"{self._inside} requests in flight",
                 expected=f"fewer than {self._limit}",
                 remedy="Try again in a moment, or add replicas.",
             )
         self._inside += 1
         self._empty.clear()
-        self._in_flight.labels(model).inc()
+        visit = Visit(self._in_flight, model)
         try:
-            yield
+            yield visit
         finally:
-            self._in_flight.labels(model).dec()
+            visit.leave()
             self._inside -= 1
             if not self._inside:
                 self._empty.set()
