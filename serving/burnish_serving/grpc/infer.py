@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from grpc import StatusCode
-from grpc.aio import EOF, ServicerContext
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.errors import InvalidRequest, SlowBody
 from burnish_serving.gate import Gate, Visit
+from burnish_serving.grpc.context import Context, abort, next_message, write
 from burnish_serving.grpc.decode import Received, decode, receive
 from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
 from burnish_serving.grpc.failures import code_of, details_of, pushback_of
@@ -26,8 +26,6 @@ LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "grpc"
 # Requests of one stream that are read, queued or run at once: the next ones wait in its socket.
 STREAM_WINDOW = 8
-# Bytes in, bytes out: messages are read and written here, where what is wrong can be told.
-Context: TypeAlias = ServicerContext[bytes, bytes]
 Read: TypeAlias = Callable[[], Awaitable[bytes]]
 Encode: TypeAlias = Callable[[InferResponse], bytes]
 
@@ -58,7 +56,7 @@ class InferEndpoint:
         """Answer one request. Its bytes are read here, once it is let in: as HTTP does."""
         outcome = await self._attempt(lambda: self._read(context), encode, context)
         if outcome.code is not StatusCode.OK:
-            await context.abort(outcome.code, outcome.details, outcome.pushback)
+            await abort(context, outcome.code, outcome.details, outcome.pushback)
         return outcome.answer
 
     async def stream(self, _: Any, context: Context) -> None:
@@ -143,12 +141,6 @@ class InferEndpoint:
             LOG.info("request", extra=told)
 
 
-async def next_message(context: Context) -> bytes | None:
-    """The next message of a call, None where its client sends no more."""
-    message: Any = await context.read()
-    return None if message is EOF else message
-
-
 async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:
     while (task := await pending.get()) is not None:
-        await context.write(await task)
+        await write(context, await task)
