@@ -1,6 +1,7 @@
 """The gRPC surface and its enemies: bytes of any kind, messages too large or never sent, many at once."""
 
 import gzip
+import os
 import random
 import socket
 import threading
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.integration
 
 ONES = np.ones((1, 3), np.float32)
 LIMIT = 1 << 20
-MUTATIONS = 3000
+MUTATIONS = int(os.environ.get("BURNISH_MUTATIONS", "3000"))
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
 MAX_DETAILS_BYTES = 2000
 # Read by gRPC's own retries: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 PUSHBACK = "grpc-retry-pushback-ms"
-RETRY_AFTER_MILLISECONDS = 1000
+RETRY_AFTER_SECONDS = 1.0
 
 
 def code_of(error: BurnishError) -> StatusCode:
@@ -50,5 +50,7 @@ def details_of(error: BurnishError) -> str:
 
 def pushback_of(error: BurnishError) -> tuple[tuple[str, str], ...]:
     """Trailing metadata: when to come back, where that may help."""
-    waiting = isinstance(error, WaitingError)
-    return ((PUSHBACK, str(RETRY_AFTER_MILLISECONDS)),) if waiting else ()
+    if not isinstance(error, WaitingError):
+        return ()
+    seconds = getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS)
+    return ((PUSHBACK, str(round(seconds * 1000))),)

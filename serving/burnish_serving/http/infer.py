@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -13,14 +15,16 @@ from burnish_serving.http.body import read_body
 from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, status_of
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
-from burnish_serving.off_loop import off_loop_if
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
-from burnish_serving.protocol.messages import EncodedResponse
+from burnish_serving.protocol.messages import EncodedResponse, InferResponse
 from burnish_serving.settings import ServeSettings
 
+Result = TypeVar("Result")
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "http"
+# Below this (de)coding takes less time than a hop to a thread and back.
+INLINE_BYTES = 256 << 10
 
 
 class InferEndpoint:
@@ -60,9 +64,9 @@ class InferEndpoint:
             timeout_seconds=self._settings.body_timeout_seconds,
         )
         header_length = request.headers.get(HEADER_LENGTH)
-        decoded = await off_loop_if(len(body), lambda: decode_request(body, header_length))
+        decoded = await _off_loop_if(len(body), lambda: decode_request(body, header_length))
         answer = await model.infer(decoded)
-        return _respond(await off_loop_if(answer.size_bytes, lambda: encode_response(answer)))
+        return _respond(await _off_loop_if(_size(answer), lambda: encode_response(answer)))
 
     def _failed(self, error: BurnishError, model: str) -> Response:
         status = status_of(error)
@@ -83,3 +87,12 @@ def _respond(encoded: EncodedResponse) -> Response:
         return Response(encoded.body, media_type="application/json")
     headers = {HEADER_LENGTH: str(encoded.header_length)}
     return Response(encoded.body, headers=headers, media_type="application/octet-stream")
+
+
+def _size(answer: InferResponse) -> int:
+    return sum(output.array.nbytes for output in answer.outputs)
+
+
+async def _off_loop_if(size_bytes: int, function: Callable[[], Result]) -> Result:
+    """Run large work on a thread: the loop must answer probes meanwhile."""
+    return function() if size_bytes <= INLINE_BYTES else await asyncio.to_thread(function)

@@ -37,12 +37,11 @@ def decode(data: memoryview, datatype: str, shape: tuple[int, ...], subject: str
     return array if sys.byteorder == "little" else array.astype(little.newbyteorder("="))
 
 
-def encode(array: Array, datatype: str) -> bytes | memoryview:
-    """The bytes of an array: a view of it where it lies as it travels."""
+def encode(array: Array, datatype: str) -> bytes:
+    """The bytes of an array."""
     if datatype == BYTES:
         return b"".join(_prefixed(str(value).encode()) for value in array.reshape(-1))
-    flat = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(-1)
-    return flat.view(np.uint8).data
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
 
 
 def _prefixed(value: bytes) -> bytes:

@@ -58,7 +58,7 @@ def encode_response(response: InferResponse) -> EncodedResponse:
     return EncodedResponse(b"".join([header, *binary]), len(header) if binary else None)
 
 
-def _output(output: OutputTensor, chunk: bytes | memoryview | None) -> dict[str, Any]:
+def _output(output: OutputTensor, chunk: bytes | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": output.name,
         "datatype": output.datatype,
