@@ -196,6 +196,18 @@ def test_a_stream_answers_in_order_and_survives_what_is_wrong(client: triton.Inf
     assert all((result.as_numpy("sum") == 2 * int(result.get_response().id)).all() for result in found)
 
 
+def test_a_stream_of_large_requests(client: triton.InferenceServerClient) -> None:
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    client.start_stream(callback=lambda result, error: answers.put(error or result))
+    for number in range(12):
+        array = np.full((30_000 if number % 3 else 2, 3), number, np.float32)
+        client.async_stream_infer("tiny", adding(array), request_id=str(number))
+    found = [answers.get(timeout=60) for _ in range(12)]
+    client.stop_stream()
+    assert [result.get_response().id for result in found] == [str(n) for n in range(12)]
+    assert all((result.as_numpy("sum") == 2 * n).all() for n, result in enumerate(found))
+
+
 def test_a_stream_beside_the_others(server: Server) -> None:
     async def scenario() -> list[Any]:
         async def requests() -> Any:

@@ -15,8 +15,6 @@ from burnish_serving.protocol.datatypes import dtype_of
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
 
 RAW_INPUT_CONTENTS = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
-# True for every request of a stream: asks that the last answer may be an empty one that says so.
-EMPTY_FINAL_RESPONSE = "triton_enable_empty_final_response"
 _REFUSED: Mapping[str, str] = MappingProxyType(
     {
         "shared_memory_region": "tensors in the request: memory is not shared with clients",

@@ -18,7 +18,7 @@ from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed
 from burnish_serving.grpc.failures import code_of, details_of, pushback_of
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
-from burnish_serving.off_loop import off_loop_if
+from burnish_serving.off_loop import INLINE_BYTES, off_loop_if
 from burnish_serving.protocol.messages import InferRequest, InferResponse
 from burnish_serving.settings import ServeSettings
 
@@ -66,6 +66,8 @@ class InferEndpoint:
             group.create_task(_write_in_order(pending, context))
             while (data := await next_message(context)) is not None:
                 await pending.put(group.create_task(self._streamed(data, context)))
+                if len(data) > INLINE_BYTES:  # a window of large ones would be a large memory
+                    await pending.join()
             await pending.put(None)
 
     async def _streamed(self, data: bytes, context: Context) -> bytes:
@@ -144,3 +146,4 @@ class InferEndpoint:
 async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:
     while (task := await pending.get()) is not None:
         await write(context, await task)
+        pending.task_done()
