@@ -13,7 +13,7 @@ from burnish_engine.errors import BurnishError
 from burnish_serving.errors import InvalidRequest, SlowBody
 from burnish_serving.gate import Gate, Visit
 from burnish_serving.grpc.context import Context, abort, next_message, write
-from burnish_serving.grpc.decode import Received, decode, receive
+from burnish_serving.grpc.decode import Received, decode, split
 from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
 from burnish_serving.grpc.failures import code_of, details_of, pushback_of
 from burnish_serving.metrics import ServingMetrics
@@ -102,12 +102,13 @@ class InferEndpoint:
         self, read: Read, encode_answer: Encode, visit: Visit, outcome: _Outcome, context: Context
     ) -> bytes:
         data = await read()
-        received = await off_loop_if(len(data), lambda: receive(data))
+        message, raw = split(data)
+        received = await off_loop_if(len(message), lambda: Received.read(message, raw))
         outcome.id = received.message.id
         model = self._find(received)
         outcome.model = model.name
         visit.asks(model.name)
-        request = await off_loop_if(len(data), lambda: decode(received))
+        request = await off_loop_if(received.work_bytes, lambda: decode(received))
         answer = await self._infer(model, request, context)
         return await off_loop_if(answer.size_bytes, lambda: encode_answer(answer))
 
