@@ -81,7 +81,8 @@ def optimize(
         is_installed=is_installed,
         target=job.target_facts,
     )
-    key = job.key or _key(job, materials, context.facts)
+    used = toolchain({one.recipe.library for one in planned if not one.skip})
+    key = job.key or _key(job, materials, context.facts, used)
     with open_baseline(context, materials, reference) as baseline:
         bench = open_bench(context, materials, key=key, reference=reference, exact=exact, baseline=baseline)
         tried = try_candidates(context, planned, bench, key)
@@ -104,6 +105,7 @@ def optimize(
         passes=exact.passes,
         facts=context.facts,
         versions=versions(),
+        toolchain=used,
         started=begun,
         seconds=clock() - context.started,
     )
@@ -138,7 +140,7 @@ def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> ass
     )
 
 
-def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
+def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str], used: dict[str, str]) -> str:
     calibration, evaluation = materials.calibration, materials.evaluation
     return engine_key(
         KeyInputs(
@@ -147,7 +149,7 @@ def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
             evaluation=evaluation.material.digest if evaluation else None,
             request=job.request,
             target=assemble.target(job, facts),
-            toolchain=toolchain(),
+            toolchain=used,
         )
     )
 
@@ -163,7 +165,7 @@ def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> O
     report = assemble.report(finished)
     named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
     told = {name: digest.of_file(path) for name, path in sorted(named.items())}
-    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told, toolchain())
+    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told)
     folder = finished.job.output_dir
     write_engine(folder, named, descriptor, report, render_page(report, finished.job.name))
     return OptimizeResult(folder, descriptor, report)
