@@ -11,7 +11,7 @@ from pydantic import Field
 
 from burnish_engine.base import Record
 from burnish_engine.coverage import Coverage
-from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
+from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
 
 SCHEMA_VERSION = 1
 
@@ -151,7 +151,8 @@ class CandidateReport(Record):
 class CurvePoint(Record):
     """A mixture of precisions: the first `parts` parts of the order in which precision is given back.
 
-    loss: predicted, noise power over signal power.   seconds_given_up: of what the lower precision saves.
+    loss: predicted, noise power over signal power.   seconds_given_up, bytes_given_up: of what the lower
+    precision saves, a request and on disk.
     passed, drop: what the accuracy gate said, None where this mixture was not tried.
     """
 
@@ -160,14 +161,19 @@ class CurvePoint(Record):
     seconds_given_up: float
     passed: bool | None = None
     drop: float | None = None
+    bytes_given_up: int | None = None
 
 
 class PrecisionCurve(Record):
-    """What giving precision back buys, for one recipe. loss: measured, with nothing given back."""
+    """What giving precision back buys, for one recipe. loss: measured, with nothing given back.
+
+    minimize: the objective by which parts were ordered.
+    """
 
     recipe: str
     loss: float
     points: tuple[CurvePoint, ...]
+    minimize: Minimize = Minimize.LATENCY
 
 
 class Guarantee(StrEnum):

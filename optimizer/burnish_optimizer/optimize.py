@@ -30,6 +30,7 @@ from burnish_optimizer.stages import (
     Tried,
     open_baseline,
     open_bench,
+    run_name,
     run_options,
     run_passes,
     run_reference,
@@ -82,10 +83,12 @@ def optimize(
         target=job.target_facts,
     )
     used = toolchain({one.recipe.library for one in planned if not one.skip})
-    key = job.key or _key(job, materials, context.facts, used)
+    own = _key(job, materials, context.facts, used)
+    key = job.key or own
+    work = run_name(key, own, planned)
     with open_baseline(context, materials, reference) as baseline:
-        bench = open_bench(context, materials, key=key, reference=reference, exact=exact, baseline=baseline)
-        tried = try_candidates(context, planned, bench, key)
+        bench = open_bench(context, materials, work=work, reference=reference, exact=exact, baseline=baseline)
+        tried = try_candidates(context, planned, bench, work)
         attempts = tried.attempts
         context.steps.begin("select", "comparing the candidates")
         verdicts = _verdicts(tried, job)

@@ -7,7 +7,7 @@ from pydantic import Field
 from burnish_engine.base import Record
 from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import RunOptions
-from burnish_engine.report import Accuracy, GateResult
+from burnish_engine.report import Accuracy, GateResult, PrecisionCurve
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.search.select import Contender, Figures
 from burnish_optimizer.tasks import Opened
@@ -60,6 +60,13 @@ class Attempt(Record):
         """Whether the gates on closeness of answers, and no others, refused it: more precision may help."""
         failed = {gate.name for gate in self.gates if not gate.passed}
         return bool(failed) and failed <= ACCURACY_GATES
+
+
+class Mixed(Record):
+    """The best mixture of a recipe, or one that ended early. curve: None where no part was measured."""
+
+    attempt: Attempt
+    curve: PrecisionCurve | None = None
 
 
 def is_contender(attempt: Attempt) -> bool:
