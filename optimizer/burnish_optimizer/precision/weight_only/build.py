@@ -24,7 +24,7 @@ def build(task: BuildTask) -> BuildResult:
         threads = task.threads or cpu.default_threads()
         samples = Samples(lambda: calibration_feeds(task), made.weights.path, threads)
         report = quantize_weights(made.model, plan, samples, made.store)
-        if not report.done:
+        if not report.done and not plan.kept:  # of a search that gave everything back
             raise Declined(_why_none(report))
         return write(made, Path(task.folder))
 

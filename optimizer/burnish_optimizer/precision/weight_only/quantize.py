@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from burnish_optimizer.precision.place import Place
 from burnish_optimizer.precision.weight_only import embeddings
 from burnish_optimizer.precision.weight_only.gptq import Inputs, gptq, inputs_of
-from burnish_optimizer.precision.weight_only.grid import Codes, Floats, joined
+from burnish_optimizer.precision.weight_only.grid import Codes, Floats, Grid, joined
 from burnish_optimizer.precision.weight_only.hqq import hqq
 from burnish_optimizer.precision.weight_only.layers import Layer, bias_row, found, same_weights
 from burnish_optimizer.precision.weight_only.moments import (
@@ -25,7 +25,7 @@ from burnish_optimizer.precision.weight_only.moments import (
 from burnish_optimizer.precision.weight_only.pack import DOMAIN, OP, VERSION, packed_values, packed_zeros
 from burnish_optimizer.precision.weight_only.plan import Method, Plan
 from burnish_optimizer.precision.weight_only.rtn import rtn
-from burnish_optimizer.rewrite.values import constant, node_of
+from burnish_optimizer.rewrite.values import constant, node_of, site_name
 
 # Weights of so many bytes are quantized at a time: what it takes is about ten times that.
 CHUNK_BYTES = 16 << 20
@@ -90,6 +90,7 @@ def _with_moments(
     depths = {
         layer.activations.name or "": layer.depth
         for group in groups
+        if plan.of(_names(group)).method is Method.GPTQ
         for layer in group
         if layer.depth <= LARGEST_DEPTH and layer.activations.graph is model.graph
     }
@@ -110,8 +111,9 @@ class _Run:
 
     def layers(self, group: list[Layer], known: Mapping[str, Moments]) -> None:
         """One weight, for all layers that use it."""
-        first, grid = group[0], self.plan.grid
-        done = _codes(first, self.plan, *_hessian(group, self.plan, known))
+        first, plan = group[0], self.plan.of(_names(group))
+        grid = plan.grid
+        done = _codes(first, plan, *_hessian(group, plan, known))
         if isinstance(done, str):
             self.report.kept.update((layer.name, done) for layer in group)
             return
@@ -125,11 +127,11 @@ class _Run:
             parts.append(self._constant(first.weight, "zeros", packed_zeros(codes.zeros, grid)))
         for layer in group:
             self.report.done[layer.name] = result
-            self._place(layer, parts)
+            self._place(layer, parts, grid)
         self.store(packed.nbytes)
 
-    def _place(self, layer: Layer, parts: list[ir.Value | None]) -> None:
-        row, grid, bias = bias_row(layer), self.plan.grid, None
+    def _place(self, layer: Layer, parts: list[ir.Value | None], grid: Grid) -> None:
+        row, bias = bias_row(layer), None
         if row is not None and layer.bias is not None:
             bias = self._constant(layer.bias, "row", row)
         facts = {"K": layer.depth, "N": layer.width, "bits": grid.bits, "block_size": grid.block}
@@ -153,6 +155,11 @@ class _Run:
 
     def _constant(self, like: ir.Value, what: str, array: NDArray[Any]) -> ir.Value:
         return self.where.constant(f"{like.name or 'weight'}/{what}", array, like)
+
+
+def _names(group: Iterable[Layer]) -> set[str]:
+    """What settings may call these layers."""
+    return {name for layer in group for name in (layer.node.name or "", site_name(layer.node))}
 
 
 def _hessian(group: Iterable[Layer], plan: Plan, known: Mapping[str, Moments]) -> tuple[Moments | None, str]:
