@@ -10,6 +10,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
 from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
 
@@ -129,7 +130,7 @@ class CandidateReport(Record):
     candidates that were measured at different times are not to be divided.
     first_look: the same ratio from a few windows, for candidates that were not measured further.
     on_front: no other candidate that passed is better in latency, memory, size and accuracy together.
-    coverage: where its nodes run.   notes: what its builder told.
+    coverage: where its nodes run.   notes, conversion: what its builder told.
     """
 
     recipe: str
@@ -145,6 +146,7 @@ class CandidateReport(Record):
     on_front: bool = False
     coverage: Coverage | None = None
     notes: tuple[str, ...] = ()
+    conversion: Conversion | None = None
     seconds: float = 0.0
 
 

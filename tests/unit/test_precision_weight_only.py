@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from burnish_engine.conversion import WeightConversion
 from burnish_engine.descriptor import TensorSpec
 from burnish_engine.request import Backend
 from burnish_optimizer.backends.onnxruntime_weight_parts import parts
@@ -125,6 +126,9 @@ def test_shared_weights_are_quantized_once() -> None:
     made, report = quantized(model, plan())
     assert len(report.done) == 2
     assert len(made.graph.initializer) == 3
+    first, second = report.done.values()
+    assert first.bytes_before == 4 * 32 * 32
+    assert (second.bytes_before, second.bytes_after, second.note) == (0, 0, "the weights of a")
     products = [n for n in made.graph.node if n.op_type == "MatMulNBits"]
     assert products[0].input[1:] == products[1].input[1:]
 
@@ -182,7 +186,7 @@ def test_embeddings_are_read_row_by_row() -> None:
         {"t": weights(50, 24) * np.logspace(-3, 3, 50)[:, None], "w": weights(24, 24)},
     )
     made, report = quantized(model, plan(8, 16))
-    assert report.tables == ["t"]
+    assert list(report.tables) == ["t"]
     feeds = {"ids": np.array([[0, 49, -1], [7, 7, -50]])}
     expected, found = answer(model, feeds), answer(made, feeds)
     size = np.abs(expected).max(axis=-1, keepdims=True)
@@ -258,8 +262,17 @@ def test_a_model_is_built_from_file_to_file(tmp_path: Path) -> None:
         {"w": weights(256, 256), "v": weights(256, 128)},
     )
     given = task(tmp_path, model, {"method": "gptq", "bits": "4", "block": "32"}, samples=12)
-    made = Path(given.folder) / build(given).model
+    built = build(given)
+    made = Path(given.folder) / built.model
     assert [p.name for p in made.parent.iterdir()] == [made.name]
+    told = built.conversion
+    assert isinstance(told, WeightConversion)
+    assert [(one.name, one.bits, one.block, one.method) for one in told.layers] == [
+        ("a", 4, 32, "gptq"),
+        ("y", 4, 32, "gptq"),
+    ]
+    assert told.bytes_before == 4 * (256 * 256 + 256 * 128)
+    assert made.stat().st_size - told.bytes_after < 2048
     assert made.stat().st_size < 0.2 * Path(given.model).stat().st_size
     feeds = random_feeds(model)
     expected = answer(model, feeds)

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, GateResult, PrecisionCurve
@@ -24,7 +25,7 @@ class Attempt(Record):
     pruned: built and loaded, and not worth judging by what was known then.
     unmeasured: built, and why it cannot be run here; `opened` and `accuracy` are then of its stand-in: the
     graph that it was built from, in ONNX Runtime on the CPU.
-    coverage: where its nodes run.   notes: what the builder told.
+    coverage: where its nodes run.   notes, conversion: what the builder told.
     """
 
     recipe: Recipe
@@ -41,6 +42,7 @@ class Attempt(Record):
     unmeasured: str = ""
     coverage: Coverage | None = None
     notes: tuple[str, ...] = ()
+    conversion: Conversion | None = None
     gates: tuple[GateResult, ...] = ()
     accuracy: Accuracy | None = None
     figures: Figures | None = None

@@ -188,6 +188,7 @@ def _told(attempt: Attempt, built: BuildResult, task: BuildTask) -> Attempt:
         "coverage": built.coverage,
         "unmeasured": built.unmeasured,
         "notes": built.notes,
+        "conversion": built.conversion,
     }
     return attempt.model_copy(update=told)
 
