@@ -33,7 +33,8 @@ def configure(stream: TextIO | None = None) -> None:
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
-    for name, level in (("burnish", logging.INFO), ("uvicorn", logging.ERROR), ("asyncio", logging.ERROR)):
+    others = (("uvicorn", logging.ERROR), ("grpc", logging.ERROR), ("asyncio", logging.ERROR))
+    for name, level in (("burnish", logging.INFO), *others):
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [handler], False
         logger.setLevel(level)

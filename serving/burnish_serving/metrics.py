@@ -64,7 +64,7 @@ class ServingMetrics:
         self._queue_seconds.labels(model)
         self._compute_seconds.labels(model)
 
-    def request(self, model: str, protocol: str, code: int, seconds: float) -> None:
+    def request(self, model: str, protocol: str, code: int | str, seconds: float) -> None:
         """Count an answered request. `model` is empty where the request named none that is served."""
         self._request_seconds.labels(model, protocol, str(code)).observe(seconds)
 

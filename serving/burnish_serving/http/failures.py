@@ -16,6 +16,7 @@ from burnish_serving.errors import (
     Overloaded,
     SlowBody,
     UnknownModel,
+    UnsupportedCall,
     UnsupportedEncoding,
 )
 
@@ -28,6 +29,7 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         SlowBody: 408,
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
+        UnsupportedCall: 501,
         NotReady: 503,
         Overloaded: 503,
     }

@@ -51,6 +51,11 @@ class InferResponse:
     outputs: tuple[OutputTensor, ...]
     id: str | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all arrays together."""
+        return sum(output.array.nbytes for output in self.outputs)
+
 
 @dataclass(frozen=True)
 class EncodedResponse:
