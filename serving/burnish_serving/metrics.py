@@ -64,9 +64,15 @@ class ServingMetrics:
         self._queue_seconds.labels(model)
         self._compute_seconds.labels(model)
 
-    def request(self, model: str, protocol: str, code: int, seconds: float) -> None:
-        """Count an answered request. `model` is empty where the request named none that is served."""
-        self._request_seconds.labels(model, protocol, str(code)).observe(seconds)
+    def request(
+        self, model: str, protocol: str, code: int, seconds: float, trace_id: str | None = None
+    ) -> None:
+        """Count an answered request. `model` is empty where the request named none that is served.
+
+        trace_id: becomes the exemplar of its bucket, which OpenMetrics shows.
+        """
+        exemplar = {"trace_id": trace_id} if trace_id else None
+        self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
 
     def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
         """Count one run of the engine."""

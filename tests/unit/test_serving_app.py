@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from burnish_runtime.load import open_engine
 from burnish_serving.app import create_app, create_metrics_app
@@ -17,7 +17,9 @@ from burnish_serving.gate import Gate
 from burnish_serving.lifecycle import drain
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel, State
+from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
+from burnish_serving.tracing import NoTracing
 from support.onnx_models import LOOP_INPUTS, LOOP_OUTPUTS, long_loop, write_adder, write_running_engine
 
 ADD = {
@@ -33,7 +35,8 @@ class House:
         self.settings = ServeSettings(str(engine), **settings)
         self.models, self.metrics = Models(), ServingMetrics()
         self.gate = Gate(self.settings.max_pending, self.metrics.in_flight)
-        self.app = create_app(self.settings, self.models, self.gate, self.metrics)
+        observers = Observers(self.settings, self.metrics, NoTracing())
+        self.app = create_app(self.settings, self.models, self.gate, self.metrics, observers)
         if loaded:
             self.models.add(ServedModel("tiny", "sha256:x", open_engine(engine), self.metrics))
             self.models.state = State.READY
@@ -46,7 +49,7 @@ class House:
         return self.metrics.registry.get_sample_value(name, labels)
 
 
-def client(app: Starlette) -> httpx.AsyncClient:
+def client(app: ASGIApp) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server")
 
 
