@@ -26,7 +26,7 @@ class ServingMetrics:
         self._queue_seconds = self._histogram(
             "burnish_queue_duration_seconds", "Decoded requests waiting for the engine.", ("model",)
         )
-        self._compute_seconds = self._histogram(
+        self.compute_seconds = self._histogram(
             "burnish_compute_duration_seconds", "The engine running.", ("model",)
         )
         self.in_flight = Gauge(
@@ -62,7 +62,7 @@ class ServingMetrics:
         self._load_seconds.labels(model).set(seconds)
         self.in_flight.labels(model).set(0)
         self._queue_seconds.labels(model)
-        self._compute_seconds.labels(model)
+        self.compute_seconds.labels(model)
 
     def request(
         self, model: str, protocol: str, code: int, seconds: float, trace_id: str | None = None
@@ -77,7 +77,7 @@ class ServingMetrics:
     def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
         """Count one run of the engine."""
         self._queue_seconds.labels(model).observe(queue_seconds)
-        self._compute_seconds.labels(model).observe(compute_seconds)
+        self.compute_seconds.labels(model).observe(compute_seconds)
 
     def rejected(self, model: str, reason: str) -> None:
         """Count a refusal; `reason` is the name of an error class."""

@@ -60,7 +60,7 @@ class Observers:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._metrics, self._tracing, self._chance = metrics, tracing, chance
-        self._share = settings.access_log_sample if settings.access_log else 0.0
+        self._logs, self._share = settings.access_log, settings.access_log_sample
 
     def begin(self, headers: Mapping[bytes, bytes]) -> Trace:
         """A request came. Headers (or gRPC metadata) by lower-case name."""
@@ -72,5 +72,5 @@ class Observers:
         self._metrics.request(seen.model, seen.protocol, seen.code, seconds, seen.trace.trace_id)
         seen.trace.end(seen.facts, seconds, seen.timing)
         # A request that broke the server is rare and wanted; all others are a matter of the share.
-        if self._share and (seen.code == 500 or self._chance() < self._share):
+        if self._logs and (seen.code == 500 or self._chance() < self._share):
             LOG.info("request", extra=seen.facts(seconds))

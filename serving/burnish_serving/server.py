@@ -18,6 +18,7 @@ from burnish_serving.errors import InvalidSettings
 from burnish_serving.gate import Gate
 from burnish_serving.http.connections import ConnectionLimits
 from burnish_serving.http.wire import bounded
+from burnish_serving.known_names import KnownNames
 from burnish_serving.lifecycle import drain, load_models
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
@@ -65,6 +66,7 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
     stop, hurry = _signals()
+    metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
     api = _start(api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings))
@@ -138,6 +140,7 @@ def _start(listener: socket.socket, app: ASGIApp, limits: ConnectionLimits) -> _
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )

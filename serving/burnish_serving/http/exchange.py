@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 # What may wait for the application to take it. Above, the socket is not read.
 HIGH_WATER_BYTES = 1 << 20
@@ -26,6 +26,13 @@ class Exchange(RequestResponseCycle):
         self._waiting_bytes += len(piece)
         self.message_event.set()
         return self._waiting_bytes
+
+    async def send(self, message: "ASGISendEvent") -> None:
+        """Send a piece of the answer; nothing where the connection is being given up."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        self.disconnected = self.disconnected or self.transport.is_closing()
+        await super().send(message)
 
     async def receive(self) -> "ASGIReceiveEvent":
         """The next piece, or that the client went away."""

@@ -31,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
     peers: Connections  # of this port: set by `bounded`
 
     _admitted = False
+    _untaken_upgrade_bytes = 0
     _pending_bytes = 0
     _progressed = False
     _message_open = False
@@ -64,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._idle_since is not None:
             self._idle_since, self._head_since = None, self.loop.time()
         self._progressed = False
-        super().data_received(data)
+        self._parse(data)
         self._pending_bytes = 0 if self._progressed else self._pending_bytes + len(data)
         if self._pending_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(400, f"request head: found more than {MAX_HEAD_BYTES} bytes, expected fewer.")
@@ -77,6 +78,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._progressed = self._message_open = True
         self._head_since = None
         self._describe()
+        if self.parser.should_upgrade():
+            self._untaken_upgrade_bytes = self._announced_bytes()
         waiting, self.cycle = self.cycle, self._exchange()
         if waiting is None or waiting.response_complete:
             self._start_asgi_task(self.cycle, self.app)
@@ -86,6 +89,30 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def _parse(self, data: bytes) -> None:
+        if self._untaken_upgrade_bytes:
+            self._take_untaken(data)
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            self._take_untaken(data[offered.args[0] :])
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"request: found {str(error) or 'nothing that is HTTP'}, expected HTTP/1.1.")
+
+    def _take_untaken(self, data: bytes) -> None:
+        """The body of a request that offers an upgrade: the parser leaves it to the new protocol.
+
+        Clients in Java offer h2c with every request (RFC 7540, 3.2): it is passed over, and they go on.
+        """
+        piece = data[: self._untaken_upgrade_bytes]
+        self._untaken_upgrade_bytes -= len(piece)
+        if piece:
+            self.on_body(piece)
+        if not self._untaken_upgrade_bytes and self._message_open:
+            self.on_message_complete()
+
     def on_body(self, body: bytes) -> None:
         """The parser's callback for a piece of a body."""
         self._progressed = True
@@ -94,7 +121,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The parser's callback at the end of a request."""
-        self._progressed, self._message_open = True, False
+        self._progressed = True
+        if self._untaken_upgrade_bytes:
+            return
+        self._message_open = False
         super().on_message_complete()
         if self.cycle.response_complete and not self.pipeline:
             self._idle_since = self.loop.time()
@@ -150,6 +180,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["path"] = urllib.parse.unquote(path) if "%" in path else path
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
+
+    def _announced_bytes(self) -> int:
+        headers = dict(self.headers)
+        if b"transfer-encoding" in headers:
+            raise httptools.HttpParserError("an upgrade with a body in chunks")
+        return int(headers.get(b"content-length", b"0"))
 
     def _exchange(self) -> Exchange:
         # After an upgrade that is asked for and not taken up, the parser reads no further request.
