@@ -96,7 +96,7 @@ class RawConnection:
     def _receive(self) -> bytes:
         try:
             return self.socket.recv(1 << 16)
-        except (ConnectionResetError, BrokenPipeError):
+        except ConnectionError:
             return b""
 
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from burnish_serving.errors import InvalidRequest
+
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
@@ -19,6 +21,7 @@ class Exchange(RequestResponseCycle):
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
         self._end_told = False
+        self._fault = ""
 
     def take(self, piece: bytes) -> int:
         """A piece came. Returns how many bytes wait for the application."""
@@ -26,6 +29,11 @@ class Exchange(RequestResponseCycle):
         self._waiting_bytes += len(piece)
         self.message_event.set()
         return self._waiting_bytes
+
+    def fail(self, message: str) -> None:
+        """The rest of the body is not HTTP: whoever reads it is told."""
+        self._fault = message
+        self.message_event.set()
 
     async def send(self, message: "ASGISendEvent") -> None:
         """Send a piece of the answer; nothing where the connection is being given up."""
@@ -42,6 +50,8 @@ class Exchange(RequestResponseCycle):
         while not (self.disconnected or self.response_complete):
             if self._pieces or (not self.more_body and not self._end_told):
                 return self._next()
+            if self._fault:
+                raise InvalidRequest("request", found=self._fault, expected="a body as HTTP has it")
             self.flow.resume_reading()
             await self.message_event.wait()
             self.message_event.clear()

@@ -31,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
     peers: Connections  # of this port: set by `bounded`
 
     _admitted = False
+    _ended = False
     _untaken_upgrade_bytes = 0
     _pending_bytes = 0
     _progressed = False
@@ -51,7 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._admitted = self.peers.admit(self)
         if not self._admitted:
             limit = self.peers.limits.connections
-            self._refuse(503, f"connections: found {limit} open, expected fewer. Try again in a moment.")
+            self._refuse(503, f"{limit} connections", "fewer: try again in a moment")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""
@@ -60,31 +61,32 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, then see whether it led anywhere."""
-        if self.transport.is_closing():
+        if self._ended or self.transport.is_closing():
             return
         if self._idle_since is not None:
             self._idle_since, self._head_since = None, self.loop.time()
         self._progressed = False
         self._parse(data)
         self._pending_bytes = 0 if self._progressed else self._pending_bytes + len(data)
-        if self._pending_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(400, f"request head: found more than {MAX_HEAD_BYTES} bytes, expected fewer.")
+        if self._pending_bytes > MAX_HEAD_BYTES and not self._ended:
+            self._refuse(400, f"more than {MAX_HEAD_BYTES} bytes of head", "fewer")
 
     def on_headers_complete(self) -> None:
         """The parser's callback at the end of a head: the application starts.
 
         uvicorn's own, with an exchange that copies less, and without WebSocket.
         """
-        self._progressed = self._message_open = True
+        self._progressed = True
         self._head_since = None
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise httptools.HttpParserError(f"more than {MAX_PIPELINED} requests ahead of their answers")
+        self._message_open = True
         self._describe()
         if self.parser.should_upgrade():
             self._untaken_upgrade_bytes = self._announced_bytes()
         waiting, self.cycle = self.cycle, self._exchange()
         if waiting is None or waiting.response_complete:
             self._start_asgi_task(self.cycle, self.app)
-        elif len(self.pipeline) >= MAX_PIPELINED:
-            raise httptools.HttpParserError(f"more than {MAX_PIPELINED} requests ahead of their answers")
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
@@ -99,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offered:
             self._take_untaken(data[offered.args[0] :])
         except httptools.HttpParserError as error:
-            self._refuse(400, f"request: found {str(error) or 'nothing that is HTTP'}, expected HTTP/1.1.")
+            self._refuse(400, str(error) or "other bytes", "HTTP/1.1")
 
     def _take_untaken(self, data: bytes) -> None:
         """The body of a request that offers an upgrade: the parser leaves it to the new protocol.
@@ -116,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """The parser's callback for a piece of a body."""
         self._progressed = True
-        if not self.cycle.response_complete and self.cycle.take(body) > HIGH_WATER_BYTES:  # type: ignore[attr-defined]
+        if not self.cycle.response_complete and self._exchange_now().take(body) > HIGH_WATER_BYTES:
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -140,9 +142,7 @@ class BoundedProtocol(HttpToolsProtocol):
         limits = self.peers.limits
         if self._head_since is not None and now - self._head_since > limits.head_seconds:
             self._head_since = None
-            self._refuse(
-                408, f"request head: found {limits.head_seconds:g} seconds of waiting, expected all of it."
-            )
+            self._refuse(408, f"no whole head in {limits.head_seconds:g} seconds", "one sooner")
             return
         unsent = self.transport.get_write_buffer_size()
         late_body = self._message_open and self.cycle is not None and self.cycle.response_complete
@@ -157,20 +157,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close, between two requests."""
         self.transport.close()
 
-    def send_400_response(self, msg: str) -> None:
-        """Tell what was wrong as the protocol does, and hang up."""
-        self._refuse(400, msg)
-
-    def _refuse(self, status: int, message: str) -> None:
-        content = error_content(message)
-        retry = "Retry-After: 1\r\n" if status == 503 else ""
-        head = (
-            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            f"{retry}Content-Length: {len(content)}\r\n\r\n"
-        )
-        if self.cycle is None or self.cycle.response_complete:  # else the bytes would land in its answer
-            self.transport.write(head.encode() + content)
-        self.transport.close()
+    def _refuse(self, status: int, found: str, expected: str) -> None:
+        """Take nothing more, and say why: behind the answers that are due, where there are any."""
+        self._ended = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_refusal(status, f"request: found {found}, expected {expected}."))
+            self.transport.close()
+            return
+        self.cycle.keep_alive = False
+        if self._message_open:
+            self._exchange_now().fail(found)
 
     def _describe(self) -> None:
         url = httptools.parse_url(self.url)
@@ -186,6 +182,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if b"transfer-encoding" in headers:
             raise httptools.HttpParserError("an upgrade with a body in chunks")
         return int(headers.get(b"content-length", b"0"))
+
+    def _exchange_now(self) -> Exchange:
+        assert isinstance(self.cycle, Exchange)  # noqa: S101 - nothing else is ever put there
+        return self.cycle
 
     def _exchange(self) -> Exchange:
         # After an upgrade that is asked for and not taken up, the parser reads no further request.
@@ -203,6 +203,16 @@ class BoundedProtocol(HttpToolsProtocol):
             keep_alive=lasting and self.scope["http_version"] != "1.0",
             on_response=self.on_response_complete,
         )
+
+
+def _refusal(status: int, message: str) -> bytes:
+    content = error_content(message)
+    retry = "Retry-After: 1\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        f"{retry}Content-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
 
 
 def bounded(limits: ConnectionLimits) -> Callable[..., asyncio.Protocol]:
