@@ -3,12 +3,13 @@
 Endpoint, headers, sampler and batching are set by OpenTelemetry's own environment variables.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -18,6 +19,7 @@ from burnish_serving.protocol.messages import Timing
 from burnish_serving.tracing import Facts, Trace
 
 SERVICE_NAME = "burnish"
+CLOSE_SECONDS = 2.0
 _CONTEXT = ("traceparent", "tracestate")
 # Source: OpenTelemetry semantic conventions 1.30, HTTP spans. All others are our own.
 _ATTRIBUTES = {
@@ -33,7 +35,8 @@ class OpenTelemetryTracing:
     def __init__(self, exporter: SpanExporter | None = None) -> None:
         # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes above these.
         defaults = Resource({"service.name": SERVICE_NAME, "service.version": __version__})
-        self._provider = TracerProvider(resource=defaults.merge(Resource.create()), shutdown_on_exit=False)
+        resource = defaults.merge(OTELResourceDetector().detect())
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("burnish_serving", __version__)
         self._propagator = TraceContextTextMapPropagator()
@@ -48,8 +51,10 @@ class OpenTelemetryTracing:
         return _SpanTrace(self._tracer, span)
 
     def close(self) -> None:
-        """Send what is not sent yet."""
-        self._provider.shutdown()
+        """Send what is not sent yet, or give it up: a collector that is away must not hold up the end."""
+        sending = threading.Thread(target=self._provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(CLOSE_SECONDS)
 
 
 class _SpanTrace:
@@ -57,11 +62,7 @@ class _SpanTrace:
 
     def __init__(self, tracer: trace.Tracer, span: trace.Span) -> None:
         self._tracer, self._span = tracer, span
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace's id, where it is recorded."""
-        return f"{self._span.get_span_context().trace_id:032x}" if self._span.is_recording() else None
+        self.trace_id = f"{span.get_span_context().trace_id:032x}" if span.is_recording() else None
 
     def end(self, facts: Facts, seconds: float, timing: Timing | None) -> None:
         """Tell what happened, and the parts in their order."""
