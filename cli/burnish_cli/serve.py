@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from burnish_serving import settings
+from burnish_serving.protocol.decode import MAX_JSON_BYTES
 from burnish_serving.server import run
 
 
@@ -24,7 +25,7 @@ from burnish_serving.server import run
     "--max-body-bytes", default=settings.MAX_BODY_BYTES, show_default=True, help="Largest request body."
 )
 @click.option(
-    "--max-json-bytes", default=settings.MAX_JSON_BYTES, show_default=True, help="Largest JSON of a request."
+    "--max-json-bytes", default=MAX_JSON_BYTES, show_default=True, help="Largest JSON of a request."
 )
 @click.option(
     "--max-connections", default=settings.MAX_CONNECTIONS, show_default=True, help="Connections at once."
