@@ -1,6 +1,7 @@
 """A real server in its own process, for as long as a test needs it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def running_server(
         [sys.executable, "-c", _PROGRAM, json.dumps(settings)],
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | (environment or {}),
     )
     server = Server(process)
     reader = threading.Thread(target=_read, args=(server,), daemon=True)
