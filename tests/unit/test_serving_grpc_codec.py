@@ -9,9 +9,10 @@ from burnish_engine.descriptor import TensorSpec
 from burnish_serving import errors
 from burnish_serving.errors import BodyTooLarge, InvalidRequest, UnknownModel
 from burnish_serving.grpc import failures, typed_contents, wire
-from burnish_serving.grpc.decode import decode
+from burnish_serving.grpc.decode import decode, split
 from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
 from burnish_serving.grpc.proto.open_inference_pb2 import (
+    InferParameter,
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
@@ -127,9 +128,13 @@ def test_names_given_twice() -> None:
 def test_outputs_and_the_id_are_read() -> None:
     message = request(b"\0" * 12)
     message.id = "7"
-    message.outputs.add(name="y")
+    message.outputs.add(name="y").parameters["classification"].int64_param = 2
     found = read(message)
-    assert (found.id, found.outputs, found.binary) == ("7", (RequestedOutput("y"),), True)
+    assert (found.id, found.outputs, found.binary) == ("7", (RequestedOutput("y", classes=2),), True)
+    for wrong in ({"int64_param": -1}, {"string_param": "2"}, {"bool_param": True}, {}):
+        message.outputs[0].parameters["classification"].CopyFrom(InferParameter(**wrong))
+        with pytest.raises(InvalidRequest, match="classification"):
+            read(message)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +160,9 @@ def test_more_than_any_model_needs_is_refused() -> None:
         receive(b"\x2a\0" * 5000)
     with pytest.raises(InvalidRequest, match="33 dimensions"):
         read(request(b"", shape=[1] * 1_000_000))
-    strings = request(datatype="BYTES", contents={"bytes_contents": [b""] * 9_000_000})
+    strings = request(datatype="BYTES", contents={"bytes_contents": [b""] * 1000})
     with pytest.raises(BodyTooLarge, match="raw contents"):
-        read(strings)
+        split(strings.SerializeToString(), 1000)
 
 
 def test_raw_numbers_cost_nothing_to_read() -> None:
