@@ -194,5 +194,5 @@ def _remembered(stage: str, attempt: Attempt, state: _State, step: Callable[[Att
 
 
 def _is_there(attempt: Attempt) -> bool:
-    """Whether it came to its end (time may have), and its files are where it says."""
-    return not attempt.skipped and (attempt.model is None or attempt.model.exists())
+    """Whether it came to an end of its own, and its files are where it says."""
+    return not attempt.again and (attempt.model is None or attempt.model.exists())
