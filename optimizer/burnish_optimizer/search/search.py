@@ -62,7 +62,7 @@ class _State:
 
 
 def _as_its_head(recipe: Recipe, head: Attempt) -> Attempt:
-    """The end of one that differs in answers alone from one that ended: what was seen of that, and no more."""
+    """The end of one that differs in answers alone from one that ended: no more than was seen of that."""
     name = head.recipe.name
     if head.skipped:
         return Attempt(recipe=recipe, skipped=head.skipped)
