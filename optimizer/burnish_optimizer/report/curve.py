@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class CurvePlot:
-    """A picture of `width` × `height` user units. given_up, each: units, of its axis and in prose."""
+    """A picture of `width` × `height` user units. given_up: the horizontal axis' unit; each: of prose."""
 
     name: str
     given_up: str
