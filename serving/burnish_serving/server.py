@@ -67,11 +67,11 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
     stop, hurry = _signals()
-    rpc = GrpcServer(settings, models, gate, metrics)
-    await rpc.start()
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
+    rpc = GrpcServer(settings, models, gate, metrics, observers)
+    await rpc.start()
     api = _start(api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings))
     scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))
     ports = {"http_port": api.port, "grpc_port": rpc.port, "metrics_port": scrape.port}
