@@ -1,17 +1,16 @@
 """An API server in memory: server-side apply, generations, resource versions, owner references.
 
 Faults: `die_at` ends the "process" (a BaseException, as kill -9 would) before the n-th write; `refuse`
-answers writes of a kind with an error.
+answers writes of a kind with an error. `watcher` is told of every change, as a watch stream would tell.
 """
 
-import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from burnish_engine.errors import BurnishError
-from burnish_operator.errors import ClusterConflict, Forbidden
+from burnish_operator.errors import ClusterConflict, Forbidden, Rejected
 from burnish_operator.ports import KINDS, Kind, Object
 
 Place = tuple[str, str, str]
@@ -32,10 +31,14 @@ class FakeClock:
 
 
 class FakeCluster:
-    """Implements `ports.Cluster`; `objects` is what is stored."""
+    """Implements `ports.Cluster`; `objects` is what is stored.
 
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
+    collects: the garbage collector is at once; else `collect` is its turn.
+    """
+
+    def __init__(self, clock: FakeClock, *, collects: bool = True) -> None:
+        self.clock, self.collects = clock, collects
+        self.watcher: Callable[[str, Object], None] = lambda event, obj: None
         self.objects: dict[Place, Object] = {}
         self.writes: list[str] = []
         self.refuse: dict[str, BurnishError] = {}
@@ -46,18 +49,18 @@ class FakeCluster:
         self._numbers = itertools.count(1)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
+        return copied(self.objects.get((kind.kind, namespace, name)))
 
     def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
         if kind.kind in self.unreadable:
             raise Forbidden(kind.plural, found="no right to list", expected="to be allowed")
         found = [obj for (k, ns, _), obj in self.objects.items() if k == kind.kind and namespace in ("", ns)]
         wanted = (labels or {}).items()
-        return copy.deepcopy([o for o in found if wanted <= o["metadata"].get("labels", {}).items()])
+        return copied([o for o in found if wanted <= o["metadata"].get("labels", {}).items()])
 
     def create(self, obj: Object) -> Object:
         self._write(f"create {obj['kind']} {obj['metadata']['name']}", obj["kind"])
-        if _place(obj) in self.objects:
+        if place_of(obj) in self.objects:
             raise ClusterConflict(obj["metadata"]["name"], found="AlreadyExists", expected="a free name")
         if obj["kind"] == "Job":
             self.created_jobs.append(f"{obj['metadata']['namespace']}/{obj['metadata']['name']}")
@@ -65,20 +68,24 @@ class FakeCluster:
 
     def apply(self, obj: Object) -> Object:
         self._write(f"apply {obj['kind']} {obj['metadata']['name']}", obj["kind"])
-        place = _place(obj)
+        place = place_of(obj)
         stored = self.objects.get(place)
+        _same_object(stored, obj)
         if stored is None:
-            self._applied[place] = copy.deepcopy(obj)
+            self._applied[place] = copied(obj)
             return self.put(obj)
         wanted = _merged(_without(stored, self._applied.get(place, {}), obj), obj)
-        self._applied[place] = copy.deepcopy(obj)
+        self._applied[place] = copied(obj)
         return self._replace(place, stored, wanted)
 
     def apply_status(self, obj: Object) -> Object:
         self._write(f"status {obj['kind']} {obj['metadata']['name']}", obj["kind"])
-        place = _place(obj)
-        stored = self.objects[place]
-        return self._replace(place, stored, {**stored, "status": copy.deepcopy(obj["status"])})
+        place = place_of(obj)
+        stored = self.objects.get(place)
+        if stored is None:
+            raise Rejected(obj["metadata"]["name"], found="nothing (404)", expected="an object with a status")
+        _same_object(stored, obj)
+        return self._replace(place, stored, {**stored, "status": copied(obj["status"])})
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         self._write(f"delete {kind.kind} {name}", kind.kind)
@@ -90,14 +97,15 @@ class FakeCluster:
 
     def put(self, obj: Object) -> Object:
         """Store an object as a user or a controller would."""
-        stored = copy.deepcopy(obj)
+        stored = copied(obj)
         number = next(self._numbers)
         metadata = stored["metadata"]
         metadata.setdefault("uid", f"uid-{number:04d}")
         metadata.setdefault("creationTimestamp", self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         metadata.update(generation=1, resourceVersion=str(number))
-        self.objects[_place(stored)] = stored
-        return copy.deepcopy(stored)
+        self.objects[place_of(stored)] = stored
+        self.watcher("ADDED", stored)
+        return copied(stored)
 
     def update(self, kind: Kind, namespace: str, name: str, **parts: Any) -> None:
         """Merge `parts` into an object, as `kubectl patch` does."""
@@ -105,16 +113,31 @@ class FakeCluster:
         stored = self.objects[place]
         self._replace(place, stored, _merged(stored, parts))
 
+    def replace(self, obj: Object) -> None:
+        """Put an object in place of the stored one, as `kubectl replace` does."""
+        self._replace(place_of(obj), self.objects[place_of(obj)], obj)
+
     def remove(self, place: Place) -> None:
         """Delete an object and, as the garbage collector does, all that it owns."""
         gone = self.objects.pop(place, None)
         self._applied.pop(place, None)
         if gone is None:
             return
+        self.watcher("DELETED", gone)
+        if not self.collects:
+            return
         uid = gone["metadata"]["uid"]
         owned = [p for p, o in self.objects.items() if uid in _owners(o)]
         for other in owned:
             self.remove(other)
+
+    def collect(self) -> bool:
+        """A turn of the garbage collector: what has owners, and none of them is left, goes. Told: any did."""
+        known = {obj["metadata"]["uid"] for obj in self.objects.values()}
+        orphans = [p for p, o in self.objects.items() if _owners(o) and not known.intersection(_owners(o))]
+        for place in orphans:
+            self.remove(place)
+        return bool(orphans)
 
     def of_kind(self, kind: Kind) -> list[Object]:
         """All stored objects of a kind."""
@@ -129,16 +152,31 @@ class FakeCluster:
 
     def _replace(self, place: Place, stored: Object, wanted: Object) -> Object:
         if wanted == stored:
-            return copy.deepcopy(stored)
-        fresh = copy.deepcopy(wanted)
+            return copied(stored)
+        fresh = copied(wanted)
         if wanted.get("spec") != stored.get("spec"):
             fresh["metadata"]["generation"] = stored["metadata"]["generation"] + 1
         fresh["metadata"]["resourceVersion"] = str(next(self._numbers))
         self.objects[place] = fresh
-        return copy.deepcopy(fresh)
+        self.watcher("MODIFIED", fresh)
+        return copied(fresh)
 
 
-def _place(obj: Object) -> Place:
+def copied(value: Any) -> Any:
+    """JSON of one's own: what the other side does with its copy is not seen here."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _same_object(stored: Object | None, wanted: Object) -> None:
+    # An apply that names a uid is for that very object, as the API server has it.
+    uid = wanted["metadata"].get("uid")
+    if uid and (stored is None or stored["metadata"]["uid"] != uid):
+        raise ClusterConflict(wanted["metadata"]["name"], found="another uid", expected=uid)
+
+
+def place_of(obj: Object) -> Place:
     kind = KINDS[obj["kind"]]
     return (
         obj["kind"],
@@ -153,7 +191,7 @@ def _owners(obj: Object) -> list[str]:
 
 def _merged(stored: Any, wanted: Any) -> Any:
     if not isinstance(stored, dict) or not isinstance(wanted, dict):
-        return copy.deepcopy(wanted)
+        return copied(wanted)
     return {**stored, **{key: _merged(stored.get(key), value) for key, value in wanted.items()}}
 
 

@@ -1,0 +1,196 @@
+"""What must hold after every step, and at every write of the operator.
+
+A turn reads at one time and writes at another, and the world may move between. So a write is judged by all
+that the model was since the turn began (`Window`): it must be right for one of those states.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from burnish_operator import names
+from burnish_operator.handlers import Key
+from burnish_operator.observe import JobState, job_of
+from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, Object
+from fakes.cluster import copied
+from support.simulation.truth import check_status
+from support.simulation.workloads import ReplicaSet, admits, affinity_of
+from support.simulation.world import World
+
+
+PRECISIONS = ("FP32", "BF16", "INT8")
+
+
+class Broken(Exception):
+    """An invariant does not hold."""
+
+
+@dataclass
+class Window:
+    """What a model was since the turn began; None: it was not there. `quiet`: nothing else moved."""
+
+    states: list[Object | None]
+    quiet: bool = True
+    held: set[str] = field(default_factory=set)
+
+    def specs(self) -> Iterator[Object]:
+        """Every spec."""
+        return (state["spec"] for state in self.states if state is not None)
+
+
+class Judge:
+    """Watches one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.windows: dict[Key, Window] = {}
+        self.recreated: set[str] = set()
+        self.serving: dict[str, str] = {}
+
+    def begin(self, key: Key) -> None:
+        """A turn begins."""
+        self.windows[key] = Window([self._model(key)], held=set(self.world.store.engines))
+
+    def end(self, key: Key) -> None:
+        """A turn is over."""
+        self.windows.pop(key, None)
+
+    def moved(self) -> None:
+        """The world moved in the midst of turns."""
+        for key, window in self.windows.items():
+            window.states.append(self._model(key))
+            window.quiet = False
+            window.held &= set(self.world.store.engines)
+
+    def _model(self, key: Key) -> Object | None:
+        found = self.world.cluster.objects.get(("OptimizedModel", key.namespace, key.name))
+        return copied(found) if found else None
+
+    def wrote(self, key: Key, verb: str, obj: Object, *, disturbed: bool) -> None:
+        """The operator wrote this; disturbed: a call of this turn had a fault."""
+        window = self.windows[key]
+        kind = obj["kind"]
+        if kind == JOB.kind and verb == "create":
+            self._created(window, obj)
+        elif kind == DEPLOYMENT.kind and verb == "apply":
+            self._applied(window, obj)
+        elif verb == "delete":
+            self._deleted(window, obj)
+        elif kind == OPTIMIZED_MODEL.kind:
+            quiet = window.quiet and not disturbed
+            told = check_status(self.world, window.states, obj, quiet=quiet)
+            if told:
+                raise Broken(f"status: {told}")
+
+    def _created(self, window: Window, job: Object) -> None:
+        place = job["metadata"]["annotations"][names.ENGINE]
+        if all(spec.get("suspend") for spec in window.specs()):
+            raise Broken("a Job was started for a suspended model")
+        if place in window.held and self.world.store.down is None:
+            raise Broken(f"a Job was started for an engine that is there: {place}")
+        facts = str(job["spec"]["template"]["spec"]["containers"][0]["args"])
+        for _, labels in self.world.schedulable():
+            instance = labels.get("node.kubernetes.io/instance-type", "")
+            if "instance_type" in facts and f'instance_type":"{instance}"' not in facts and _fits(job, labels):
+                raise Broken(f"the Job of {place} may run on hardware of another class")
+
+    def _applied(self, window: Window, deployment: Object) -> None:
+        uid, spec = deployment["metadata"]["uid"], deployment["spec"]
+        target = deployment["metadata"]["labels"][names.TARGET]
+        engine = spec["template"]["metadata"]["annotations"][names.ENGINE]
+        specs = list(window.specs())
+        if spec["replicas"] not in {_replicas(each, target) for each in specs}:
+            raise Broken(f"{spec['replicas']} replicas of {target} were asked by no one")
+        if all(each.get("suspend") for each in specs):
+            raise Broken("a Deployment of a suspended model was changed")
+        self.recreated.discard(uid)
+        if any(each.get("rollout", {}).get("strategy") == "Recreate" for each in specs):
+            self.recreated.add(uid)
+        if engine != self.serving.get(uid):
+            self._changed(window, deployment, engine)
+        self.serving[uid] = engine
+
+    def _changed(self, window: Window, deployment: Object, engine: str) -> None:
+        found = self.world.store.pushed.get(engine.rpartition("@")[2])
+        if found is None:
+            raise Broken(f"{engine} never passed its gates")
+        if found.place in window.held and self.world.store.engines[found.place].digest != found.digest:
+            raise Broken(f"{engine} is not the engine at its tag")
+        if window.quiet and self.world.store.down is None and found.place not in window.held:
+            raise Broken(f"{engine} is not in the registry any more")
+        sources = {d for spec in window.specs() for d in self.world.store.digests_of(spec["source"]["uri"])}
+        if found.source not in sources:
+            raise Broken(f"{engine} is of another source")
+        wanted = {",".join(spec.get("precisions", PRECISIONS)) for spec in window.specs()}
+        if found.precisions not in wanted:
+            raise Broken(f"{engine} is of precisions {found.precisions}, asked was {wanted}")
+
+    def _deleted(self, window: Window, obj: Object) -> None:
+        if obj["kind"] == JOB.kind:
+            return
+        target = obj["metadata"]["labels"][names.TARGET]
+        if window.states[-1] is None:
+            return
+        if all(_wants(spec, target) for spec in window.specs()):
+            serving = obj.get("status", {}).get("readyReplicas", 0)
+            if obj["kind"] == DEPLOYMENT.kind and (serving or any(s.get("targets") for s in window.specs())):
+                raise Broken(f"Deployment of {target} was deleted, which is asked for and serves")
+
+    # After every step.
+
+    def check(self) -> None:
+        """What must hold whenever one looks."""
+        self._one_build_a_key()
+        for deployment in self.world.cluster.of_kind(DEPLOYMENT):
+            for each in self.world.workload(deployment).sets:
+                self._gated(each)
+
+    def _one_build_a_key(self) -> None:
+        jobs = [job_of(raw) for raw in self.world.cluster.of_kind(JOB)]
+        places = [job.engine for job in jobs if job.state is JobState.ACTIVE]
+        twice = {place for place in places if places.count(place) > 1}
+        if twice:
+            raise Broken(f"two Jobs build {sorted(twice)}")
+
+    def _gated(self, each: ReplicaSet) -> None:
+        if not each.ready:
+            return
+        engine = self.world.store.pushed.get(each.engine.rpartition("@")[2])
+        if engine is None:
+            raise Broken(f"pods serve {each.engine}, which never passed its gates")
+        if not admits(each.affinity, engine.hardware):
+            raise Broken(f"pods serve {each.engine} on other hardware than it was built for")
+
+    def ready(self) -> dict[str, int]:
+        """Ready pods by Deployment."""
+        return {uid: workload.ready for uid, workload in self.world.workloads.items()}
+
+    def check_floor(self, before: dict[str, int]) -> None:
+        """The Deployment controller did what the operator told it: no pod too many may have gone."""
+        for deployment in self.world.cluster.of_kind(DEPLOYMENT):
+            uid, wanted = deployment["metadata"]["uid"], deployment["spec"]["replicas"]
+            floor = min(before.get(uid, 0), wanted)
+            now = self.world.workload(deployment).ready
+            if now < floor and uid not in self.recreated:
+                raise Broken(f"{deployment['metadata']['name']}: {now} ready pods, the floor is {floor}")
+
+
+def _fits(job: Object, labels: dict[str, str]) -> bool:
+    return admits(affinity_of(job["spec"]["template"]["spec"]), labels)
+
+
+def _replicas(spec: Object, target: str) -> int:
+    own = next((t.get("replicas") for t in spec.get("targets", []) if _name(t) == target), None)
+    wanted: Any = own if own is not None else spec.get("serving", {}).get("replicas", 1)
+    return int(wanted)
+
+
+def _wants(spec: Object, target: str) -> bool:
+    if not spec.get("serving", {}).get("enabled", True):
+        return False
+    named = [_name(each) for each in spec.get("targets", [])]
+    return not named or target in named
+
+
+def _name(target: Object) -> str:
+    return str(target.get("name") or target.get("acceleratorClass", ""))

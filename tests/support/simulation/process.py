@@ -1,0 +1,137 @@
+"""The operator's process: its own queue, waker and reconcilers, run turn by turn in virtual time."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
+
+from burnish_engine.errors import BurnishError
+from burnish_engine.oci.client import RegistryClient
+from burnish_operator.adapters.registry import OciRegistry
+from burnish_operator.handlers import INVENTORY, OURS, Key, Waker
+from burnish_operator.inventory import InventoryReconciler
+from burnish_operator.metrics import Metrics
+from burnish_operator.ports import Object
+from burnish_operator.queue import Schedule
+from burnish_operator.reconcile import ModelReconciler
+from burnish_operator.reconcile import World as Ports
+from fakes.cluster import Killed
+from fakes.events import FakeEvents
+from fakes.fleet import SETTINGS
+from support.simulation.calls import Calls, Fault, FaultyCluster, FaultyRegistry
+from support.simulation.world import World
+
+OWNED = ("Job", "Deployment", "Service", "Pod")
+WATCHED = (*OWNED, "OptimizedModel", "AcceleratorClass", "Node")
+Moves = Mapping[int, Callable[[], None]]
+
+
+class Process:
+    """One life of the operator; `streams` are the watch events on their way to it, by kind."""
+
+    def __init__(self, world: World, wrote: Callable[[Key, str, Object], None]) -> None:
+        self.world = world
+        self.working: list[Key] = []
+        self.calls = Calls(world.trace)
+        self.cluster = FaultyCluster(
+            world.cluster, self.calls, lambda verb, obj: wrote(self.working[-1], verb, obj)
+        )
+        # The store answers where the adapter would send requests: see `simulate.in_memory`.
+        adapter = OciRegistry(cast(RegistryClient, world.store), lambda: world.seconds)
+        registry = FaultyRegistry(adapter, self.calls)
+        self.ports = Ports(self.cluster, registry, FakeEvents(), world.clock)
+        self.models = ModelReconciler(self.ports, SETTINGS, Metrics())
+        self.inventory = InventoryReconciler(self.cluster, world.clock)
+        self.queue: Schedule[Key] = Schedule()
+        self.waker = Waker(self._wake)
+        self.streams: dict[str, list[tuple[str | None, Object]]] = {kind: [] for kind in WATCHED}
+        self.broken: set[str] = set()
+        for kind in WATCHED:
+            self.list_again(kind)
+
+    async def _wake(self, key: Key) -> None:
+        self.queue.wake(key, self.world.seconds)
+
+    def observe(self, event: str, obj: Object) -> None:
+        """The API server tells of a change."""
+        kind = obj["kind"]
+        if kind in WATCHED and kind not in self.broken:
+            self.streams[kind].append((event, obj))
+
+    def list_again(self, kind: str) -> None:
+        """A watch starts over: all objects as they are now, and no word of those that are gone."""
+        self.broken.discard(kind)
+        self.streams[kind] = [(None, self.world.cluster.objects[p]) for p in self.world.places(kind)]
+
+    def deliver(self, kind: str, how: str) -> None:
+        """One event reaches the operator: once, twice, after the next one; or the stream breaks."""
+        stream = self.streams[kind]
+        if how == "lost":
+            self.broken.add(kind)
+            stream.clear()
+        elif stream:
+            position = 1 if how == "reordered" and len(stream) > 1 else 0
+            event, obj = stream.pop(position)
+            for _ in range(2 if how == "repeated" else 1):
+                _drive(self._tell(kind, event, obj))
+
+    async def _tell(self, kind: str, event: str | None, obj: Object) -> None:
+        told = {"type": event}
+        if kind in OWNED:
+            label, value = OURS.split("=")
+            if obj["metadata"].get("labels", {}).get(label) == value:
+                await self.waker.owned(obj)
+        elif kind == "OptimizedModel":
+            await self.waker.model(told, obj)
+        elif kind == "AcceleratorClass":
+            await self.waker.accelerator_class()
+        else:
+            await self.waker.node(told, obj)
+
+    def take(self) -> Key | None:
+        """The next key that is due, if a worker is free for it."""
+        return self.queue.take(self.world.seconds)
+
+    def turn(self, key: Key, faults: tuple[Fault, ...] = (), meanwhile: Moves | None = None) -> bool:
+        """Work on a key, as `__main__` and `WorkQueue` do. Told: it went well.
+
+        Raises: Killed: the process is at its end.
+        """
+        self.calls.begin(faults, meanwhile or {})
+        self.working.append(key)
+        try:
+            again = self._reconcile(key)
+        except BurnishError as error:
+            self.world.trace.append(f"    failed: {error.reason}: {error.found}")
+            self.queue.failed(key, self.world.seconds)
+            return False
+        except Killed:
+            self.world.trace.append("    the operator dies")
+            raise
+        finally:
+            self.working.pop()
+        self.queue.done(key)
+        if again is not None:
+            self.queue.wake(key, self.world.seconds + again)
+        return True
+
+    def nested(self, key: Key) -> None:
+        """Another worker's whole turn in the midst of this one's; it waits where a lock is held."""
+        if self.models._applier._creating.locked():
+            self.queue.failed(key, self.world.seconds)
+            return
+        saved = (self.calls.number, self.calls.faults, self.calls.meanwhile, self.calls.hit)
+        self.turn(key)
+        self.calls.number, self.calls.faults, self.calls.meanwhile, self.calls.hit = saved
+
+    def _reconcile(self, key: Key) -> float | None:
+        if key == INVENTORY:
+            return self.inventory.reconcile()
+        return self.models.reconcile(key.namespace, key.name)
+
+
+def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run what waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a waker waited")

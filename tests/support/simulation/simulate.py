@@ -1,0 +1,267 @@
+"""Run a schedule: one seed, one virtual time, no threads, no sleeps. The same seed is the same run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from burnish_operator.adapters import registry as registry_adapter
+from burnish_operator.apply import Applier
+from burnish_operator.api import OptimizedModel
+from burnish_operator.decide.model import decide
+from burnish_operator.gather import Gatherer
+from burnish_operator.handlers import INVENTORY, Key
+from burnish_operator.ports import DEPLOYMENT, NODE, Object
+from datetime import timedelta
+from fakes.cluster import Killed, copied
+from fakes.fleet import SETTINGS, model
+from support.simulation import jobs, users
+from support.simulation.converge import ROUNDS, unsettled
+from support.simulation.invariants import Broken, Judge
+from support.simulation.process import WATCHED, Process
+from support.simulation.schedule import Schedule, Step
+from support.simulation.world import World
+
+JUMPS_SECONDS = (1, 5, 15, 60, 300, 1800)
+DELIVERIES = ("in order",) * 8 + ("repeated", "reordered", "lost")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An invariant that broke: at which step, and all that happened until then."""
+
+    step: int
+    what: str
+    trace: tuple[str, ...]
+
+
+@contextmanager
+def in_memory(world: World) -> Iterator[None]:
+    """The adapter's requests go to the world's store."""
+    real = registry_adapter.store
+    registry_adapter.store = world.store  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        registry_adapter.store = real
+
+
+def run(schedule: Schedule) -> Failure | None:
+    """Run a schedule to its end and on to rest; None: nothing broke."""
+    simulation = Simulation()
+    number = 0
+    with in_memory(simulation.world):
+        try:
+            for number, step in enumerate(schedule):
+                simulation.do(step)
+            number = len(schedule)
+            simulation.settle()
+        except Broken as error:
+            return Failure(number, str(error), tuple(simulation.world.trace))
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            # The operator must meet nothing that it does not expect.
+            told = f"a defect: {type(error).__name__}: {error}"
+            return Failure(number, told, tuple(simulation.world.trace))
+    return None
+
+
+class Simulation:
+    """A world, the operator in it, and the judge."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.judge = Judge(self.world)
+        for namespace, name in users.MODELS:
+            self.world.cluster.put(model(name, namespace))
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process; nothing that was in memory is left."""
+        self.process = Process(self.world, self._wrote)
+        self.world.cluster.watcher = self.process.observe
+
+    def do(self, step: Step) -> None:
+        """One step, and what must hold after it."""
+        self.world.trace.append(str(step))
+        self._move(step)
+        self.judge.check()
+
+    def _wrote(self, key: Key, verb: str, obj: Object) -> None:
+        self.judge.wrote(key, verb, obj, disturbed=bool(self.process.calls.hit))
+
+    def _move(self, step: Step) -> None:
+        moves: dict[str, Callable[[Step], None]] = {
+            "flow": self._flow, "work": self._work, "deliver": self._deliver, "job": self._job,
+            "control": self._control, "kubelet": self._kubelet, "edit": self._edit, "node": self._node,
+            "time": self._time, "registry": self._registry, "restart": lambda _: self.restart(),
+            "garbage": lambda _: self._garbage(), "twice": self._twice, "pod": self._pod, "jump": self._jump,
+        }  # fmt: skip
+        moves[step.kind](step)
+
+    # What the operator does.
+
+    def _work(self, step: Step) -> None:
+        key = self.process.take()
+        if key is None:
+            due = self.process.queue.next_due()
+            if due is not None and step.two % 2:
+                self.world.pass_time(max(0.0, due - self.world.seconds))
+            return
+        self.turn(key, step)
+
+    def turn(self, key: Key, step: Step) -> None:
+        """One turn of the operator with its troubles; death is followed by a new life."""
+        self.world.trace.append(f"  {key.namespace}/{key.name or 'inventory'}")
+        self.judge.begin(key)
+        meanwhile = {call: (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
+        try:
+            self.process.turn(key, step.faults, meanwhile)
+        except Killed:
+            self.restart()
+        finally:
+            self.judge.end(key)
+
+    def _meanwhile(self, step: Step) -> None:
+        self.world.trace.append(f"      meanwhile {step}")
+        if step.kind == "work":
+            key = self.process.take()
+            if key is not None:
+                self.world.trace.append(f"      {key.namespace}/{key.name or 'inventory'}")
+                self.judge.begin(key)
+                self.process.nested(key)
+                self.judge.end(key)
+        else:
+            self._move(step)
+        self.judge.moved()
+
+    def _deliver(self, step: Step) -> None:
+        kind = WATCHED[step.one % len(WATCHED)]
+        for _ in range(1 + step.two % 4):
+            self.process.deliver(kind, DELIVERIES[step.two // 4 % len(DELIVERIES)])
+
+    def _twice(self, step: Step) -> None:
+        """A plan that was applied is applied again: nothing may change."""
+        models = self.world.models()
+        if not models or self.world.store.down is not None:
+            return
+        raw = models[step.one % len(models)]
+        self.process.calls.begin((), {})
+        gatherer = Gatherer(self.world.cluster, self.process.ports.registry, self.world.clock, SETTINGS)
+        plan = decide(gatherer.gather(OptimizedModel.from_dict(copied(raw)))).plan
+        applier = Applier(self.world.cluster, self.process.ports.registry)
+        applier.apply(plan)
+        before = self._versions()
+        applier.apply(plan)
+        if self._versions() != before:
+            raise Broken(f"a plan applied twice is not the plan applied once: {plan}")
+
+    def _versions(self) -> object:
+        objects = self.world.cluster.objects.items()
+        return {p: o["metadata"]["resourceVersion"] for p, o in objects}, dict(self.world.store.indexes)
+
+    # What the world does.
+
+    def _job(self, step: Step) -> None:
+        active = jobs.active(self.world)
+        if active:
+            how = "succeed" if step.two % 3 else jobs.ENDS[step.two // 3 % len(jobs.ENDS)]
+            self.world.trace.append(f"  {active[step.one % len(active)]['metadata']['name']} {how}")
+            jobs.end(self.world, active[step.one % len(active)], how)
+
+    def _control(self, step: Step) -> None:
+        places = self.world.places(DEPLOYMENT.kind)
+        if places:
+            before = self.judge.ready()
+            for _ in range(1 + step.two % 3):
+                self.world.control(places[step.one % len(places)])
+            self.judge.check_floor(before)
+
+    def _kubelet(self, step: Step) -> None:
+        places = self.world.places(DEPLOYMENT.kind)
+        if places:
+            self.world.start_pod(places[step.one % len(places)])
+
+    def _pod(self, step: Step) -> None:
+        workloads = [each for each in self.world.workloads.values() if each.total]
+        if workloads:
+            pods = [pod for each in workloads[step.one % len(workloads)].sets for pod in each.pods]
+            pods[step.two % len(pods)].ready = False
+
+    def _edit(self, step: Step) -> None:
+        self.world.trace.append(f"  {users.edit(self.world, step.one, step.two)}")
+
+    def _node(self, step: Step) -> None:
+        self.process.cluster.old_nodes = copied(self.world.cluster.of_kind(NODE))
+        self.world.trace.append(f"  {users.churn(self.world, step.one, step.two)}")
+
+    def _registry(self, step: Step) -> None:
+        self.world.trace.append(f"  {users.fail_registry(self.world, step.one, step.two)}")
+
+    def _time(self, step: Step) -> None:
+        self.world.pass_time(JUMPS_SECONDS[step.one % len(JUMPS_SECONDS)])
+        jobs.expire(self.world)
+
+    def _jump(self, step: Step) -> None:
+        """The wall clock alone, forwards or backwards, by up to an hour."""
+        self.world.clock.time += timedelta(seconds=step.one % 7200 - 3600)
+
+    def _garbage(self) -> None:
+        self.world.collect()
+
+    # Quiet times.
+
+    def _flow(self, _: Step) -> None:
+        self._round()
+        self._round()
+
+    def _round(self) -> bool:
+        """Everyone takes a turn, and nothing goes wrong; told: anything changed."""
+        before = self._versions(), self.judge.ready()
+        for kind in WATCHED:
+            while self.process.streams[kind]:
+                self.process.deliver(kind, "in order")
+        for key in iter(self.process.take, None):
+            self.turn(key, Step("work"))
+            self.judge.check()
+        self._controllers()
+        return before != (self._versions(), self.judge.ready())
+
+    def _controllers(self) -> None:
+        for job in jobs.active(self.world):
+            jobs.end(self.world, job, "succeed")
+        jobs.expire(self.world)
+        self.world.collect()
+        for place in self.world.places(DEPLOYMENT.kind):
+            for _ in range(4):
+                before = self.judge.ready()
+                moved = self.world.control(place)
+                self.judge.check_floor(before)
+                if not self.world.start_pod(place) and not moved:
+                    break
+
+    def settle(self) -> None:
+        """Faults stop: all becomes as it must be, within a bound, and then nothing is written any more."""
+        self.world.trace.append("faults stop")
+        self.world.store.down = None
+        for kind in sorted(self.process.broken):
+            self.process.list_again(kind)
+        left: list[str] = []
+        for _ in range(ROUNDS):
+            if not self._round():
+                left = unsettled(self.world)
+                if not left:
+                    self._rest()
+                    return
+                due = self.process.queue.next_due()
+                self.world.pass_time(max(1.0, (due or 0.0) - self.world.seconds))
+        raise Broken(f"not settled after {ROUNDS} rounds: {'; '.join(left) or 'it never rests'}")
+
+    def _rest(self) -> None:
+        """Another operator finds nothing to do."""
+        writes = list(self.world.cluster.writes)
+        self.restart()
+        self.turn(INVENTORY, Step("work"))
+        for raw in self.world.models():
+            self.turn(Key(raw["metadata"]["namespace"], raw["metadata"]["name"]), Step("work"))
+        written = self.world.cluster.writes[len(writes) :]
+        if written:
+            raise Broken(f"at rest, a new operator writes: {written}")

@@ -1,0 +1,100 @@
+"""Whether a status tells the truth, as the world stands when it is written."""
+
+from collections.abc import Iterator
+
+from burnish_operator.ports import JOB, Object
+from support.simulation.world import World
+
+TYPES = ("Ready", "SourceResolved", "TargetsResolved", "Optimized", "Published", "RolledOut", "Degraded")
+ROAD = TYPES[1:6]
+
+
+def check_status(world: World, states: list[Object | None], obj: Object, *, quiet: bool) -> str:
+    """What is untrue; "" if nothing. quiet: the world stood still since the operator began to read."""
+    return next(_untrue(world, states, obj, quiet=quiet), "")
+
+
+def _untrue(world: World, states: list[Object | None], obj: Object, *, quiet: bool) -> Iterator[str]:
+    status = obj["status"]
+    read = states[0]
+    if read is None or read["metadata"]["uid"] != obj["metadata"]["uid"]:
+        yield "it was written onto another object than was read"
+        return
+    if status.get("observedGeneration") != read["metadata"]["generation"]:
+        yield f"observedGeneration is {status.get('observedGeneration')}, read was {read['metadata']}"
+    conditions = {each["type"]: each for each in status.get("conditions", [])}
+    yield from _of_conditions(read, status, conditions)
+    if quiet:
+        yield from _of_targets(world, obj, status, conditions)
+        yield from _of_index(world, status, conditions)
+
+
+def _of_conditions(read: Object, status: Object, conditions: dict[str, Object]) -> Iterator[str]:
+    if set(conditions) != set(TYPES):
+        # Where nothing could be judged, Ready alone says why.
+        if conditions["Ready"]["status"] == "True":
+            yield f"Ready, with conditions {sorted(conditions)} alone"
+        return
+    holds = all(conditions[kind]["status"] == "True" for kind in ROAD)
+    if holds != (conditions["Ready"]["status"] == "True"):
+        yield "Ready is not what the conditions come to"
+    old = {each["type"]: each for each in read.get("status", {}).get("conditions", [])}
+    for kind, each in conditions.items():
+        before = old.get(kind, {})
+        same = before.get("status") == each["status"]
+        if same and before["lastTransitionTime"] != each["lastTransitionTime"]:
+            yield f"{kind} did not change, and its lastTransitionTime did"
+    if conditions["Ready"]["status"] == "True" and read["spec"].get("serving", {}).get("enabled", True):
+        wrong = [t["name"] for t in status["targets"] if t["state"] != "Serving"]
+        if wrong:
+            yield f"Ready, and {wrong} do not serve"
+
+
+def _of_targets(
+    world: World, obj: Object, status: Object, conditions: dict[str, Object]
+) -> Iterator[str]:
+    ready = conditions["Ready"]["status"] == "True"
+    for target in status.get("targets", []):
+        engine, rollout = target.get("engine"), target.get("rollout")
+        if engine and engine["digest"] not in world.store.pushed:
+            yield f"{target['name']} has an engine that no Job made: {engine['digest']}"
+        if rollout:
+            yield from _of_rollout(world, obj, target)
+        if target["state"] == "Building" and not _is_built(world, target):
+            yield f"{target['name']} is Building, and Job {target.get('job')} is not there"
+        if ready and target["state"] == "Serving":
+            yield from _of_serving(target)
+
+
+def _of_rollout(world: World, obj: Object, target: Object) -> Iterator[str]:
+    rollout, namespace = target["rollout"], obj["metadata"]["namespace"]
+    found = world.cluster.objects.get(("Deployment", namespace, rollout["deployment"]))
+    if found is None:
+        if rollout["readyReplicas"] or target["state"] == "Serving":
+            yield f"{target['name']} serves, and there is no Deployment"
+        return
+    counted = found.get("status", {}).get("readyReplicas", 0)
+    # A Deployment that this very turn changed was read before.
+    if rollout["readyReplicas"] != counted:
+        yield f"{target['name']}: {rollout['readyReplicas']} pods answer, the Deployment says {counted}"
+
+
+def _of_serving(target: Object) -> Iterator[str]:
+    rollout, engine = target["rollout"], target["engine"]
+    if rollout["readyReplicas"] != rollout["replicas"] or rollout.get("digest") != engine["digest"]:
+        yield f"Ready, and {target['name']} has {rollout} for engine {engine['digest']}"
+
+
+def _is_built(world: World, target: Object) -> bool:
+    return any(job["metadata"]["name"] == target.get("job") for job in world.cluster.of_kind(JOB))
+
+
+def _of_index(world: World, status: Object, conditions: dict[str, Object]) -> Iterator[str]:
+    if conditions.get("Published", {}).get("status") != "True":
+        return
+    listed = world.store.indexes.get(status["index"].partition("@")[0])
+    digests = {t["name"]: t["engine"]["digest"] for t in status["targets"] if t.get("engine")}
+    if listed is None or not listed.items() <= digests.items():
+        yield f"Published says {status['index']}, and the index lists {listed}"
+
+

@@ -1,0 +1,125 @@
+"""Everything that is not the operator: API server, nodes, Jobs, Deployments, registries, one virtual time."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from burnish_operator import names
+from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, Object
+from fakes.cluster import FakeClock, FakeCluster, Place, place_of
+from fakes.fleet import H100, LARGE, SMALL, SOURCE, node
+from support.simulation.store import Pushed, Store
+from support.simulation.workloads import Pod, Workload, admits
+
+HARDWARE = {"a": SMALL, "b": SMALL, "c": LARGE, "d": H100}
+SOURCES = (SOURCE, "oci://r.example/models/pages:2", "oci://r.example/models/pages:none")
+
+
+@dataclass
+class World:
+    """The state. `seconds` is the monotonic clock; the wall clock may jump."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    store: Store = field(default_factory=Store)
+    seconds: float = 0.0
+    trace: list[str] = field(default_factory=list)
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    stalled: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.cluster = FakeCluster(self.clock, collects=False)
+        for number, source in enumerate(SOURCES[:2], 1):
+            self.store.tag(source.removeprefix("oci://"), "sha256:" + str(number) * 64)
+        for name, labels in HARDWARE.items():
+            self.cluster.put(node(name, labels))
+
+    def pass_time(self, seconds: float) -> None:
+        """Both clocks."""
+        self.seconds += seconds
+        self.clock.time += timedelta(seconds=seconds)
+
+    def workload(self, deployment: Object) -> Workload:
+        """The pods of a Deployment."""
+        return self.workloads.setdefault(deployment["metadata"]["uid"], Workload(progressed=self.seconds))
+
+    # Controllers. Each returns whether it changed anything.
+
+    def control(self, place: Place) -> bool:
+        """One move of the Deployment controller, and the status after it."""
+        deployment = self.cluster.objects[place]
+        workload = self.workload(deployment)
+        moved = workload.reconcile(deployment, self.seconds)
+        status = workload.status(deployment, self.seconds)
+        if status == deployment.get("status"):
+            return moved
+        self.cluster.update(DEPLOYMENT, place[1], place[2], status=status)
+        return True
+
+    def start_pod(self, place: Place) -> bool:
+        """A kubelet gets one pending pod of a Deployment ready, if it can be placed and its engine loads."""
+        deployment = self.cluster.objects[place]
+        for each in self.workload(deployment).sets:
+            pulled = self.store.pulls(each.engine)
+            waiting = next((pod for pod in each.pods if not pod.ready), None)
+            if waiting is None:
+                continue
+            waiting.node = waiting.node or self._place(each.affinity)
+            if waiting.node and pulled is not None and pulled.loads:
+                waiting.ready = True
+                self.workload(deployment).progressed = self.seconds
+                return True
+        return False
+
+    def _place(self, affinity: list[Object]) -> str:
+        return next((name for name, labels in self.schedulable() if admits(affinity, labels)), "")
+
+    def schedulable(self) -> list[tuple[str, dict[str, str]]]:
+        """Names and labels of nodes that take pods."""
+        found = []
+        for raw in self.cluster.of_kind(NODE):
+            ready = raw["status"]["conditions"][0]["status"] == "True"
+            if ready and not raw["spec"].get("unschedulable"):
+                found.append((raw["metadata"]["name"], raw["metadata"]["labels"]))
+        return found
+
+    def collect(self) -> bool:
+        """A turn of the garbage collector; pods of Deployments that are gone go too."""
+        found = self.cluster.collect()
+        uids = {obj["metadata"]["uid"] for obj in self.cluster.of_kind(DEPLOYMENT)}
+        self.workloads = {uid: each for uid, each in self.workloads.items() if uid in uids}
+        return found
+
+    def lose_node(self, name: str) -> None:
+        """Pods of a node that is gone are gone, and their replica sets make new ones."""
+        for workload in self.workloads.values():
+            for each in workload.sets:
+                lost = [pod for pod in each.pods if pod.node == name]
+                each.pods = [pod for pod in each.pods if pod.node != name] + [Pod() for _ in lost]
+
+    def places(self, kind: str) -> list[Place]:
+        """Where objects of a kind are stored."""
+        return [place for place in self.cluster.objects if place[0] == kind]
+
+    def models(self) -> list[Object]:
+        """All OptimizedModels."""
+        return self.cluster.of_kind(OPTIMIZED_MODEL)
+
+    def put(self, obj: Object) -> None:
+        """A user creates an object, unless one is there."""
+        if place_of(obj) not in self.cluster.objects:
+            self.cluster.put(obj)
+
+
+def pushed_by(job: Object, world: World, labels: dict[str, str], *, loads: bool = True) -> Pushed:
+    """The engine that this Job builds on a node with these labels."""
+    annotations = job["metadata"]["annotations"]
+    place = annotations[names.ENGINE]
+    arguments: list[str] = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    return Pushed(
+        place=place,
+        key=annotations[names.ENGINE_KEY],
+        digest=world.store.next_digest(place),
+        source=arguments[arguments.index("--source-digest") + 1],
+        precisions=arguments[arguments.index("--precisions") + 1],
+        hardware=labels,
+        loads=loads,
+    )
