@@ -121,7 +121,9 @@ class ModelReconciler:
 
 
 def _status_object(raw: Object, status: Object) -> Object:
-    metadata = {key: raw["metadata"][key] for key in ("name", "namespace")}
+    # With the version that was read: an object made anew under this name must not get the old one's status,
+    # and what changed meanwhile is looked at first. (The API server lets a status for another uid pass.)
+    metadata = {key: raw["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
     return {"apiVersion": raw["apiVersion"], "kind": raw["kind"], "metadata": metadata, "status": status}
 
 

@@ -70,7 +70,6 @@ class FakeCluster:
         self._write(f"apply {obj['kind']} {obj['metadata']['name']}", obj["kind"])
         place = place_of(obj)
         stored = self.objects.get(place)
-        _same_object(stored, obj)
         if stored is None:
             self._applied[place] = copied(obj)
             return self.put(obj)
@@ -84,7 +83,7 @@ class FakeCluster:
         stored = self.objects.get(place)
         if stored is None:
             raise Rejected(obj["metadata"]["name"], found="nothing (404)", expected="an object with a status")
-        _same_object(stored, obj)
+        _same_version(stored, obj)
         return self._replace(place, stored, {**stored, "status": copied(obj["status"])})
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
@@ -169,11 +168,11 @@ def copied(value: Any) -> Any:
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _same_object(stored: Object | None, wanted: Object) -> None:
-    # An apply that names a uid is for that very object, as the API server has it.
-    uid = wanted["metadata"].get("uid")
-    if uid and (stored is None or stored["metadata"]["uid"] != uid):
-        raise ClusterConflict(wanted["metadata"]["name"], found="another uid", expected=uid)
+def _same_version(stored: Object, wanted: Object) -> None:
+    # An apply that names a version is for that very state of the object, as the API server has it.
+    version = wanted["metadata"].get("resourceVersion", stored["metadata"]["resourceVersion"])
+    if stored["metadata"]["resourceVersion"] != version:
+        raise ClusterConflict(wanted["metadata"]["name"], found="another version", expected=version)
 
 
 def place_of(obj: Object) -> Place:

@@ -7,7 +7,7 @@ import pytest
 from burnish_engine.errors import Action
 from burnish_operator.names import ENGINE
 from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, SERVICE
-from fakes.fleet import SMALL, Fleet, failing, model, node
+from fakes.fleet import NFD, SMALL, Fleet, failing, model, node
 
 
 def fleet(**spec: Any) -> Fleet:
@@ -167,3 +167,27 @@ def test_a_toleration_that_is_dropped_is_dropped_in_the_pods() -> None:
     change(found, targets=[{"acceleratorClass": "cpu-amd-25-17-small"}])
     found.settle()
     assert "tolerations" not in found.cluster.of_kind(DEPLOYMENT)[0]["spec"]["template"]["spec"]
+
+
+def test_an_older_engine_stays_on_the_hardware_that_it_was_built_for() -> None:
+    """The labels of its nodes flap, and its target is another class for a while."""
+    selector = {"node.kubernetes.io/instance-type": "small"}
+    found = fleet(targets=[{"name": "chosen", "nodeSelector": selector}])
+    found.settle()
+    before = placement(found)
+    bare = {key: value for key, value in SMALL.items() if not key.startswith(NFD)}
+    found.cluster.replace(node("a", bare))
+    found.verdict = failing("AccuracyGate", Action.STALLED, 3)
+    found.settle()
+    assert found.status().targets[0].accelerator_class == "unknown-amd64-small"
+    assert placement(found) == before
+    found.verdict = found.succeed
+    change(found, precisions=["FP32"])
+    found.settle()
+    assert placement(found) != before
+    assert found.condition("Ready") == ("True", "Ready")
+
+
+def placement(found: Fleet) -> Any:
+    [deployment] = found.cluster.of_kind(DEPLOYMENT)
+    return deployment["spec"]["template"]["spec"]["affinity"]

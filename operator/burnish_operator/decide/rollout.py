@@ -5,7 +5,7 @@ that fails, a class without nodes or a suspended model therefore never touches t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from burnish_engine.oci.reference import SCHEME
@@ -21,6 +21,7 @@ from burnish_operator.plan import Apply, Delete, Plan, Why
 from burnish_operator.ports import DEPLOYMENT, SERVICE, Kind
 from burnish_operator.render.deployment import render_deployment
 from burnish_operator.render.differs import differs
+from burnish_operator.render.pod import placement_of
 from burnish_operator.render.service import render_service
 
 
@@ -60,7 +61,8 @@ def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollou
     engine = _engine(build, deployment)
     if not engine:
         return TargetRollout(RolloutState.NONE, False, "Waits for an engine.", "WaitingForEngine")
-    plan = () if seen.model.spec.suspend else _plan(seen, target, engine, deployment, service)
+    placed = target if build.engine else _placed_as(target, deployment)
+    plan = () if seen.model.spec.suspend else _plan(seen, placed, engine, deployment, service)
     return _judge(target, name, engine, deployment, plan, current=build.engine is not None)
 
 
@@ -86,6 +88,14 @@ def _engine(build: Build, deployment: Workload | None) -> str:
     if build.engine is not None:
         return f"{SCHEME}{build.engine.engine.reference}"
     return deployment.engine if deployment else ""
+
+
+def _placed_as(target: ResolvedTarget, deployment: Workload | None) -> ResolvedTarget:
+    """The target where the older engine serves: labels may flap, and what it was built for does not."""
+    if deployment is None:
+        return target
+    wanted, absent = placement_of(deployment.raw["spec"]["template"]["spec"])
+    return replace(target, match_labels=wanted, absent=absent)
 
 
 def _taken(name: str) -> TargetRollout:

@@ -86,6 +86,14 @@ def placement(target: ResolvedTarget) -> Object:
     return found
 
 
+def placement_of(pod: Object) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Of a pod spec that `placement` made: the labels that a node must have, and those that it must not."""
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    expressions = required["nodeSelectorTerms"][0]["matchExpressions"]
+    wanted = {each["key"]: each["values"][0] for each in expressions if each["operator"] == "In"}
+    return wanted, tuple(each["key"] for each in expressions if each["operator"] == "DoesNotExist")
+
+
 def resources(target: ResolvedTarget, memory_factor: int = 1) -> Object:
     """Requests and limits; with a factor, that many times the memory."""
     found = target.resources.to_dict()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from burnish_operator import names
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, JOB, Object
-from support.simulation.world import World
 from support.simulation.workloads import Workload
+from support.simulation.world import World
 
 ROUNDS = 120
 
@@ -137,5 +137,3 @@ def _workload(world: World, model: Object, name: str) -> Workload | None:
         if owned and metadata["labels"][names.TARGET] == names.label_value(name):
             return world.workload(raw)
     return None
-
-

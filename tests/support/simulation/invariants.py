@@ -4,6 +4,7 @@ A turn reads at one time and writes at another, and the world may move between. 
 that the model was since the turn began (`Window`): it must be right for one of those states.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +14,12 @@ from burnish_operator.handlers import Key
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, Object
 from fakes.cluster import copied
+from fakes.fleet import NFD
 from support.simulation.truth import check_status
 from support.simulation.workloads import ReplicaSet, admits, affinity_of
 from support.simulation.world import World
 
-
+_LABELS = {"vendor": f"{NFD}/cpu-model.vendor_id", "instance_type": "node.kubernetes.io/instance-type"}
 PRECISIONS = ("FP32", "BF16", "INT8")
 
 
@@ -46,6 +48,7 @@ class Judge:
         self.windows: dict[Key, Window] = {}
         self.recreated: set[str] = set()
         self.serving: dict[str, str] = {}
+        self.begun: dict[str, list[Object]] = {}
 
     def begin(self, key: Key) -> None:
         """A turn begins."""
@@ -88,11 +91,10 @@ class Judge:
             raise Broken("a Job was started for a suspended model")
         if place in window.held and self.world.store.down is None:
             raise Broken(f"a Job was started for an engine that is there: {place}")
-        facts = str(job["spec"]["template"]["spec"]["containers"][0]["args"])
-        for _, labels in self.world.schedulable():
-            instance = labels.get("node.kubernetes.io/instance-type", "")
-            if "instance_type" in facts and f'instance_type":"{instance}"' not in facts and _fits(job, labels):
-                raise Broken(f"the Job of {place} may run on hardware of another class")
+        others = [labels for _, labels in self.world.schedulable() if not _is_asked_for(job, labels)]
+        if any(admits(affinity_of(job["spec"]["template"]["spec"]), labels) for labels in others):
+            raise Broken(f"the Job of {place} may run on hardware of another class")
+        self.begun[job["metadata"]["uid"]] = [state for state in window.states if state is not None]
 
     def _applied(self, window: Window, deployment: Object) -> None:
         uid, spec = deployment["metadata"]["uid"], deployment["spec"]
@@ -127,6 +129,7 @@ class Judge:
 
     def _deleted(self, window: Window, obj: Object) -> None:
         if obj["kind"] == JOB.kind:
+            self._stopped(window, obj)
             return
         target = obj["metadata"]["labels"][names.TARGET]
         if window.states[-1] is None:
@@ -135,6 +138,14 @@ class Judge:
             serving = obj.get("status", {}).get("readyReplicas", 0)
             if obj["kind"] == DEPLOYMENT.kind and (serving or any(s.get("targets") for s in window.specs())):
                 raise Broken(f"Deployment of {target} was deleted, which is asked for and serves")
+
+    def _stopped(self, window: Window, raw: Object) -> None:
+        """A Job that runs is only stopped where a user changed something since it began."""
+        job = job_of(raw)
+        begun = self.begun.get(job.uid, [])
+        unchanged = len(begun) == 1 and all(_same(begun[0], now) for now in window.states)
+        if job.state is JobState.ACTIVE and unchanged:
+            raise Broken(f"Job {job.name} was stopped, and no one asked for that")
 
     # After every step.
 
@@ -175,8 +186,18 @@ class Judge:
                 raise Broken(f"{deployment['metadata']['name']}: {now} ready pods, the floor is {floor}")
 
 
-def _fits(job: Object, labels: dict[str, str]) -> bool:
-    return admits(affinity_of(job["spec"]["template"]["spec"]), labels)
+def _same(one: Object, other: Object | None) -> bool:
+    return other is not None and all(
+        one["metadata"][part] == other["metadata"][part] for part in ("uid", "generation")
+    )
+
+
+def _is_asked_for(job: Object, labels: dict[str, str]) -> bool:
+    """Whether the Job's arguments tell of a node with these labels."""
+    arguments: list[str] = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    facts = json.loads(arguments[arguments.index("--target-facts") + 1])
+    told = {fact: labels.get(label) for fact, label in _LABELS.items()}
+    return all(value == facts.get(fact) for fact, value in told.items())
 
 
 def _replicas(spec: Object, target: str) -> int:

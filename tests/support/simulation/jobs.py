@@ -105,7 +105,10 @@ def _pod(world: World, job: Object, status: Object) -> None:
     metadata = job["metadata"]
     owner = {"uid": metadata["uid"], "kind": "Job", "name": metadata["name"], "controller": True}
     number = len(world.cluster.find(POD, metadata["namespace"]))
-    labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": metadata["name"]}
+    labels = {
+        **job["spec"]["template"]["metadata"]["labels"],
+        "batch.kubernetes.io/job-name": metadata["name"],
+    }
     name = f"{metadata['name']}-{metadata['uid']}-{number}"
     world.put(
         {

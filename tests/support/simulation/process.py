@@ -1,6 +1,7 @@
 """The operator's process: its own queue, waker and reconcilers, run turn by turn in virtual time."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from burnish_engine.errors import BurnishError
@@ -95,10 +96,9 @@ class Process:
 
         Raises: Killed: the process is at its end.
         """
-        self.calls.begin(faults, meanwhile or {})
-        self.working.append(key)
         try:
-            again = self._reconcile(key)
+            with self.turn_of(key, faults, meanwhile or {}):
+                again = self._reconcile(key)
         except BurnishError as error:
             self.world.trace.append(f"    failed: {error.reason}: {error.found}")
             self.queue.failed(key, self.world.seconds)
@@ -106,12 +106,22 @@ class Process:
         except Killed:
             self.world.trace.append("    the operator dies")
             raise
-        finally:
-            self.working.pop()
         self.queue.done(key)
         if again is not None:
             self.queue.wake(key, self.world.seconds + again)
         return True
+
+    @contextmanager
+    def turn_of(
+        self, key: Key, faults: tuple[Fault, ...] = (), meanwhile: Moves | None = None
+    ) -> Iterator[None]:
+        """Calls from here on are of a turn for this key."""
+        self.calls.begin(faults, meanwhile or {})
+        self.working.append(key)
+        try:
+            yield
+        finally:
+            self.working.pop()
 
     def nested(self, key: Key) -> None:
         """Another worker's whole turn in the midst of this one's; it waits where a lock is held."""

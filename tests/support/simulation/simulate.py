@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from burnish_operator.adapters import registry as registry_adapter
-from burnish_operator.apply import Applier
+from burnish_operator.adapters.registry import ENGINE_SECONDS
 from burnish_operator.api import OptimizedModel
+from burnish_operator.apply import Applier
 from burnish_operator.decide.model import decide
 from burnish_operator.gather import Gatherer
 from burnish_operator.handlers import INVENTORY, Key
+from burnish_operator.plan import Plan
 from burnish_operator.ports import DEPLOYMENT, NODE, Object
-from datetime import timedelta
+from burnish_operator.reconcile import RESYNC_SECONDS
 from fakes.cluster import Killed, copied
 from fakes.fleet import SETTINGS, model
 from support.simulation import jobs, users
@@ -22,6 +25,8 @@ from support.simulation.schedule import Schedule, Step
 from support.simulation.world import World
 
 JUMPS_SECONDS = (1, 5, 15, 60, 300, 1800)
+# What the operator remembers of a registry is forgotten by then, and it has looked again.
+QUIET_SECONDS = ENGINE_SECONDS + RESYNC_SECONDS
 DELIVERIES = ("in order",) * 8 + ("repeated", "reordered", "lost")
 
 
@@ -48,19 +53,15 @@ def in_memory(world: World) -> Iterator[None]:
 def run(schedule: Schedule) -> Failure | None:
     """Run a schedule to its end and on to rest; None: nothing broke."""
     simulation = Simulation()
-    number = 0
     with in_memory(simulation.world):
         try:
-            for number, step in enumerate(schedule):
+            for step in schedule:
                 simulation.do(step)
-            number = len(schedule)
             simulation.settle()
         except Broken as error:
-            return Failure(number, str(error), tuple(simulation.world.trace))
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-            # The operator must meet nothing that it does not expect.
-            told = f"a defect: {type(error).__name__}: {error}"
-            return Failure(number, told, tuple(simulation.world.trace))
+            return simulation.failure(str(error))
+        except Exception as error:  # noqa: BLE001 - the operator must meet nothing that it does not expect
+            return simulation.failure(f"a defect: {type(error).__name__}: {error}")
     return None
 
 
@@ -70,6 +71,7 @@ class Simulation:
     def __init__(self) -> None:
         self.world = World()
         self.judge = Judge(self.world)
+        self.steps = 0
         for namespace, name in users.MODELS:
             self.world.cluster.put(model(name, namespace))
         self.restart()
@@ -84,6 +86,11 @@ class Simulation:
         self.world.trace.append(str(step))
         self._move(step)
         self.judge.check()
+        self.steps += 1
+
+    def failure(self, what: str) -> Failure:
+        """What broke now."""
+        return Failure(self.steps, what, tuple(self.world.trace))
 
     def _wrote(self, key: Key, verb: str, obj: Object) -> None:
         self.judge.wrote(key, verb, obj, disturbed=bool(self.process.calls.hit))
@@ -144,15 +151,23 @@ class Simulation:
         if not models or self.world.store.down is not None:
             return
         raw = models[step.one % len(models)]
-        self.process.calls.begin((), {})
-        gatherer = Gatherer(self.world.cluster, self.process.ports.registry, self.world.clock, SETTINGS)
+        key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
+        self.judge.begin(key)
+        with self.process.turn_of(key):
+            plan, before, after = self._applied_twice(raw)
+        self.judge.end(key)
+        if before != after:
+            raise Broken(f"a plan applied twice is not the plan applied once: {plan}")
+
+    def _applied_twice(self, raw: Object) -> tuple[Plan, object, object]:
+        cluster, registry = self.process.cluster, self.process.ports.registry
+        gatherer = Gatherer(cluster, registry, self.world.clock, SETTINGS)
         plan = decide(gatherer.gather(OptimizedModel.from_dict(copied(raw)))).plan
-        applier = Applier(self.world.cluster, self.process.ports.registry)
+        applier = Applier(cluster, registry)
         applier.apply(plan)
         before = self._versions()
         applier.apply(plan)
-        if self._versions() != before:
-            raise Broken(f"a plan applied twice is not the plan applied once: {plan}")
+        return plan, before, self._versions()
 
     def _versions(self) -> object:
         objects = self.world.cluster.objects.items()
@@ -244,16 +259,18 @@ class Simulation:
         self.world.store.down = None
         for kind in sorted(self.process.broken):
             self.process.list_again(kind)
-        left: list[str] = []
+        left, quiet_since = ["it never rests"], self.world.seconds
         for _ in range(ROUNDS):
-            if not self._round():
+            if self._round():
+                quiet_since = self.world.seconds
+            else:
                 left = unsettled(self.world)
-                if not left:
+                if not left and self.world.seconds - quiet_since >= QUIET_SECONDS:
                     self._rest()
                     return
                 due = self.process.queue.next_due()
                 self.world.pass_time(max(1.0, (due or 0.0) - self.world.seconds))
-        raise Broken(f"not settled after {ROUNDS} rounds: {'; '.join(left) or 'it never rests'}")
+        raise Broken(f"not settled after {ROUNDS} rounds: {'; '.join(left)}")
 
     def _rest(self) -> None:
         """Another operator finds nothing to do."""

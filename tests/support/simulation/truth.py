@@ -20,20 +20,27 @@ def _untrue(world: World, states: list[Object | None], obj: Object, *, quiet: bo
     if read is None or read["metadata"]["uid"] != obj["metadata"]["uid"]:
         yield "it was written onto another object than was read"
         return
+    conditions = {each["type"]: each for each in status.get("conditions", [])}
+    if _is_unjudged(read, conditions):
+        return
     if status.get("observedGeneration") != read["metadata"]["generation"]:
         yield f"observedGeneration is {status.get('observedGeneration')}, read was {read['metadata']}"
-    conditions = {each["type"]: each for each in status.get("conditions", [])}
     yield from _of_conditions(read, status, conditions)
     if quiet:
         yield from _of_targets(world, obj, status, conditions)
         yield from _of_index(world, status, conditions)
 
 
+def _is_unjudged(read: Object, conditions: dict[str, Object]) -> bool:
+    """Where nothing could be read, Ready alone says why, and all else stays as it was."""
+    old = {each["type"]: each for each in read.get("status", {}).get("conditions", [])}
+    changed = {kind for kind in {*old, *conditions} if old.get(kind) != conditions.get(kind)}
+    return changed <= {"Ready"} and conditions["Ready"]["status"] != "True"
+
+
 def _of_conditions(read: Object, status: Object, conditions: dict[str, Object]) -> Iterator[str]:
     if set(conditions) != set(TYPES):
-        # Where nothing could be judged, Ready alone says why.
-        if conditions["Ready"]["status"] == "True":
-            yield f"Ready, with conditions {sorted(conditions)} alone"
+        yield f"conditions {sorted(conditions)} alone"
         return
     holds = all(conditions[kind]["status"] == "True" for kind in ROAD)
     if holds != (conditions["Ready"]["status"] == "True"):
@@ -50,9 +57,7 @@ def _of_conditions(read: Object, status: Object, conditions: dict[str, Object]) 
             yield f"Ready, and {wrong} do not serve"
 
 
-def _of_targets(
-    world: World, obj: Object, status: Object, conditions: dict[str, Object]
-) -> Iterator[str]:
+def _of_targets(world: World, obj: Object, status: Object, conditions: dict[str, Object]) -> Iterator[str]:
     ready = conditions["Ready"]["status"] == "True"
     for target in status.get("targets", []):
         engine, rollout = target.get("engine"), target.get("rollout")
@@ -96,5 +101,3 @@ def _of_index(world: World, status: Object, conditions: dict[str, Object]) -> It
     digests = {t["name"]: t["engine"]["digest"] for t in status["targets"] if t.get("engine")}
     if listed is None or not listed.items() <= digests.items():
         yield f"Published says {status['index']}, and the index lists {listed}"
-
-

@@ -23,7 +23,7 @@ EDITS: tuple[dict[str, Any], ...] = (
     {"targets": [{"name": "chosen", "nodeSelector": {"node.kubernetes.io/instance-type": "large"}}]},
     {"targets": []},
     {"rollout": {"strategy": "Recreate"}},
-    {"rollout": {"strategy": "Canary"}},
+    {"rollout": {"strategy": "InPlace"}},
     {"suspend": True},
     {"suspend": False},
     {"source": {"uri": SOURCES[0]}},
@@ -40,18 +40,19 @@ def edit(world: World, one: int, two: int) -> str:
     if place not in world.cluster.objects:
         world.cluster.put(_fresh(namespace, name, two))
         return f"makes {namespace}/{name}"
-    if two % 12 == 0:
+    if two % 10 == 0:
         world.cluster.remove(place)
-        if two % 24 == 0:
-            world.cluster.put(_fresh(namespace, name, two // 24))
-            return f"replaces {namespace}/{name}"
         return f"deletes {namespace}/{name}"
-    if two % 12 == 1:
+    if two % 10 == 1:
+        world.cluster.remove(place)
+        world.cluster.put(_fresh(namespace, name, two // 10))
+        return f"replaces {namespace}/{name}"
+    if two % 10 == 2:
         asked = world.clock.now().isoformat()
         metadata = {"annotations": {names.RETRY: asked}}
         world.cluster.update(OPTIMIZED_MODEL, namespace, name, metadata=metadata)
         return f"asks for another try of {namespace}/{name}"
-    change = copied(EDITS[two // 12 % len(EDITS)])
+    change = copied(EDITS[two // 10 % len(EDITS)])
     world.cluster.update(OPTIMIZED_MODEL, namespace, name, spec=change)
     return f"edits {namespace}/{name}: {change}"
 

@@ -135,8 +135,6 @@ def affinity_of(pod: Object) -> list[Object]:
 def admits(expressions: list[Object], labels: Mapping[str, str]) -> bool:
     """As the scheduler judges a node's labels."""
     return all(
-        labels.get(each["key"]) in each["values"]
-        if each["operator"] == "In"
-        else each["key"] not in labels
+        labels.get(each["key"]) in each["values"] if each["operator"] == "In" else each["key"] not in labels
         for each in expressions
     )
