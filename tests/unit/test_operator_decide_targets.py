@@ -4,7 +4,8 @@ from typing import Any
 
 from burnish_engine.errors import Action
 from burnish_operator.decide.targets import resources_for
-from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, SERVICE
+from burnish_operator.names import TARGET
+from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, SERVICE
 from fakes.fleet import H100, LARGE, SMALL, Fleet, failing, model, node
 
 SMALL_CLASS, LARGE_CLASS = "cpu-amd-25-17-small", "cpu-amd-25-17-large"
@@ -114,6 +115,18 @@ def test_a_class_that_was_deleted_by_mistake_takes_no_answering_pod_with_it() ->
     assert len(found.cluster.of_kind(DEPLOYMENT)) == 1
     found.settle()
     assert found.condition("Ready") == ("True", "Ready")
+
+
+def test_a_build_goes_on_while_its_node_is_cordoned() -> None:
+    found = fleet()
+    found.operate()
+    found.operate()
+    [job] = [j for j in found.jobs() if j["metadata"]["labels"][TARGET] == LARGE_CLASS]
+    found.cluster.update(NODE, "", "b", spec={"unschedulable": True})
+    found.operate()
+    assert job["metadata"]["uid"] in [j["metadata"]["uid"] for j in found.jobs()]
+    assert names(found) == [LARGE_CLASS, SMALL_CLASS]
+    assert found.condition("TargetsResolved") == ("False", "NoMatchingNodes")
 
 
 def test_without_the_right_to_see_classes_the_user_is_told_and_nothing_is_pruned() -> None:

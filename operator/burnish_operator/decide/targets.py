@@ -20,7 +20,7 @@ from burnish_operator.decide.classes import is_discovered, matches, takes_pods, 
 from burnish_operator.decide.conditions import Verdict, fails, holds, of_error
 from burnish_operator.hardware import absent_labels
 from burnish_operator.names import label_value
-from burnish_operator.observe import Workload
+from burnish_operator.observe import JobState
 from burnish_operator.observed import Observed
 
 KIND = ConditionType.TARGETS_RESOLVED
@@ -67,10 +67,10 @@ class Targets:
 
 
 def resolve(seen: Observed) -> Targets:
-    """Resolve `spec.targets`, or discover every class that has a node (or that we serve on already)."""
+    """Resolve `spec.targets`, or discover every class that has a node (or that we serve or build on already)."""
     spec = seen.model.spec
     if not isinstance(seen.classes, BurnishError):
-        discovered = [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen.deployments)]
+        discovered = [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen)]
         chosen = discovered if spec.discovers_targets else spec.targets
         found = [_resolve_one(target, seen, seen.classes) for target in chosen]
     elif spec.discovers_targets:
@@ -82,9 +82,12 @@ def resolve(seen: Observed) -> Targets:
     return Targets(resolved, unresolved, _judge(resolved, unresolved))
 
 
-def _discovered(classes: Sequence[AcceleratorClass], serving: Sequence[Workload]) -> list[AcceleratorClass]:
-    # Nodes of a class may be away for a while (drained, rebooted): where we serve, we stay.
-    kept = {workload.target for workload in serving}
+def _discovered(classes: Sequence[AcceleratorClass], seen: Observed) -> list[AcceleratorClass]:
+    # Nodes of a class may be away for a while (drained, cordoned, relabelled): where we serve, we stay, and
+    # what is being built is not lost.
+    uid = seen.model.metadata.uid
+    kept = {workload.target for workload in seen.deployments}
+    kept |= {job.target for job in seen.jobs if job.owner == uid and job.state is JobState.ACTIVE}
     return sorted(
         (c for c in classes if c.status.nodes > 0 or label_value(c.name) in kept), key=lambda c: c.name
     )
