@@ -29,7 +29,10 @@ class Broken(Exception):
 
 @dataclass
 class Window:
-    """What a model was since the turn began; None: it was not there. `quiet`: nothing else moved."""
+    """What a model was since the turn began; None: it was not there.
+
+    quiet: nothing else moved, and no call failed.   held: engines that the registry had all the time.
+    """
 
     states: list[Object | None]
     quiet: bool = True
@@ -72,6 +75,7 @@ class Judge:
     def wrote(self, key: Key, verb: str, obj: Object, *, disturbed: bool) -> None:
         """The operator wrote this; disturbed: a call of this turn had a fault."""
         window = self.windows[key]
+        window.quiet = window.quiet and not disturbed
         kind = obj["kind"]
         if kind == JOB.kind and verb == "create":
             self._created(window, obj)
@@ -80,8 +84,7 @@ class Judge:
         elif verb == "delete":
             self._deleted(window, obj)
         elif kind == OPTIMIZED_MODEL.kind:
-            quiet = window.quiet and not disturbed
-            told = check_status(self.world, window.states, obj, quiet=quiet)
+            told = check_status(self.world, window.states, obj, quiet=window.quiet)
             if told:
                 raise Broken(f"status: {told}")
 
@@ -91,6 +94,9 @@ class Judge:
             raise Broken("a Job was started for a suspended model")
         if place in window.held and self.world.store.down is None:
             raise Broken(f"a Job was started for an engine that is there: {place}")
+        key = job["metadata"]["annotations"][names.ENGINE_KEY]
+        if all(_gave_up(state, key) for state in window.states if state is not None):
+            raise Broken(f"{place} is tried again, and no one asked for that")
         others = [labels for _, labels in self.world.schedulable() if not _is_asked_for(job, labels)]
         if any(admits(affinity_of(job["spec"]["template"]["spec"]), labels) for labels in others):
             raise Broken(f"the Job of {place} may run on hardware of another class")
@@ -116,9 +122,9 @@ class Judge:
         found = self.world.store.pushed.get(engine.rpartition("@")[2])
         if found is None:
             raise Broken(f"{engine} never passed its gates")
-        if found.place in window.held and self.world.store.engines[found.place].digest != found.digest:
-            raise Broken(f"{engine} is not the engine at its tag")
-        if window.quiet and self.world.store.down is None and found.place not in window.held:
+        # Where the registry does not answer, what was known of it before is all there is.
+        there = self.world.store.engines.get(found.place)
+        if window.quiet and self.world.store.down is None and (there is None or there.digest != found.digest):
             raise Broken(f"{engine} is not in the registry any more")
         sources = {d for spec in window.specs() for d in self.world.store.digests_of(spec["source"]["uri"])}
         if found.source not in sources:
@@ -184,6 +190,13 @@ class Judge:
             now = self.world.workload(deployment).ready
             if now < floor and uid not in self.recreated:
                 raise Broken(f"{deployment['metadata']['name']}: {now} ready pods, the floor is {floor}")
+
+
+def _gave_up(state: Object, key: str) -> bool:
+    """Whether the status says that only a person brings another try, and no one has asked for one."""
+    failures = [target.get("lastFailure", {}) for target in state.get("status", {}).get("targets", [])]
+    final = any(failure.get("key") == key and "retryAt" not in failure for failure in failures)
+    return final and names.RETRY not in state["metadata"].get("annotations", {})
 
 
 def _same(one: Object, other: Object | None) -> bool:

@@ -14,6 +14,25 @@ ENDS = (
     "lost pod", "garbage", "liar", "unpushed", "bad engine",
 )  # fmt: skip
 
+# What a status may say of an end. An engine may be lost after it was pushed.
+_MISSING, _LOST = "EngineMissing", "BackoffLimitExceeded"
+_REASONS = {
+    "succeed": {_MISSING, "RegistryUnavailable"},
+    "bad engine": {_MISSING, "RegistryUnavailable"},
+    "unpushed": {_MISSING},
+    "push": {"RegistryUnavailable"},
+    "gate": {"AccuracyGate"},
+    "defect": {"Failed"},
+    "transient": {"RegistryUnavailable"},
+    "oom": {"OOMKilled", "OutOfMemory"},
+    "evict": {"Evicted"},
+    "evict after push": {_LOST, "RegistryUnavailable"},
+    "deadline": {"DeadlineExceeded"},
+    "lost pod": {_LOST},
+    "garbage": {"Interrupted"},
+    "liar": {"Optimized"},
+}
+
 
 def active(world: World) -> list[Object]:
     """Jobs that have not ended."""
@@ -26,6 +45,8 @@ def end(world: World, job: Object, how: str) -> None:
     grown = job["metadata"]["annotations"][names.MEMORY_FACTOR] != "1"
     if how in ("gate", "defect", "deadline", "liar") or (how == "oom" and grown):
         world.stalled.add(job["metadata"]["annotations"][names.ENGINE])
+    told = world.told.setdefault(job["metadata"]["annotations"][names.ENGINE_KEY], set())
+    told.update(_REASONS.get(how, ()))
     if how == "deadline":
         _finish(world, job, "Failed", "DeadlineExceeded")
     elif labels is not None:

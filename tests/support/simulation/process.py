@@ -45,10 +45,12 @@ class Process:
         self.waker = Waker(self._wake)
         self.streams: dict[str, list[tuple[str | None, Object]]] = {kind: [] for kind in WATCHED}
         self.broken: set[str] = set()
+        self.woken: set[Key] = set()
         for kind in WATCHED:
             self.list_again(kind)
 
     async def _wake(self, key: Key) -> None:
+        self.woken.add(key)
         self.queue.wake(key, self.world.seconds)
 
     def observe(self, event: str, obj: Object) -> None:
@@ -87,6 +89,10 @@ class Process:
         else:
             await self.waker.node(told, obj)
 
+    def is_due(self, key: Key) -> bool:
+        """Whether a worker would take it: now, or after the back-off of a failure."""
+        return self.queue._due.get(key, float("inf")) <= self.world.seconds
+
     def take(self) -> Key | None:
         """The next key that is due, if a worker is free for it."""
         return self.queue.take(self.world.seconds)
@@ -118,6 +124,7 @@ class Process:
         """Calls from here on are of a turn for this key."""
         self.calls.begin(faults, meanwhile or {})
         self.working.append(key)
+        self.woken.discard(key)
         try:
             yield
         finally:

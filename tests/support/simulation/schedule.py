@@ -4,7 +4,7 @@ So a schedule with some steps left out is a schedule too, and that is how a fail
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.simulation.calls import FAULTS, Fault
@@ -16,7 +16,10 @@ STEPS = {
     "flow": 14, "work": 24, "deliver": 12, "job": 14, "control": 8, "kubelet": 8, "edit": 8, "node": 6,
     "time": 6, "registry": 5, "restart": 3, "garbage": 3, "twice": 2, "pod": 2, "jump": 1,
 }  # fmt: skip
-_MEANWHILE = ("edit", "job", "control", "kubelet", "node", "registry", "garbage", "work", "time", "pod")
+_MEANWHILE = {
+    "work": 6, "edit": 4, "deliver": 4, "job": 2, "control": 1, "kubelet": 1, "node": 2, "registry": 1,
+    "garbage": 1, "time": 1, "pod": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def draw(seed: int, length: int = LENGTH) -> list[Step]:
 
 
 def _step(dice: random.Random) -> Step:
-    kind = dice.choices(list(STEPS), list(STEPS.values()))[0]
+    kind = _chosen(dice, STEPS)
     one, two = dice.randrange(1 << 16), dice.randrange(1 << 16)
     if kind != "work":
         return Step(kind, one, two)
@@ -74,9 +77,16 @@ def _faults(dice: random.Random) -> tuple[Fault, ...]:
 
 def _moves(dice: random.Random) -> tuple[tuple[int, Step], ...]:
     return tuple(
-        (dice.randrange(CALLS_A_TURN), Step(dice.choice(_MEANWHILE), *_numbers(dice)))
+        (
+            dice.randrange(CALLS_A_TURN),
+            Step(dice.choices(list(_MEANWHILE), list(_MEANWHILE.values()))[0], *_numbers(dice)),
+        )
         for _ in range(dice.choice((1, 1, 2)))
     )
+
+
+def _chosen(dice: random.Random, weights: Mapping[str, int]) -> str:
+    return dice.choices(list(weights), list(weights.values()))[0]
 
 
 def _numbers(dice: random.Random) -> tuple[int, int]:

@@ -121,11 +121,19 @@ class Simulation:
         self.judge.begin(key)
         meanwhile = {call: (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
         try:
-            self.process.turn(key, step.faults, meanwhile)
+            well = self.process.turn(key, step.faults, meanwhile)
+            self._told(key, well=well)
         except Killed:
             self.restart()
         finally:
             self.judge.end(key)
+
+    def _told(self, key: Key, *, well: bool) -> None:
+        failed = set(self.process.calls.hit) & {"429", "500", "timeout"}
+        if well and failed:
+            raise Broken(f"a call of {key} failed ({sorted(failed)}), and the turn says that all is well")
+        if key in self.process.woken and not self.process.is_due(key):
+            raise Broken(f"{key} was woken while it was worked on, and that is forgotten")
 
     def _meanwhile(self, step: Step) -> None:
         self.world.trace.append(f"      meanwhile {step}")
@@ -178,7 +186,7 @@ class Simulation:
     def _job(self, step: Step) -> None:
         active = jobs.active(self.world)
         if active:
-            how = "succeed" if step.two % 3 else jobs.ENDS[step.two // 3 % len(jobs.ENDS)]
+            how = "succeed" if step.two % 2 else jobs.ENDS[step.two // 2 % len(jobs.ENDS)]
             self.world.trace.append(f"  {active[step.one % len(active)]['metadata']['name']} {how}")
             jobs.end(self.world, active[step.one % len(active)], how)
 

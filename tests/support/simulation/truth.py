@@ -27,7 +27,7 @@ def _untrue(world: World, states: list[Object | None], obj: Object, *, quiet: bo
         yield f"observedGeneration is {status.get('observedGeneration')}, read was {read['metadata']}"
     yield from _of_conditions(read, status, conditions)
     if quiet:
-        yield from _of_targets(world, obj, status, conditions)
+        yield from _of_targets(world, obj, status)
         yield from _of_index(world, status, conditions)
 
 
@@ -57,8 +57,7 @@ def _of_conditions(read: Object, status: Object, conditions: dict[str, Object]) 
             yield f"Ready, and {wrong} do not serve"
 
 
-def _of_targets(world: World, obj: Object, status: Object, conditions: dict[str, Object]) -> Iterator[str]:
-    ready = conditions["Ready"]["status"] == "True"
+def _of_targets(world: World, obj: Object, status: Object) -> Iterator[str]:
     for target in status.get("targets", []):
         engine, rollout = target.get("engine"), target.get("rollout")
         if engine and engine["digest"] not in world.store.pushed:
@@ -67,8 +66,9 @@ def _of_targets(world: World, obj: Object, status: Object, conditions: dict[str,
             yield from _of_rollout(world, obj, target)
         if target["state"] == "Building" and not _is_built(world, target):
             yield f"{target['name']} is Building, and Job {target.get('job')} is not there"
-        if ready and target["state"] == "Serving":
-            yield from _of_serving(target)
+        if target["state"] == "Serving":
+            yield from _of_serving(world, obj, target)
+        yield from _of_failure(world, target)
 
 
 def _of_rollout(world: World, obj: Object, target: Object) -> Iterator[str]:
@@ -84,10 +84,21 @@ def _of_rollout(world: World, obj: Object, target: Object) -> Iterator[str]:
         yield f"{target['name']}: {rollout['readyReplicas']} pods answer, the Deployment says {counted}"
 
 
-def _of_serving(target: Object) -> Iterator[str]:
+def _of_serving(world: World, obj: Object, target: Object) -> Iterator[str]:
     rollout, engine = target["rollout"], target["engine"]
     if rollout["readyReplicas"] != rollout["replicas"] or rollout.get("digest") != engine["digest"]:
-        yield f"Ready, and {target['name']} has {rollout} for engine {engine['digest']}"
+        yield f"Serving, and {target['name']} has {rollout} for engine {engine['digest']}"
+    found = world.cluster.objects["Deployment", obj["metadata"]["namespace"], rollout["deployment"]]
+    counts = {found["status"][count] for count in ("replicas", "updatedReplicas", "readyReplicas")}
+    if counts != {rollout["replicas"]}:
+        yield f"Serving, and the Deployment of {target['name']} says {found['status']}"
+
+
+def _of_failure(world: World, target: Object) -> Iterator[str]:
+    failure = target.get("lastFailure")
+    told = world.told.get(failure["key"], set()) if failure else set()
+    if failure and failure["reason"] not in told:
+        yield f"{target['name']} failed for {failure['reason']}, its Jobs ended for {sorted(told)}"
 
 
 def _is_built(world: World, target: Object) -> bool:

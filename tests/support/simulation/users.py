@@ -31,6 +31,9 @@ EDITS: tuple[dict[str, Any], ...] = (
     {"source": {"uri": SOURCES[2]}},
     {"registry": {"repository": "r.example/mine"}},
 )
+_NODE_CHANGES = (
+    "gone", "not ready", "ready", "cordoned", "uncordoned", "label", "bare", "labelled", "bare", "labelled",
+)  # fmt: skip
 
 
 def edit(world: World, one: int, two: int) -> str:
@@ -68,7 +71,7 @@ def churn(world: World, one: int, two: int) -> str:
     if place not in world.cluster.objects:
         world.cluster.put(node(name, HARDWARE[name]))
         return f"node {name} comes"
-    what = ("gone", "not ready", "ready", "cordoned", "uncordoned", "label", "bare", "labelled")[two % 8]
+    what = _NODE_CHANGES[two % len(_NODE_CHANGES)]
     if what == "gone":
         world.cluster.remove(place)
         world.lose_node(name)

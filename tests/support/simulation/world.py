@@ -16,7 +16,10 @@ SOURCES = (SOURCE, "oci://r.example/models/pages:2", "oci://r.example/models/pag
 
 @dataclass
 class World:
-    """The state. `seconds` is the monotonic clock; the wall clock may jump."""
+    """The state. `seconds` is the monotonic clock; the wall clock may jump.
+
+    stalled: places whose last build only a person can bring on.   told: by key, why builds ended.
+    """
 
     clock: FakeClock = field(default_factory=FakeClock)
     store: Store = field(default_factory=Store)
@@ -24,6 +27,7 @@ class World:
     trace: list[str] = field(default_factory=list)
     workloads: dict[str, Workload] = field(default_factory=dict)
     stalled: set[str] = field(default_factory=set)
+    told: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(self.clock, collects=False)
