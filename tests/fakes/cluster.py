@@ -5,6 +5,7 @@ answers writes of a kind with an error. `watcher` is told of every change, as a 
 """
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -163,9 +164,7 @@ class FakeCluster:
 
 def copied(value: Any) -> Any:
     """JSON of one's own: what the other side does with its copy is not seen here."""
-    if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if isinstance(value, list) else value
+    return json.loads(json.dumps(value))
 
 
 def _same_version(stored: Object, wanted: Object) -> None:

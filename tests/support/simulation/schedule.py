@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from support.simulation.calls import FAULTS, Fault
 
 LENGTH = 40
-CALLS_A_TURN = 24
+CALLS_A_TURN = 20
 # kind -> weight. `flow` is a while without any trouble: without it few schedules would come far.
 STEPS = {
     "flow": 14, "work": 24, "deliver": 12, "job": 14, "control": 8, "kubelet": 8, "edit": 8, "node": 6,
@@ -20,6 +20,7 @@ _MEANWHILE = {
     "work": 6, "edit": 4, "deliver": 4, "job": 2, "control": 1, "kubelet": 1, "node": 2, "registry": 1,
     "garbage": 1, "time": 1, "pod": 1,
 }  # fmt: skip
+_ALWAYS = {"work": 20}
 
 
 @dataclass(frozen=True)
@@ -56,38 +57,53 @@ Schedule = Sequence[Step]
 
 def draw(seed: int, length: int = LENGTH) -> list[Step]:
     """The schedule of a seed, the same wherever it is drawn."""
-    dice = random.Random(seed)
-    return [_step(dice) for _ in range(length)]
+    drawn = _Drawing(random.Random(seed))
+    return [drawn.step() for _ in range(length)]
 
 
-def _step(dice: random.Random) -> Step:
-    kind = _chosen(dice, STEPS)
-    one, two = dice.randrange(1 << 16), dice.randrange(1 << 16)
-    if kind != "work":
-        return Step(kind, one, two)
-    faults = _faults(dice) if dice.random() < 0.4 else ()
-    moves = _moves(dice) if dice.random() < 0.35 else ()
-    return Step(kind, one, two, faults, moves)
+class _Drawing:
+    """Each schedule has a taste of its own: kinds that it favours or leaves out, few numbers or many.
 
+    All alike, they would be about everything a little, and nothing would come together.
+    """
 
-def _faults(dice: random.Random) -> tuple[Fault, ...]:
-    count = dice.choice((1, 1, 1, 2, 4))
-    return tuple(Fault(dice.randrange(CALLS_A_TURN), dice.choice(FAULTS)) for _ in range(count))
+    def __init__(self, dice: random.Random) -> None:
+        self.dice = dice
+        self.steps = self._favoured(STEPS)
+        self.moves = self._favoured(_MEANWHILE)
+        self.numbers = [dice.randrange(1 << 16) for _ in range(dice.choice((3, 10, 1000)))]
+        self.faulty, self.moving = dice.choice((0.0, 0.3, 0.6)), dice.choice((0.0, 0.3, 0.8))
 
+    def _favoured(self, weights: Mapping[str, int]) -> dict[str, int]:
+        return {
+            kind: weight * self.dice.choice((0, 1, 1, 1, 4)) for kind, weight in weights.items()
+        } | _ALWAYS
 
-def _moves(dice: random.Random) -> tuple[tuple[int, Step], ...]:
-    return tuple(
-        (
-            dice.randrange(CALLS_A_TURN),
-            Step(dice.choices(list(_MEANWHILE), list(_MEANWHILE.values()))[0], *_numbers(dice)),
+    def step(self) -> Step:
+        """The next one."""
+        kind = _chosen(self.dice, self.steps)
+        if kind != "work":
+            return Step(kind, *self._pair())
+        faults = self._faults() if self.dice.random() < self.faulty else ()
+        moves = self._moves() if self.dice.random() < self.moving else ()
+        return Step(kind, *self._pair(), faults, moves)
+
+    def _faults(self) -> tuple[Fault, ...]:
+        count = self.dice.choice((1, 1, 1, 2, 4))
+        return tuple(Fault(self._call(), self.dice.choice(FAULTS)) for _ in range(count))
+
+    def _moves(self) -> tuple[tuple[int, Step], ...]:
+        count = self.dice.choice((1, 1, 2))
+        return tuple(
+            (self._call(), Step(_chosen(self.dice, self.moves), *self._pair())) for _ in range(count)
         )
-        for _ in range(dice.choice((1, 1, 2)))
-    )
+
+    def _call(self) -> int:
+        return self.dice.randrange(CALLS_A_TURN)
+
+    def _pair(self) -> tuple[int, int]:
+        return self.dice.choice(self.numbers), self.dice.choice(self.numbers)
 
 
 def _chosen(dice: random.Random, weights: Mapping[str, int]) -> str:
     return dice.choices(list(weights), list(weights.values()))[0]
-
-
-def _numbers(dice: random.Random) -> tuple[int, int]:
-    return dice.randrange(1 << 16), dice.randrange(1 << 16)

@@ -232,12 +232,12 @@ class Simulation:
 
     # Quiet times.
 
-    def _flow(self, _: Step) -> None:
-        self._round()
-        self._round()
+    def _flow(self, step: Step) -> None:
+        for _ in range(1 + step.two % 3):
+            self._round(work=step.one % 4 == 0)
 
-    def _round(self) -> bool:
-        """Everyone takes a turn, and nothing goes wrong; told: anything changed."""
+    def _round(self, *, work: bool = True) -> bool:
+        """Everyone takes a turn, without faults; work: Jobs come to an end. Told: anything changed."""
         before = self._versions(), self.judge.ready()
         for kind in WATCHED:
             while self.process.streams[kind]:
@@ -245,12 +245,12 @@ class Simulation:
         for key in iter(self.process.take, None):
             self.turn(key, Step("work"))
             self.judge.check()
+        for job in jobs.active(self.world) if work else ():
+            jobs.end(self.world, job, "succeed")
         self._controllers()
         return before != (self._versions(), self.judge.ready())
 
     def _controllers(self) -> None:
-        for job in jobs.active(self.world):
-            jobs.end(self.world, job, "succeed")
         jobs.expire(self.world)
         self.world.collect()
         for place in self.world.places(DEPLOYMENT.kind):

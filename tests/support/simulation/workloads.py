@@ -7,7 +7,6 @@ moves one pod at a time and only then writes the status: what the operator reads
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from burnish_engine.digest import of_json
 from burnish_operator import names
 from burnish_operator.ports import Object
 
@@ -26,7 +25,7 @@ class Pod:
 class ReplicaSet:
     """The pods of one template."""
 
-    template: str
+    template: Object
     engine: str
     affinity: list[Object]
     pods: list[Pod] = field(default_factory=list)
@@ -78,10 +77,9 @@ class Workload:
         }
 
     def _current(self, spec: Object) -> ReplicaSet:
-        template = of_json(spec["template"])
-        found = next((each for each in self.sets if each.template == template), None)
+        found = next((each for each in self.sets if each.template == spec["template"]), None)
         if found is None:
-            found = ReplicaSet(template, _engine(spec), affinity_of(spec["template"]["spec"]))
+            found = ReplicaSet(spec["template"], _engine(spec), affinity_of(spec["template"]["spec"]))
         else:
             self.sets.remove(found)
         self.sets.append(found)
