@@ -46,7 +46,7 @@ test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cl
 	@$(PYTEST) -q tests/e2e
 
 ##@ Long runs
-.PHONY: bench-correctness bench-rewrite bench-optimize test-long fuzz
+.PHONY: bench-correctness bench-rewrite bench-optimize test-long fuzz simulate
 bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: right, wrong, invalid, crashed, nodes left (about 20 minutes)
 	@$(BIN)/python hack/bench correctness
 
@@ -56,13 +56,18 @@ bench-rewrite: setup ## Real models and large ones: time, memory and latency, be
 bench-optimize: setup ## Real models with real labels: ours beside ONNX Runtime, onnxslim, OpenVINO and NNCF; writes docs/benchmarks.md (about an hour)
 	@$(BIN)/python hack/bench optimize --write-docs
 
-test-long: setup ## Properties on new examples, 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
+test-long: setup ## Properties on new examples, every planted bug of the operator, 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
 	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 --hypothesis-profile=explore tests/property tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
 
 FUZZ_REQUESTS ?= 100000
 FUZZ_SEED ?= 1
 fuzz: setup ## Mutated HTTP requests against a server: FUZZ_REQUESTS=100000 FUZZ_SEED=1 (about ten minutes)
 	@BURNISH_FUZZ_REQUESTS=$(FUZZ_REQUESTS) BURNISH_FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) -q --timeout=0 tests/integration/test_serving_fuzz.py
+
+SCHEDULES ?= 100000
+SEED ?= 0
+simulate: setup ## The operator in a simulated cluster, random schedules: SCHEDULES=100000 SEED=0 (hours on two cores; docs/simulation.md)
+	@PYTHONPATH=tests $(BIN)/python hack/simulate --schedules $(SCHEDULES) --seed $(SEED)
 
 ##@ Development
 .PHONY: setup cluster-install cluster-up generate format clean help

@@ -67,7 +67,7 @@ class Targets:
 
 
 def resolve(seen: Observed) -> Targets:
-    """Resolve `spec.targets`, or discover every class that has a node (or that we serve or build on already)."""
+    """Resolve `spec.targets`, or discover every class with a node (or that we serve or build on already)."""
     spec = seen.model.spec
     if not isinstance(seen.classes, BurnishError):
         discovered = [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen)]

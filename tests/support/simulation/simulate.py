@@ -72,8 +72,8 @@ class Simulation:
         self.world = World()
         self.judge = Judge(self.world)
         self.steps = 0
-        for namespace, name in users.MODELS:
-            self.world.cluster.put(model(name, namespace))
+        for (namespace, name), spec in users.FIRST.items():
+            self.world.cluster.put(model(name, namespace, **spec))
         self.restart()
 
     def restart(self) -> None:

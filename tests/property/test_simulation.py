@@ -1,0 +1,101 @@
+"""The operator in a simulated cluster: random schedules break nothing, and bugs planted on purpose are found.
+
+`make simulate SCHEDULES=100000` runs many more; docs/simulation.md tells how to read a failure.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.simulation.calls import Fault
+from support.simulation.mutations import MUTATIONS
+from support.simulation.schedule import Step, draw
+from support.simulation.shrink import shrunk, told
+from support.simulation.simulate import Simulation, in_memory, run
+
+SCHEDULES = 200
+PORTION = 20
+WITHIN = 600
+# These break within the first schedules; all others are for `make test-long`.
+QUICK = (
+    "any_node_will_do",
+    "every_turn_is_a_transition",
+    "published_before_it_is_pushed",
+    "ready_with_the_engines",
+)
+LONG = os.environ.get("BURNISH_LONG") == "1"
+
+
+@pytest.fixture(autouse=True)
+def silent() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("first", range(0, SCHEDULES, PORTION))
+def test_no_schedule_breaks_anything(first: int) -> None:
+    for seed in range(first, first + PORTION):
+        failure = run(draw(seed))
+        assert failure is None, told(seed, shrunk(draw(seed)))
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS) if LONG else QUICK)
+def test_a_bug_that_was_planted_is_found(name: str) -> None:
+    with MUTATIONS[name].planted():
+        found = any(run(draw(seed)) for seed in range(WITHIN))
+    assert found, f"{name} was not found within {WITHIN} schedules"
+
+
+def test_many_kinds_of_bugs_are_planted() -> None:
+    assert len(MUTATIONS) >= 25
+    assert set(QUICK) <= set(MUTATIONS)
+
+
+def test_a_schedule_that_fails_is_made_small() -> None:
+    with MUTATIONS["published_before_it_is_pushed"].planted():
+        seed = next(seed for seed in range(WITHIN) if run(draw(seed)))
+        small = shrunk(draw(seed))
+        assert len(small) < len(draw(seed)) / 2
+        assert "Published" in told(seed, small)
+
+
+def test_the_same_seed_is_the_same_run_in_any_process() -> None:
+    """Neither the order of sets nor memory addresses may count."""
+    script = (
+        "import logging, sys; logging.disable(50);"
+        "from support.simulation.simulate import *; from support.simulation.schedule import draw;"
+        "s = Simulation(); c = in_memory(s.world); c.__enter__(); [s.do(x) for x in draw(3)];"
+        "print(chr(10).join(s.world.trace))"
+    )
+    traces = {_traced(script, hash_seed) for hash_seed in ("1", "2")}
+    assert len(traces) == 1
+    assert "OptimizedModel" in traces.pop()
+
+
+def _traced(script: str, hash_seed: str) -> str:
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=root, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_a_quiet_world_gets_everything_served() -> None:
+    simulation = Simulation()
+    with in_memory(simulation.world):
+        simulation.settle()
+    assert sum(workload.ready for workload in simulation.world.workloads.values()) == 7
+
+
+def test_a_death_at_any_call_of_the_first_turns_is_survived() -> None:
+    for call in range(0, 20, 3):
+        steps = [Step("flow"), Step("work", 0, 1, (Fault(call, "crash after"),)), Step("work")]
+        failure = run(steps)
+        assert failure is None, failure
