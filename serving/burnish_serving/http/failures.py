@@ -29,6 +29,8 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         Overloaded: 503,
     }
 )
+# An error may quote what was sent, and a request may name a million inputs.
+MAX_CHARACTERS = 2000
 CLIENT_CLOSED_REQUEST = 499  # nginx's: nobody reads the answer any more, only metrics see it
 
 
@@ -40,4 +42,4 @@ def status_of(error: BurnishError) -> int:
 def failure(message: str, status: int) -> Reply:
     """An error as the protocol wants it; told to come back where that may help."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return Reply([error_content(message)], status, headers)
+    return Reply([error_content(message[:MAX_CHARACTERS])], status, headers)

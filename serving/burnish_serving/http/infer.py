@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -17,17 +17,15 @@ from burnish_serving.http.reply import Reply
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
 from burnish_serving.observe import Observed, Observers
+from burnish_serving.off_loop import off_loop_if
 from burnish_serving.protocol.compression import answer_encoding, compress
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
 from burnish_serving.protocol.messages import EncodedResponse, InferResponse
 from burnish_serving.settings import ServeSettings
 
-Result = TypeVar("Result")
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "http"
-# Below this (de)coding takes less time than a hop to a thread and back.
-INLINE_BYTES = 256 << 10
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 _HEADER_LENGTH = HEADER_LENGTH.lower().encode()
 _BINARY = "application/octet-stream"
@@ -103,13 +101,13 @@ class InferEndpoint:
         seen.request_bytes = len(body)
         # A binary tensor is a view of the body, however large: only JSON takes time to read.
         json_bytes = _offset(header_length) or len(body)
-        decoded = await _off_loop_if(
+        decoded = await off_loop_if(
             json_bytes, lambda: decode_request(body, header_length, self._settings.max_json_bytes)
         )
         seen.request_id = decoded.id
         answer = await model.infer(decoded)
         seen.timing = answer.timing
-        encoded = await _off_loop_if(_json_size(answer), lambda: encode_response(answer))
+        encoded = await off_loop_if(_json_size(answer), lambda: encode_response(answer))
         return await _reply(encoded, headers.get(b"accept-encoding"))
 
     def _failed(self, error: BurnishError, seen: Observed) -> Reply:
@@ -131,7 +129,7 @@ async def _reply(encoded: EncodedResponse, accepted: bytes | None) -> Reply:
         coding = answer_encoding(text, is_json=is_json, size_bytes=size)
         if coding is not None:
             headers["Content-Encoding"] = coding
-            pieces = (await _off_loop_if(size, lambda: compress(encoded.pieces, coding)),)
+            pieces = (await off_loop_if(size, lambda: compress(encoded.pieces, coding)),)
     return Reply(pieces, headers=headers, media_type="application/json" if is_json else _BINARY)
 
 
@@ -142,8 +140,3 @@ def _offset(header_length: str | None) -> int:
 
 def _json_size(answer: InferResponse) -> int:
     return sum(output.array.nbytes for output in answer.outputs if not output.binary)
-
-
-async def _off_loop_if(size_bytes: int, function: Callable[[], Result]) -> Result:
-    """Run large work on a thread: the loop must answer probes meanwhile."""
-    return function() if size_bytes <= INLINE_BYTES else await asyncio.to_thread(function)

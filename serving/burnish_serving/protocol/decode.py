@@ -56,9 +56,9 @@ def decode_request(
     document, tail = fields.parse_object(view[:length]), _Tail(view[length:])
     inputs = tuple(_input(item, tail) for item in fields.items(document.get("inputs"), "inputs"))
     tail.check_used()
-    _check_unique([tensor.name for tensor in inputs], "inputs")
+    fields.check_unique([tensor.name for tensor in inputs], "inputs")
     outputs = tuple(_output(item) for item in fields.items(document.get("outputs", []), "outputs"))
-    _check_unique([output.name for output in outputs], "outputs")
+    fields.check_unique([output.name for output in outputs], "outputs")
     return InferRequest(
         inputs=inputs,
         outputs=outputs,
@@ -142,9 +142,3 @@ def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
 
 def _flag(parameters: Mapping[str, Any], name: str, subject: str) -> bool | None:
     return fields.flag(parameters[name], f"{subject}, {name}") if name in parameters else None
-
-
-def _check_unique(names: list[str], subject: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidRequest(subject, found=f"{twice[0][:80]!r} twice", expected="every name once")

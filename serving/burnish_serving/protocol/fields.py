@@ -73,6 +73,15 @@ def shape(value: Any, subject: str) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def check_unique(names: list[str], subject: str) -> None:
+    """Every name once. Raises: InvalidRequest."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidRequest(subject, found=f"{name[:80]!r} twice", expected="every name once")
+        seen.add(name)
+
+
 def elements(dimensions: tuple[int, ...]) -> int:
     """How many elements a shape has: exact, however large."""
     return math.prod(dimensions)
