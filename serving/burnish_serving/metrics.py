@@ -18,6 +18,8 @@ class ServingMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        # Looking a series up by its labels costs more than counting in it.
+        self._requests: dict[tuple[str, str, str], Histogram] = {}
         self._request_seconds = self._histogram(
             "burnish_request_duration_seconds",
             "From the request's head to its answer.",
@@ -40,6 +42,9 @@ class ServingMetrics:
             "Requests refused before the engine ran.",
             ("model", "reason"),
             registry=self.registry,
+        )
+        self._connections = Gauge(
+            "burnish_http_connections", "Connections to the HTTP port.", registry=self.registry
         )
         self._info = Gauge(
             "burnish_engine_info",
@@ -71,13 +76,19 @@ class ServingMetrics:
 
         trace_id: becomes the exemplar of its bucket, which OpenMetrics shows.
         """
-        exemplar = {"trace_id": trace_id} if trace_id else None
-        self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
+        key = (model, protocol, str(code))
+        if key not in self._requests:
+            self._requests[key] = self._request_seconds.labels(*key)
+        self._requests[key].observe(seconds, {"trace_id": trace_id} if trace_id else None)
 
     def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
         """Count one run of the engine."""
         self._queue_seconds.labels(model).observe(queue_seconds)
         self.compute_seconds.labels(model).observe(compute_seconds)
+
+    def connected(self, count: int) -> None:
+        """Tell how many connections are open."""
+        self._connections.set(count)
 
     def rejected(self, model: str, reason: str) -> None:
         """Count a refusal; `reason` is the name of an error class."""

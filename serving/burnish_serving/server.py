@@ -69,7 +69,9 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
-    api = _start(api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings))
+    api = _start(
+        api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings), metrics
+    )
     scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))
     LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
     loading = asyncio.create_task(load_models(settings, models, metrics))
@@ -131,11 +133,12 @@ def _limits(settings: ServeSettings) -> ConnectionLimits:
     )
 
 
-def _start(listener: socket.socket, app: ASGIApp, limits: ConnectionLimits) -> _Running:
+def _start(
+    listener: socket.socket, app: ASGIApp, limits: ConnectionLimits, watcher: ServingMetrics | None = None
+) -> _Running:
     config = uvicorn.Config(
         app,
-        http=bounded(limits),  # type: ignore[arg-type] # it takes any protocol's class
-        timeout_keep_alive=int(limits.idle_seconds),
+        http=bounded(limits, watcher),  # type: ignore[arg-type] # it takes any protocol's class
         ws="none",
         lifespan="off",
         log_config=None,
