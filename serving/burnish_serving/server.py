@@ -69,9 +69,8 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
-    api = _start(
-        api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings), metrics
-    )
+    app = create_app(settings, models, gate, metrics, observers)
+    api = _start(api_socket, app, _limits(settings), metrics)
     scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))
     LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
     loading = asyncio.create_task(load_models(settings, models, metrics))
