@@ -26,6 +26,12 @@ from burnish_serving.server import run
     "--max-json-bytes", default=settings.MAX_JSON_BYTES, show_default=True, help="Largest JSON of a request."
 )
 @click.option(
+    "--max-inflight-bytes",
+    default=settings.MAX_INFLIGHT_BYTES,
+    show_default=True,
+    help="Bodies of all requests in memory at once; more are refused.",
+)
+@click.option(
     "--max-connections", default=settings.MAX_CONNECTIONS, show_default=True, help="Connections at once."
 )
 @click.option("--max-pending", default=64, show_default=True, help="Requests at once; more are refused.")

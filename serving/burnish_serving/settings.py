@@ -7,6 +7,7 @@ from burnish_serving.errors import InvalidSettings
 from burnish_serving.protocol.decode import MAX_JSON_BYTES
 
 MAX_BODY_BYTES = 64 << 20
+MAX_INFLIGHT_BYTES = 512 << 20
 MAX_CONNECTIONS = 1024
 
 
@@ -23,6 +24,7 @@ class ServeSettings:
     max_body_bytes: of a request body, as sent and once decompressed.
     max_pending: requests that are read, queued or run at once; the next ones are refused with 503.
     max_json_bytes: of the JSON of a request; binary tensors do not count.
+    max_inflight_bytes: of all bodies in memory at once; the next ones are refused.
     max_connections: of the inference port, open at once.
     head_timeout_seconds: from the first byte of a request to the end of its head.
     body_timeout_seconds: longest silence in the middle of a body, or of an answer that is not read.
@@ -41,6 +43,7 @@ class ServeSettings:
     max_body_bytes: int = MAX_BODY_BYTES
     max_pending: int = 64
     max_json_bytes: int = MAX_JSON_BYTES
+    max_inflight_bytes: int = MAX_INFLIGHT_BYTES
     max_connections: int = MAX_CONNECTIONS
     head_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 30.0
@@ -64,6 +67,7 @@ class ServeSettings:
 
 _POSITIVE = (
     *("max_body_bytes", "max_pending", "max_json_bytes", "max_connections"),
+    "max_inflight_bytes",
     *("head_timeout_seconds", "body_timeout_seconds"),
 )
 

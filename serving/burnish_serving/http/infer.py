@@ -12,16 +12,17 @@ from starlette.types import Receive, Scope, Send
 from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
 from burnish_serving.http.body import read_body
+from burnish_serving.http.budget import ByteBudget, Hold
 from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, status_of
 from burnish_serving.http.reply import Reply
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
 from burnish_serving.observe import Observed, Observers
-from burnish_serving.off_loop import off_loop_if
-from burnish_serving.protocol.compression import answer_encoding, compress
+from burnish_serving.off_loop import INLINE_BYTES, off_loop_if
+from burnish_serving.protocol.compression import Body, answer_encoding, compress
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
-from burnish_serving.protocol.messages import EncodedResponse, InferResponse
+from burnish_serving.protocol.messages import EncodedResponse, InferRequest, InferResponse
 from burnish_serving.settings import ServeSettings
 
 LOG = logging.getLogger("burnish.serving")
@@ -59,6 +60,9 @@ class InferEndpoint:
     ) -> None:
         self._settings, self._models = settings, models
         self._gate, self._metrics, self._observers = gate, metrics, observers
+        self._budget = ByteBudget(settings.max_inflight_bytes)
+        # Numbers of JSON take eight times their text until they are an array: one such request at a time.
+        self._large_json = asyncio.Lock()
 
     async def __call__(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, count, and never let an exception out."""
@@ -75,8 +79,8 @@ class InferEndpoint:
         try:
             served = self._models.find(target.model, target.version)
             seen.model = served.name
-            with self._gate.entered(seen.model):
-                return await self._answer(headers, receive, served, seen)
+            with self._gate.entered(seen.model), self._budget.holding() as hold:
+                return await self._answer(headers, receive, hold, served, seen)
         except BurnishError as error:
             return self._failed(error, seen)
         except ClientDisconnect:
@@ -88,7 +92,12 @@ class InferEndpoint:
             return failure("internal error", 500)
 
     async def _answer(
-        self, headers: Mapping[bytes, bytes], receive: Receive, model: ServedModel, seen: Observed
+        self,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        hold: Hold,
+        model: ServedModel,
+        seen: Observed,
     ) -> Reply:
         header_length = headers[_HEADER_LENGTH].decode("latin-1") if _HEADER_LENGTH in headers else None
         body = await read_body(
@@ -97,18 +106,22 @@ class InferEndpoint:
             limit_bytes=self._settings.max_body_bytes,
             timeout_seconds=self._settings.body_timeout_seconds,
             align_at=_offset(header_length),
+            hold=hold,
         )
         seen.request_bytes = len(body)
-        # A binary tensor is a view of the body, however large: only JSON takes time to read.
-        json_bytes = _offset(header_length) or len(body)
-        decoded = await off_loop_if(
-            json_bytes, lambda: decode_request(body, header_length, self._settings.max_json_bytes)
-        )
+        decoded = await self._decode(body, header_length)
         seen.request_id = decoded.id
         answer = await model.infer(decoded)
         seen.timing = answer.timing
         encoded = await off_loop_if(_json_size(answer), lambda: encode_response(answer))
         return await _reply(encoded, headers.get(b"accept-encoding"))
+
+    async def _decode(self, body: Body, header_length: str | None) -> InferRequest:
+        # A binary tensor is a view of the body, however large: only JSON takes time to read.
+        if (_offset(header_length) or len(body)) <= INLINE_BYTES:
+            return decode_request(body, header_length, self._settings.max_json_bytes)
+        async with self._large_json:
+            return await asyncio.to_thread(decode_request, body, header_length, self._settings.max_json_bytes)
 
     def _failed(self, error: BurnishError, seen: Observed) -> Reply:
         status = status_of(error)
