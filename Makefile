@@ -31,6 +31,7 @@ lint: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m burnish_operator.api.crds --check .
+	@$(BIN)/python -m burnish_serving.grpc.generate --check .
 
 test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
@@ -74,8 +75,9 @@ cluster-install: ## Build and install what the embedded cluster needs (cached)
 cluster-up: cluster-install ## Start the embedded cluster alone
 	@$(PYTHON) hack/cluster up
 
-generate: setup ## Write the CRDs from the typed API
+generate: setup ## Write the CRDs from the typed API, and gRPC's messages from their .proto files
 	@$(BIN)/python -m burnish_operator.api.crds .
+	@$(BIN)/python -m burnish_serving.grpc.generate .
 
 format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

@@ -8,7 +8,10 @@ from typing import Any, TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
-_LEVELS = {"burnish": logging.INFO, **dict.fromkeys(("uvicorn", "asyncio", "opentelemetry"), logging.ERROR)}
+_LEVELS = {
+    "burnish": logging.INFO,
+    **dict.fromkeys(("uvicorn", "grpc", "asyncio", "opentelemetry"), logging.ERROR),
+}
 
 
 class JsonFormatter(logging.Formatter):

@@ -70,7 +70,7 @@ class ServingMetrics:
         self.compute_seconds.labels(model)
 
     def request(
-        self, model: str, protocol: str, code: int, seconds: float, trace_id: str | None = None
+        self, model: str, protocol: str, code: int | str, seconds: float, trace_id: str | None = None
     ) -> None:
         """Count an answered request. `model` is empty where the request named none that is served.
 

@@ -1,4 +1,4 @@
-"""The process behind `burnish serve`: two ports, signals, and an orderly end."""
+"""The process behind `burnish serve`: its ports, signals, and an orderly end."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,7 @@ from burnish_serving import log, tracing
 from burnish_serving.app import create_app, create_metrics_app
 from burnish_serving.errors import InvalidSettings
 from burnish_serving.gate import Gate
+from burnish_serving.grpc.server import GrpcServer
 from burnish_serving.http.connections import ConnectionLimits
 from burnish_serving.http.wire import bounded
 from burnish_serving.known_names import KnownNames
@@ -66,13 +67,16 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
     stop, hurry = _signals()
+    rpc = GrpcServer(settings, models, gate, metrics)
+    await rpc.start()
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
     app = create_app(settings, models, gate, metrics, observers)
     api = _start(api_socket, app, _limits(settings), metrics)
     scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))
-    LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
+    ports = {"http_port": api.port, "grpc_port": rpc.port, "metrics_port": scrape.port}
+    LOG.info("listening", extra=ports)
     loading = asyncio.create_task(load_models(settings, models, metrics))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -83,7 +87,7 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
         finished = await drain(models, gate, settings.drain_seconds, hurry)
     finally:
         stopping.cancel()
-        await api.close()
+        await asyncio.gather(api.close(), rpc.close(CLOSE_SECONDS))
         await scrape.close()
         await asyncio.to_thread(traces.close)
     LOG.info("stopped")

@@ -8,6 +8,7 @@ from burnish_serving.protocol.decode import MAX_JSON_BYTES
 
 MAX_BODY_BYTES = 64 << 20
 MAX_INFLIGHT_BYTES = 512 << 20
+PORTS = ("http_port", "grpc_port", "metrics_port")
 MAX_CONNECTIONS = 1024
 
 
@@ -16,7 +17,7 @@ class ServeSettings:
     """Settings of one server process.
 
     engine: `oci://host/repository@sha256:…` (a tag is resolved once, at start) or an engine folder.
-    http_port, metrics_port: 0 takes any free port; the log tells which.
+    http_port, grpc_port, metrics_port: 0 takes any free port; the log tells which.
     model_name: the name in URLs and metrics, default the engine's own.
     cache: where pulled engines are kept, default the user's cache folder.
     threads: overrides the engine's; default is what it was measured with.
@@ -35,6 +36,7 @@ class ServeSettings:
     engine: str
     host: str = "0.0.0.0"  # noqa: S104 - a server in a pod is reached from outside of it
     http_port: int = 8080
+    grpc_port: int = 8081
     metrics_port: int = 9090
     model_name: str | None = None
     cache: Path | None = None
@@ -53,7 +55,7 @@ class ServeSettings:
     def __post_init__(self) -> None:
         """Raises: InvalidSettings."""
         _require(bool(self.engine), "engine", self.engine, "a folder or oci://…")
-        for name in ("http_port", "metrics_port"):
+        for name in PORTS:
             _require(0 <= getattr(self, name) <= 65535, name, getattr(self, name), "a port, 0 to 65535")
         for name in _POSITIVE:
             _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
@@ -61,8 +63,8 @@ class ServeSettings:
         _require(0 <= share <= 1, "access_log_sample", share, "a share, 0 to 1")
         _require(self.drain_seconds >= 0, "drain_seconds", self.drain_seconds, "0 or more")
         _require(self.threads is None or self.threads > 0, "threads", self.threads, "more than 0")
-        same = self.http_port == self.metrics_port != 0
-        _require(not same, "metrics_port", self.metrics_port, "another port than http_port")
+        fixed = [port for name in PORTS if (port := getattr(self, name))]
+        _require(len(set(fixed)) == len(fixed), ", ".join(PORTS), fixed, "every port once")
 
 
 _POSITIVE = (

@@ -269,6 +269,8 @@ def test_a_server_that_never_was_ready_has_nothing_to_wait_for(tmp_path: Path) -
         {"http_port": -1},
         {"metrics_port": 65536},
         {"http_port": 9090},
+        {"grpc_port": 8080},
+        {"grpc_port": 65536},
         {"drain_seconds": -1},
         {"max_body_bytes": 0},
         {"max_pending": 0},

@@ -12,6 +12,7 @@ from burnish_serving.errors import (
     Overloaded,
     SlowBody,
     UnknownModel,
+    UnsupportedCall,
     UnsupportedEncoding,
 )
 from burnish_serving.http.reply import Reply, error_content
@@ -25,6 +26,7 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         SlowBody: 408,
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
+        UnsupportedCall: 501,
         NotReady: 503,
         Overloaded: 503,
     }

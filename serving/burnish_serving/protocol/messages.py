@@ -69,6 +69,11 @@ class InferResponse:
     id: str | None = None
     timing: Timing | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all arrays together."""
+        return sum(output.array.nbytes for output in self.outputs)
+
 
 @dataclass(frozen=True)
 class EncodedResponse:
