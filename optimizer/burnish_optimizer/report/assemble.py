@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.descriptor import EngineDescriptor, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import (
     Accuracy,
     CandidateReport,
@@ -67,6 +67,7 @@ class Finished:
     versions: Mapping[str, str]
     started: datetime
     seconds: float
+    golden: GoldenAnswer | None = None
 
 
 def report(finished: Finished) -> Report:
@@ -112,6 +113,7 @@ def descriptor(
         options=chosen.options,
         files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
+        golden=finished.golden,
         target=target(job, finished.facts),
         toolchain=dict(versions),
         created=datetime.now(UTC),
