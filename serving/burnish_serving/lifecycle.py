@@ -11,7 +11,7 @@ from burnish_serving.gate import Gate
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel, State
 from burnish_serving.settings import ServeSettings
-from burnish_serving.source import EngineFolder, locate
+from burnish_serving.source import EngineFolder, Place, locate
 from burnish_serving.workers import Workers
 
 LOG = logging.getLogger("burnish.serving")
@@ -33,7 +33,7 @@ def load(settings: ServeSettings) -> Loaded:
     Raises: whatever is wrong with the reference, the engine or the backend, as a BurnishError.
     """
     LOG.info("fetching the engine", extra={"engine": settings.engine})
-    folder = locate(settings.engine, settings.cache)
+    folder = locate(settings.engine, Place(settings.cache))
     LOG.info("loading the engine", extra={"digest": folder.digest})
     engine = open_engine(folder.path, settings.threads)
     engine.warm_up()

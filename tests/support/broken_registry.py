@@ -23,6 +23,7 @@ class Misbehaviour:
     cut_after: bytes of an answer after which the line is cut; None: never.   cuts: how often, None: always.
     ignores_ranges: a range is answered with the whole.   wrong_bytes: answers have one bit flipped.
     refusals: statuses of the next answers.   retry_after: what a refusal says.
+    hang_after: bytes after which an answer waits until `go_on` is set.
     """
 
     cut_after: int | None = None
@@ -31,6 +32,8 @@ class Misbehaviour:
     wrong_bytes: bool = False
     refusals: list[int] = field(default_factory=list)
     retry_after: str = ""
+    hang_after: int | None = None
+    go_on: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -109,6 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
+        hang = self.registry.does.hang_after
+        if hang is not None and hang < len(data):
+            self.wfile.write(data[:hang])
+            self.wfile.flush()
+            self.registry.does.go_on.wait(60)
+            data = data[hang:]
         self.wfile.write(data if cut is None else data[:cut])
         self.wfile.flush()
         self.registry.sent_bytes += len(data) if cut is None else min(cut, len(data))
