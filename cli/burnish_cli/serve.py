@@ -9,12 +9,21 @@ from burnish_serving.server import run
 
 
 @click.command()
-@click.argument("engine")
+@click.argument("engines", metavar="[NAME=]ENGINE...", nargs=-1, required=True)
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
 @click.option("--http-port", default=8080, show_default=True, help="Port of the inference API (0: any).")
 @click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics (0: any).")
 @click.option("--model-name", help="Name in URLs and metrics. [default: the engine's]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where pulled engines are kept.")
+@click.option("--cache-max-bytes", type=click.IntRange(1), help="What they may take. [default: no limit]")
+@click.option(
+    "--verify-key",
+    "verify_keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar="BURNISH_VERIFY_KEYS",
+    help="Public key in PEM; only engines signed by one of them are loaded. Env: BURNISH_VERIFY_KEYS=A:B.",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads. [default: as it was measured]")
 @click.option(
     "--drain-seconds", default=20.0, show_default=True, help="Time for requests that run, after SIGTERM."
@@ -24,9 +33,18 @@ from burnish_serving.server import run
 )
 @click.option("--max-pending", default=64, show_default=True, help="Requests at once; more are refused.")
 @click.option("--access-log", is_flag=True, help="One log line a request.")
-def serve(engine: str, **options: object) -> None:
+@click.option(
+    "--repository-control", is_flag=True, help="Let requests load and unload engines (/v2/repository)."
+)
+@click.option("--swap-from", multiple=True, help="host/repository to load from by request, beside ENGINE's.")
+@click.option(
+    "--outcome", type=click.Path(path_type=Path), help="Write why the server could not go on, as JSON."
+)
+def serve(engines: tuple[str, ...], **options: object) -> None:
     """Answer requests (Open Inference Protocol v2) with ENGINE, a folder or oci://…@sha256:….
 
-    Ready when the engine is pulled, verified, loaded and warmed up. On SIGTERM: not ready, drain, exit 0.
+    Several are served beside each other by their names. Ready when all are pulled, verified, loaded, warmed up,
+    and have given the answer that they gave where they were made. On SIGTERM: not ready, drain, exit 0.
     """
-    run(settings.ServeSettings(engine=engine, **options))  # type: ignore[arg-type]
+    first, *others = engines
+    run(settings.ServeSettings(engine=first, further_engines=tuple(others), **options))  # type: ignore[arg-type]

@@ -11,14 +11,21 @@ from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
 from burnish_serving.http.failures import failure, json_response, status_of
 from burnish_serving.http.infer import InferEndpoint
+from burnish_serving.http.repository import RepositoryEndpoint
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
 from burnish_serving.protocol import metadata
 from burnish_serving.settings import ServeSettings
+from burnish_serving.swap import Swaps
 
 
-def create_app(settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> Starlette:
-    """The Open Inference Protocol over the given models. They may be loaded later: until then 503."""
+def create_app(
+    settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics, swaps: Swaps | None = None
+) -> Starlette:
+    """The Open Inference Protocol over the given models. They may be loaded later: until then 503.
+
+    swaps: what changes engines by request; None: that is refused.
+    """
     pages, infer = _Pages(models), InferEndpoint(settings, models, gate, metrics)
     routes = [
         Route("/v2", pages.server),
@@ -26,6 +33,7 @@ def create_app(settings: ServeSettings, models: Models, gate: Gate, metrics: Ser
         Route("/v2/health/ready", pages.ready),
         Route("/v2/repository/index", pages.index, methods=["POST"]),
         Route("/v2/models/stats", pages.all_statistics),
+        *RepositoryEndpoint(swaps).routes(),
     ]
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         routes += [

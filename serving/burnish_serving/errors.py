@@ -7,9 +7,13 @@ BurnishError
 │   ├── BodyTooLarge          more bytes than the server takes
 │   ├── UnsupportedEncoding   a body compressed in a way the server does not read
 │   ├── SlowBody              the client stopped sending
-│   └── InvalidSettings       the server cannot be started like that
+│   ├── InvalidSettings       the server cannot be started like that
+│   ├── RepositoryClosed      engines may not be changed by request here
+│   ├── ForbiddenEngine       an engine that may not be loaded by request
+│   └── NotEnoughMemory       no room for one more engine beside the one that serves
 └── WaitingError
     ├── NotReady              still loading
+    ├── SwapRefused           the server is draining, or too many changes wait already
     └── Overloaded            as many requests as allowed are being answered
 """
 
@@ -38,6 +42,22 @@ class SlowBody(StalledError):
 
 class InvalidSettings(StalledError):
     """Settings with which no server can be started."""
+
+
+class RepositoryClosed(StalledError):
+    """Loading and unloading by request is switched off."""
+
+
+class ForbiddenEngine(StalledError):
+    """An engine that may not be loaded by request: no digest, another repository, other inputs or outputs."""
+
+
+class NotEnoughMemory(StalledError):
+    """Two engines do not fit into the memory limit together."""
+
+
+class SwapRefused(WaitingError):
+    """A change of engines that cannot be made now."""
 
 
 class NotReady(WaitingError):

@@ -47,6 +47,18 @@ class ServingMetrics:
             ("model", "digest", "backend", "precision", "key"),
             registry=self.registry,
         )
+        self._answered = Counter(
+            "burnish_engine_answers",
+            "Requests answered by an engine that is loaded; the series goes when it is unloaded.",
+            ("model", "digest"),
+            registry=self.registry,
+        )
+        self._swaps = Counter(
+            "burnish_engine_swaps",
+            "Changes of engines while the server runs; result: swapped, or the error.",
+            ("model", "result"),
+            registry=self.registry,
+        )
         self._load_seconds = Gauge(
             "burnish_engine_load_seconds",
             "How long loading and compiling took.",
@@ -60,9 +72,22 @@ class ServingMetrics:
             model, digest, descriptor.backend.value, descriptor.precision.value, descriptor.key
         ).set(1)
         self._load_seconds.labels(model).set(seconds)
-        self.in_flight.labels(model).set(0)
+        self.in_flight.labels(model)
         self._queue_seconds.labels(model)
         self._compute_seconds.labels(model)
+
+    def engine_unloaded(self, model: str, digest: str, descriptor: EngineDescriptor) -> None:
+        """Tell that this engine serves no more."""
+        self._info.remove(model, digest, descriptor.backend.value, descriptor.precision.value, descriptor.key)
+        self._answered.remove(model, digest)
+
+    def answered(self, model: str, digest: str) -> Counter:
+        """The counter of one engine's answers."""
+        return self._answered.labels(model, digest)
+
+    def swap(self, model: str, result: str) -> None:
+        """Count a change of engines. `model` is empty where no model of this name was served."""
+        self._swaps.labels(model, result).inc()
 
     def request(self, model: str, protocol: str, code: int, seconds: float) -> None:
         """Count an answered request. `model` is empty where the request named none that is served."""

@@ -7,20 +7,25 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from prometheus_client import disable_created_metrics
 from starlette.applications import Starlette
 
+from burnish_engine import outcome
+from burnish_engine.faults import diagnosed
 from burnish_serving import log
 from burnish_serving.app import create_app, create_metrics_app
 from burnish_serving.errors import InvalidSettings
 from burnish_serving.gate import Gate
 from burnish_serving.http.wire import BoundedProtocol
-from burnish_serving.lifecycle import drain, load_models
+from burnish_serving.lifecycle import drain, start_models
+from burnish_serving.loading import Loader
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
 from burnish_serving.settings import ServeSettings
+from burnish_serving.swap import Swaps
 
 LOG = logging.getLogger("burnish.serving")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -37,7 +42,7 @@ def run(settings: ServeSettings) -> None:
     """
     log.configure()
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    with contextlib.ExitStack() as listening:
+    with _told(settings.outcome), contextlib.ExitStack() as listening:
         # Before anything starts: a port that is taken must not leave half a server behind.
         api = listening.enter_context(_listen(settings.host, settings.http_port))
         scrape = listening.enter_context(_listen(settings.host, settings.metrics_port))
@@ -47,6 +52,20 @@ def run(settings: ServeSettings) -> None:
             if not finished:
                 logging.shutdown()
                 os._exit(0)
+
+
+@contextlib.contextmanager
+def _told(path: Path | None) -> Iterator[None]:
+    """Write what ended the server to `path`, which a pod shows as its termination message."""
+    try:
+        yield
+    except Exception as error:
+        LOG.warning("ended by an error", extra={"reason": str(error)})
+        known = diagnosed(error)
+        if path is not None and known is not None:
+            with contextlib.suppress(OSError):
+                path.write_bytes(outcome.of_error(known, key="").to_termination_message())
+        raise
 
 
 class _Server(uvicorn.Server):
@@ -61,11 +80,13 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     """Serve; returns whether every request that came in was answered."""
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
+    swaps = Swaps(settings, models, metrics, Loader(settings).load)
     stop, hurry = _signals()
-    api = _start(api_socket, create_app(settings, models, gate, metrics))
+    controlled = swaps if settings.repository_control else None
+    api = _start(api_socket, create_app(settings, models, gate, metrics, controlled))
     scrape = _start(scrape_socket, create_metrics_app(metrics))
     LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
-    loading = asyncio.create_task(load_models(settings, models, metrics))
+    loading = asyncio.create_task(start_models(settings, models, swaps))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -75,6 +96,7 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
         finished = await drain(models, gate, settings.drain_seconds, hurry)
     finally:
         stopping.cancel()
+        swaps.close()
         await api.close()
         await scrape.close()
     LOG.info("stopped")

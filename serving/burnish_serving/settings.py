@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from burnish_serving.errors import InvalidSettings
+from burnish_serving.named import Named, parse_engines, repositories
 
 MAX_BODY_BYTES = 64 << 20
 
@@ -13,6 +14,7 @@ class ServeSettings:
     """Settings of one server process.
 
     engine: `oci://host/repository@sha256:…` (a tag is resolved once, at start) or an engine folder.
+        `NAME=ENGINE` gives it a name.
     http_port, metrics_port: 0 takes any free port; the log tells which.
     model_name: the name in URLs and metrics, default the engine's own.
     cache: where pulled engines are kept, default the user's cache folder.
@@ -22,6 +24,12 @@ class ServeSettings:
     max_pending: requests that are read, queued or run at once; the next ones are refused with 503.
     body_timeout_seconds: longest silence in the middle of a body.
     access_log: one log line a request.
+    further_engines: served beside `engine`, in the same notation.
+    cache_max_bytes: what engines in the cache may take together, None: no limit; those in use stay.
+    verify_keys: public keys in PEM; with any, only engines that one of them signed are loaded.
+    outcome: where an end that is no orderly one is told as JSON (a pod's termination message).
+    repository_control: engines may be loaded and unloaded by request.
+    swap_from: repositories that may be loaded from by request, beside those of the engines given here.
     """
 
     engine: str
@@ -36,6 +44,22 @@ class ServeSettings:
     max_pending: int = 64
     body_timeout_seconds: float = 30.0
     access_log: bool = False
+    further_engines: tuple[str, ...] = ()
+    cache_max_bytes: int | None = None
+    verify_keys: tuple[Path, ...] = ()
+    outcome: Path | None = None
+    repository_control: bool = False
+    swap_from: tuple[str, ...] = ()
+
+    @property
+    def engines(self) -> tuple[Named, ...]:
+        """Every engine to serve, with its name where one is given. Raises: InvalidSettings."""
+        return parse_engines((self.engine, *self.further_engines), self.model_name)
+
+    @property
+    def swap_repositories(self) -> tuple[str, ...]:
+        """Where engines may be loaded from by request. Raises: InvalidReference."""
+        return repositories(self.engines, self.swap_from)
 
     def __post_init__(self) -> None:
         """Raises: InvalidSettings."""
@@ -44,6 +68,9 @@ class ServeSettings:
             _require(0 <= getattr(self, name) <= 65535, name, getattr(self, name), "a port, 0 to 65535")
         for name in ("max_body_bytes", "max_pending"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        _require(all(engine for _, engine in self.engines), "engine", self.further_engines, "no empty name")
+        limit = self.cache_max_bytes
+        _require(limit is None or limit > 0, "cache_max_bytes", limit, "more than 0")
         _require(self.drain_seconds >= 0, "drain_seconds", self.drain_seconds, "0 or more")
         _require(self.threads is None or self.threads > 0, "threads", self.threads, "more than 0")
         same = self.http_port == self.metrics_port != 0

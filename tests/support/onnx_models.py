@@ -70,6 +70,18 @@ def add_and_multiply() -> onnx.ModelProto:
     return model_of(nodes, ADD_INPUTS, ADD_OUTPUTS)
 
 
+SCALE_INPUTS = (TensorSpec(name="x", dtype="float32", shape=(None, 3)),)
+SCALE_OUTPUTS = (TensorSpec(name="y", dtype="float32", shape=(None, 3)),)
+
+
+def write_scaler(folder: Path, factor: float) -> Path:
+    """The engine of `y = x * factor`, with a golden answer: its answers tell which engine gave them."""
+    constant = helper.make_tensor("factor", TensorProto.FLOAT, [], [factor])
+    node = helper.make_node("Mul", ["x", "factor"], ["y"])
+    model = model_of([node], SCALE_INPUTS, SCALE_OUTPUTS, [constant])
+    return add_golden(write_running_engine(folder, model, SCALE_INPUTS, SCALE_OUTPUTS))
+
+
 def long_loop() -> onnx.ModelProto:
     """`y` = 1 added `n` times to 0, one by one: as slow as the caller asks for."""
     n = TensorSpec(name="n", dtype="int64", shape=(1,))

@@ -23,6 +23,7 @@ from burnish_serving.settings import ServeSettings
 Result = TypeVar("Result")
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "http"
+ENGINE_HEADER = "Burnish-Engine"  # the digest of the engine that computed the answer
 # Below this (de)coding takes less time than a hop to a thread and back.
 INLINE_BYTES = 256 << 10
 
@@ -66,7 +67,8 @@ class InferEndpoint:
         header_length = request.headers.get(HEADER_LENGTH)
         decoded = await _off_loop_if(len(body), lambda: decode_request(body, header_length))
         answer = await model.infer(decoded)
-        return _respond(await _off_loop_if(_size(answer), lambda: encode_response(answer)))
+        encoded = await _off_loop_if(_size(answer), lambda: encode_response(answer))
+        return _respond(encoded, {ENGINE_HEADER: answer.engine})
 
     def _failed(self, error: BurnishError, model: str) -> Response:
         status = status_of(error)
@@ -82,10 +84,10 @@ class InferEndpoint:
             LOG.info("request", extra={"model": model, "code": code, "seconds": round(seconds, 6)})
 
 
-def _respond(encoded: EncodedResponse) -> Response:
+def _respond(encoded: EncodedResponse, headers: dict[str, str]) -> Response:
     if encoded.header_length is None:
-        return Response(encoded.body, media_type="application/json")
-    headers = {HEADER_LENGTH: str(encoded.header_length)}
+        return Response(encoded.body, headers=headers, media_type="application/json")
+    headers[HEADER_LENGTH] = str(encoded.header_length)
     return Response(encoded.body, headers=headers, media_type="application/octet-stream")
 
 

@@ -24,6 +24,7 @@ def answer(
     *,
     model_name: str,
     model_version: str,
+    engine: str = "",
 ) -> InferResponse:
     """The answer to a request: its outputs in the order asked for (default: the model's)."""
     by_name = {spec.name: spec for spec in specs}
@@ -37,7 +38,7 @@ def answer(
         )
         for output in asked
     )
-    return InferResponse(model_name, model_version, outputs, request.id)
+    return InferResponse(model_name, model_version, outputs, request.id, engine)
 
 
 def encode_response(response: InferResponse) -> EncodedResponse:

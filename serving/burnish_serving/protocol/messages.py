@@ -44,12 +44,13 @@ class OutputTensor:
 
 @dataclass(frozen=True)
 class InferResponse:
-    """An answer to encode."""
+    """An answer to encode. `engine`: the digest of the engine that computed it."""
 
     model_name: str
     model_version: str
     outputs: tuple[OutputTensor, ...]
     id: str | None = None
+    engine: str = ""
 
 
 @dataclass(frozen=True)
