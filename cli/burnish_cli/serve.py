@@ -6,6 +6,7 @@ import click
 
 from burnish_serving import settings
 from burnish_serving.server import run
+from burnish_serving.shadow.agreement import ShadowMetric
 
 
 @click.command()
@@ -37,14 +38,23 @@ from burnish_serving.server import run
     "--repository-control", is_flag=True, help="Let requests load and unload engines (/v2/repository)."
 )
 @click.option("--swap-from", multiple=True, help="host/repository to load from by request, beside ENGINE's.")
+@click.option("--shadow", metavar="URL", help="Ask this stable peer too, off the request path, and compare.")
+@click.option("--shadow-share", default=0.01, show_default=True, help="Share of requests compared.")
+@click.option(
+    "--shadow-metric",
+    type=click.Choice([metric.value for metric in ShadowMetric]),
+    callback=lambda _context, _option, value: ShadowMetric(value) if value else None,
+    help="How answers are compared. [default: nearest to what the engine was judged by]",
+)
+@click.option("--shadow-minimum", default=0.99, show_default=True, help="Agreement that is enough.")
 @click.option(
     "--outcome", type=click.Path(path_type=Path), help="Write why the server could not go on, as JSON."
 )
 def serve(engines: tuple[str, ...], **options: object) -> None:
     """Answer requests (Open Inference Protocol v2) with ENGINE, a folder or oci://…@sha256:….
 
-    Several are served beside each other by their names. Ready when all are pulled, verified, loaded, warmed up,
-    and have given the answer that they gave where they were made. On SIGTERM: not ready, drain, exit 0.
+    Several are served side by side, by their names. Ready when all are pulled, verified, loaded, warmed up
+    and gave the answer that they gave where they were made. On SIGTERM: not ready, drain, exit 0.
     """
     first, *others = engines
     run(settings.ServeSettings(engine=first, further_engines=tuple(others), **options))  # type: ignore[arg-type]

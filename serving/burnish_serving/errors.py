@@ -14,6 +14,7 @@ BurnishError
 └── WaitingError
     ├── NotReady              still loading
     ├── SwapRefused           the server is draining, or too many changes wait already
+    ├── PeerFailed            the stable peer gives no answer to compare with
     └── Overloaded            as many requests as allowed are being answered
 """
 
@@ -58,6 +59,10 @@ class NotEnoughMemory(StalledError):
 
 class SwapRefused(WaitingError):
     """A change of engines that cannot be made now."""
+
+
+class PeerFailed(WaitingError):
+    """A peer without an answer that ours could be compared with."""
 
 
 class NotReady(WaitingError):

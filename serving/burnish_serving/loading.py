@@ -78,6 +78,14 @@ class Loader:
         return engine
 
 
+def judged_by(folder: Path) -> str:
+    """The metric that the engine was judged by; empty where no report tells."""
+    try:
+        return load_report(folder).accuracy.metric
+    except BurnishError:
+        return ""
+
+
 def needed_bytes(folder: Path) -> int:
     """What the engine took where it was measured, Python included; without a report, by its size."""
     try:

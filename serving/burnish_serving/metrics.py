@@ -12,6 +12,46 @@ BUCKETS_SECONDS = (
 )
 
 
+# Of agreement: what matters is near 1.
+BUCKETS_AGREEMENT = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1.0)
+
+
+class ShadowMetrics:
+    """What became of mirrored requests. `compared` ones are those that agreed and those that differed."""
+
+    RESULTS = ("agreed", "differed", "failed", "dropped")
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "burnish_shadow_requests",
+            "Mirrored requests: agreed, differed, failed (no answer of the peer), dropped (queue full).",
+            ("model", "result"),
+            registry=registry,
+        )
+        self._agreement = Histogram(
+            "burnish_shadow_agreement_ratio",
+            "Agreement of our answers with the peer's, 0 to 1.",
+            ("model",),
+            buckets=BUCKETS_AGREEMENT,
+            registry=registry,
+        )
+
+    def expect(self, model: str) -> None:
+        """Show a model's series from the first scrape."""
+        for result in self.RESULTS:
+            self._requests.labels(model, result)
+        self._agreement.labels(model)
+
+    def count(self, model: str, result: str) -> None:
+        """Count a mirrored request that was not compared."""
+        self._requests.labels(model, result).inc()
+
+    def compared(self, model: str, agreement: float, *, agreed: bool) -> None:
+        """Count one that was."""
+        self.count(model, "agreed" if agreed else "differed")
+        self._agreement.labels(model).observe(agreement)
+
+
 class ServingMetrics:
     """All metrics of one server. Labels are the served model's name and closed sets, never user input."""
 

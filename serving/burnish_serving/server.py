@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -21,10 +22,13 @@ from burnish_serving.errors import InvalidSettings
 from burnish_serving.gate import Gate
 from burnish_serving.http.wire import BoundedProtocol
 from burnish_serving.lifecycle import drain, start_models
-from burnish_serving.loading import Loader
-from burnish_serving.metrics import ServingMetrics
-from burnish_serving.models import Models
+from burnish_serving.loading import Loader, judged_by
+from burnish_serving.metrics import ServingMetrics, ShadowMetrics
+from burnish_serving.models import Models, Observe
 from burnish_serving.settings import ServeSettings
+from burnish_serving.shadow.agreement import metric_for
+from burnish_serving.shadow.mirror import Mirror
+from burnish_serving.shadow.peer import Peer
 from burnish_serving.swap import Swaps
 
 LOG = logging.getLogger("burnish.serving")
@@ -80,7 +84,9 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     """Serve; returns whether every request that came in was answered."""
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
-    swaps = Swaps(settings, models, metrics, Loader(settings).load)
+    mirror = _mirror(settings, metrics)
+    observe = partial(_observer, settings, mirror) if mirror else None
+    swaps = Swaps(settings, models, metrics, Loader(settings).load, observe)
     stop, hurry = _signals()
     controlled = swaps if settings.repository_control else None
     api = _start(api_socket, create_app(settings, models, gate, metrics, controlled))
@@ -97,10 +103,23 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     finally:
         stopping.cancel()
         swaps.close()
+        if mirror:
+            mirror.close()
         await api.close()
         await scrape.close()
     LOG.info("stopped")
     return finished and loading.done()
+
+
+def _mirror(settings: ServeSettings, metrics: ServingMetrics) -> Mirror | None:
+    if settings.shadow is None:
+        return None
+    peer, told = Peer(settings.shadow), ShadowMetrics(metrics.registry)
+    return Mirror(peer, told, share=settings.shadow_share, minimum=settings.shadow_minimum)
+
+
+def _observer(settings: ServeSettings, mirror: Mirror, model: str, folder: Path) -> Observe:
+    return mirror.observer(model, settings.shadow_metric or metric_for(judged_by(folder)))
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from burnish_serving.errors import InvalidSettings
 from burnish_serving.named import Named, parse_engines, repositories
+from burnish_serving.shadow.agreement import ShadowMetric
 
 MAX_BODY_BYTES = 64 << 20
 
@@ -29,6 +30,9 @@ class ServeSettings:
     verify_keys: public keys in PEM; with any, only engines that one of them signed are loaded.
     outcome: where an end that is no orderly one is told as JSON (a pod's termination message).
     repository_control: engines may be loaded and unloaded by request.
+    shadow: the stable peer's address, where a share of the requests is asked again to compare answers.
+    shadow_metric: how answers are compared (None: as the engine was judged, as far as that goes).
+    shadow_minimum: the agreement from which on two answers agree.
     swap_from: repositories that may be loaded from by request, beside those of the engines given here.
     """
 
@@ -50,6 +54,10 @@ class ServeSettings:
     outcome: Path | None = None
     repository_control: bool = False
     swap_from: tuple[str, ...] = ()
+    shadow: str | None = None
+    shadow_share: float = 0.01
+    shadow_metric: ShadowMetric | None = None
+    shadow_minimum: float = 0.99
 
     @property
     def engines(self) -> tuple[Named, ...]:
@@ -71,6 +79,10 @@ class ServeSettings:
         _require(all(engine for _, engine in self.engines), "engine", self.further_engines, "no empty name")
         limit = self.cache_max_bytes
         _require(limit is None or limit > 0, "cache_max_bytes", limit, "more than 0")
+        for name in ("shadow_share", "shadow_minimum"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
+        is_address = self.shadow is None or self.shadow.startswith(("http://", "https://"))
+        _require(is_address, "shadow", self.shadow, "http://host:port, or https://…")
         _require(self.drain_seconds >= 0, "drain_seconds", self.drain_seconds, "0 or more")
         _require(self.threads is None or self.threads > 0, "threads", self.threads, "more than 0")
         same = self.http_port == self.metrics_port != 0

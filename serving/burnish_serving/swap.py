@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.errors import BurnishError
@@ -29,7 +30,7 @@ MAX_WAITING = 4
 class Swaps:
     """Which engine serves under which name, and which one did before.
 
-    observe: is told of every answer of the models that are loaded here.
+    observe: makes, of a model's name and its engine's folder, who is told of every answer.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Swaps:
         models: Models,
         metrics: ServingMetrics,
         load: Load,
-        observe: Callable[[str], Observe] | None = None,
+        observe: Callable[[str, Path], Observe] | None = None,
     ) -> None:
         self._settings, self._models, self._metrics = settings, models, metrics
         self._load, self._observe = load, observe
@@ -168,7 +169,7 @@ class Swaps:
         return (await self._workers.run(lambda: self._load(engine, beside))).value
 
     def _serve(self, name: str, engine: str, loaded: Loaded) -> ServedModel:
-        observe = self._observe(name) if self._observe else None
+        observe = self._observe(name, loaded.folder.path) if self._observe else None
         model = ServedModel(
             name,
             loaded.folder.digest,
