@@ -172,7 +172,7 @@ class Models:
     @property
     def is_ready(self) -> bool:
         """Whether new traffic should be sent here."""
-        return self.state is State.READY
+        return self.state is State.READY and bool(self._by_name)
 
     def add(self, model: ServedModel) -> None:
         """Serve this model from now on, in place of one of the same name."""

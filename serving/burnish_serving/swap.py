@@ -65,11 +65,11 @@ class Swaps:
 
         Args: engine: `oci://…@sha256:…`, "previous" for the one that served before, None for the one that
             serves (or served, before it was unloaded).
-        Raises: SwapRefused: draining, or too many changes at once. NotEnoughMemory. ForbiddenEngine. Whatever
-            is wrong with the engine. What served goes on serving then.
+        Raises: SwapRefused: loading, draining, or too many changes at once. NotEnoughMemory. ForbiddenEngine.
+            Whatever is wrong with the engine. What served goes on serving then.
         """
         wanted = self._wanted(name, engine)
-        self._refuse_if_draining(name)
+        self._refuse_unless_serving(name)
         if self._waiting >= MAX_WAITING:
             raise SwapRefused(
                 f"model {name[:80]!r}",
@@ -88,7 +88,7 @@ class Swaps:
 
         Raises: UnknownModel, SwapRefused.
         """
-        self._refuse_if_draining(name)
+        self._refuse_unless_serving(name)
         async with self._lock:
             model = self._models.find(name)
             self._models.remove(name)
@@ -127,18 +127,19 @@ class Swaps:
                 remedy="Start the server with --swap-from for further repositories.",
             )
 
-    def _refuse_if_draining(self, name: str) -> None:
-        if self._models.state is State.DRAINING:
-            raise SwapRefused(
-                f"model {name[:80]!r}", found="a server that is draining", expected="one that serves"
-            )
+    def _refuse_unless_serving(self, name: str) -> None:
+        state = self._models.state
+        if state is not State.READY:
+            found = f"a server that is {state.name.lower()}"
+            raise SwapRefused(f"model {name[:80]!r}", found=found, expected="one that serves")
 
     async def _counted(self, name: str, engine: str) -> ServedModel:
         started, old = time.perf_counter(), self._serving.get(name)
         try:
             model = await self._swapped(name, engine)
-        except BurnishError as error:
-            self._metrics.swap(name if old else "", type(error).__name__)
+        except Exception as error:
+            known = isinstance(error, BurnishError)
+            self._metrics.swap(name if old else "", type(error).__name__ if known else "Defect")
             LOG.warning("not swapped", extra={"model": name, "engine": engine, "reason": str(error)})
             raise
         self._metrics.swap(name, "swapped")
@@ -152,7 +153,7 @@ class Swaps:
             return old
         loaded = await self._loaded(engine, beside=True)
         try:
-            self._refuse_if_draining(name)
+            self._refuse_unless_serving(name)
             if old is not None:
                 _check_signature(old.descriptor, loaded.engine.descriptor)
         except BurnishError:

@@ -183,6 +183,36 @@ def test_requests_inside_keep_the_old_engine_until_they_are_answered(tmp_path: P
     play(house, scenario)
 
 
+def test_a_defect_leaves_what_serves_too(house: House) -> None:
+    house.faults[B] = ZeroDivisionError()
+
+    async def scenario() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await house.swaps.load("pages", B)
+        assert await factor(house) == 2.0
+
+    play(house, scenario)
+    assert house.swapped("Defect") == 1
+
+
+def test_nothing_is_changed_before_the_start_is_over(house: House) -> None:
+    async def scenario() -> None:
+        house.models.state = State.LOADING
+        with pytest.raises(SwapRefused, match="loading"):
+            await house.swaps.load("pages", B)
+
+    play(house, scenario)
+
+
+def test_a_server_without_any_engine_is_not_ready(house: House) -> None:
+    async def scenario() -> None:
+        assert house.models.is_ready
+        await house.swaps.unload("pages")
+        assert not house.models.is_ready
+
+    play(house, scenario)
+
+
 def test_two_engines_of_one_name_are_told(house: House) -> None:
     async def scenario() -> None:
         with pytest.raises(InvalidSettings, match="NAME=ENGINE"):
