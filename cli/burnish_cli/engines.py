@@ -14,6 +14,7 @@ from burnish_cli.sign import SIGN_OPTION, read_key
 from burnish_engine import digest, signature, store
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_PAGE, EngineDescriptor
 from burnish_engine.errors import NotFound
+from burnish_engine.keys import read_public_key
 from burnish_engine.oci.artifact import pull_files, push_files, read_manifest
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.media import ENGINE_TYPE
@@ -79,7 +80,7 @@ def verify(engine: str, output: str, keys: tuple[Path, ...]) -> None:
     A folder is checked against what its own engine.json tells; only oci://…@sha256:… pins that, too.
     With --key, one of the keys must have signed it.
     """
-    trusted = [signature.read_public_key(key) for key in keys]
+    trusted = [read_public_key(key) for key in keys]
     if _is_remote(engine):
         with _client() as client:
             reference = Reference.parse(engine)

@@ -13,10 +13,10 @@ from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scrat
 from burnish_cli.sign import SIGN_OPTION, read_key
 from burnish_engine import outcome, signature, store
 from burnish_engine.faults import diagnosed
+from burnish_engine.keys import PrivateKey
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.request import Backend, LatencyGoal, Minimize, OptimizationRequest, Precision
-from burnish_engine.signature import PrivateKey
 from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
 from burnish_optimizer.report.console import render_report
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from burnish_engine import signature
+from burnish_engine.keys import PrivateKey, read_private_key
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
-from burnish_engine.signature import PrivateKey
 
 PASSWORD = "BURNISH_SIGN_PASSWORD"  # noqa: S105 - the name of the variable
 SIGN_OPTION = click.option(
@@ -21,7 +21,7 @@ SIGN_OPTION = click.option(
 
 def read_key(path: Path) -> PrivateKey:
     """A private key, with the password of the environment. Raises: InvalidKey."""
-    return signature.read_private_key(path, os.environ.get(PASSWORD))
+    return read_private_key(path, os.environ.get(PASSWORD))
 
 
 @click.command()

@@ -3,7 +3,7 @@
 Signatures of a manifest `sha256:<hex>` lie at the tag `sha256-<hex>.sig`: an image manifest with one layer
 for each. The layer is a payload that names the manifest's digest; an annotation holds the signature of it.
 `cosign sign --key` writes what is verified here, `cosign verify --key` verifies what is written here.
-Source: cosign, specs/SIGNATURE_SPEC.md ("Simple Signing"); keys are PEM (SPKI and PKCS 8).
+Source: cosign, specs/SIGNATURE_SPEC.md ("Simple Signing").
 """
 
 import base64
@@ -12,30 +12,25 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from typing import TYPE_CHECKING
 
 from burnish_engine import digest as digests
 from burnish_engine.base import Record
-from burnish_engine.errors import IntegrityError, InvalidKey, NotFound, UntrustedEngine
+from burnish_engine.errors import IntegrityError, NotFound, UntrustedEngine
 from burnish_engine.oci import media
 from burnish_engine.oci.artifact import read_manifest
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.media import Descriptor, Manifest
 from burnish_engine.oci.reference import Reference
 
+if TYPE_CHECKING:
+    from burnish_engine.keys import PrivateKey, PublicKey
+
 PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 PAYLOAD_KIND = "cosign container image signature"
 # A payload is a few hundred bytes; a registry must not fill our memory with what nobody has verified yet.
 MAX_PAYLOAD_BYTES, MAX_SIGNATURES = 64 << 10, 50
-
-PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
-_PUBLIC = (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, rsa.RSAPublicKey)
-_PRIVATE = (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, rsa.RSAPrivateKey)
 
 
 class Signed(Record):
@@ -45,36 +40,16 @@ class Signed(Record):
     signature: str
 
 
-def read_public_key(path: Path) -> PublicKey:
-    """A public key in PEM. Raises: InvalidKey."""
-    try:
-        key = serialization.load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise _invalid_key(path, str(error), "a public key in PEM, such as cosign.pub") from error
-    if not isinstance(key, _PUBLIC):
-        raise _invalid_key(path, type(key).__name__, "a key of ECDSA, Ed25519 or RSA")
-    return key
-
-
-def read_private_key(path: Path, password: str | None = None) -> PrivateKey:
-    """A private key in PEM (PKCS 8). Raises: InvalidKey."""
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password.encode() if password else None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _invalid_key(path, str(error), "a private key in PEM (PKCS 8), with its password") from error
-    if not isinstance(key, _PRIVATE):
-        raise _invalid_key(path, type(key).__name__, "a key of ECDSA, Ed25519 or RSA")
-    return key
-
-
-def sign(client: RegistryClient, reference: Reference, key: PrivateKey) -> Descriptor:
+def sign(client: RegistryClient, reference: Reference, key: "PrivateKey") -> Descriptor:
     """Sign what lies at `reference` (a digest; a tag is resolved), and add the signature to those there.
 
     Returns: the descriptor of the list of signatures.
     """
+    from burnish_engine.keys import signed_by  # noqa: PLC0415 - slow to load, see there
+
     target = reference if reference.digest else reference.at(client.resolve(reference).digest)
     payload = _payload(target)
-    signature = base64.b64encode(_sign(key, payload)).decode()
+    signature = base64.b64encode(signed_by(key, payload)).decode()
     layer = Descriptor(
         media_type=PAYLOAD_TYPE,
         digest=digests.of_bytes(payload),
@@ -105,7 +80,7 @@ def fetch_signatures(client: RegistryClient, reference: Reference) -> tuple[Sign
     )
 
 
-def verify(subject: str, digest: str, signatures: Sequence[Signed], keys: Sequence[PublicKey]) -> None:
+def verify(subject: str, digest: str, signatures: Sequence[Signed], keys: "Sequence[PublicKey]") -> None:
     """One of the signatures must be of this digest and by one of these keys.
 
     Raises: UntrustedEngine.
@@ -126,39 +101,17 @@ def verify(subject: str, digest: str, signatures: Sequence[Signed], keys: Sequen
     )
 
 
-def _verified(item: Signed, keys: Sequence[PublicKey]) -> bytes | None:
+def _verified(item: Signed, keys: "Sequence[PublicKey]") -> bytes | None:
     """The payload, if one of the keys signed it."""
+    from burnish_engine.keys import is_by  # noqa: PLC0415 - slow to load, see there
+
     try:
         payload, signature = (
             base64.b64decode(text, validate=True) for text in (item.payload, item.signature)
         )
     except binascii.Error:
         return None
-    return payload if any(_is_by(key, signature, payload) for key in keys) else None
-
-
-def _is_by(key: PublicKey, signature: bytes, payload: bytes) -> bool:
-    try:
-        match key:
-            case ec.EllipticCurvePublicKey():
-                key.verify(signature, payload, ec.ECDSA(hashes.SHA256()))
-            case ed25519.Ed25519PublicKey():
-                key.verify(signature, payload)
-            case rsa.RSAPublicKey():
-                key.verify(signature, payload, padding.PKCS1v15(), hashes.SHA256())
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _sign(key: PrivateKey, payload: bytes) -> bytes:
-    match key:
-        case ec.EllipticCurvePrivateKey():
-            return key.sign(payload, ec.ECDSA(hashes.SHA256()))
-        case ed25519.Ed25519PrivateKey():
-            return key.sign(payload)
-        case rsa.RSAPrivateKey():
-            return key.sign(payload, padding.PKCS1v15(), hashes.SHA256())
+    return payload if any(is_by(key, signature, payload) for key in keys) else None
 
 
 def _payload(target: Reference) -> bytes:
@@ -198,7 +151,3 @@ def _blob(client: RegistryClient, place: Reference, layer: Descriptor) -> bytes:
     with tempfile.TemporaryDirectory(prefix="burnish-signature-") as scratch:
         client.download_blob(place, layer, Path(scratch) / "payload")
         return (Path(scratch) / "payload").read_bytes()
-
-
-def _invalid_key(path: Path, found: str, expected: str) -> InvalidKey:
-    return InvalidKey(str(path), found=found or "nothing that can be read", expected=expected)

@@ -4,11 +4,11 @@ fetch ─> verify (digests, signature) ─> does it fit? ─> load ─> warm up 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from burnish_engine import signature
 from burnish_engine.errors import BurnishError
 from burnish_engine.store import load_report, read_engine
 from burnish_runtime import golden, memory_room
@@ -17,6 +17,9 @@ from burnish_runtime.memory_room import Room, with_margin
 from burnish_serving.errors import NotEnoughMemory
 from burnish_serving.settings import ServeSettings
 from burnish_serving.source import EngineFolder, Place, locate
+
+if TYPE_CHECKING:
+    from burnish_engine.keys import PublicKey
 
 LOG = logging.getLogger("burnish.serving")
 # Of an engine without a report: a backend holds weights as read and as it packs them.
@@ -44,8 +47,7 @@ class Loader:
 
     def __init__(self, settings: ServeSettings, room: Callable[[], Room] = memory_room.room) -> None:
         """Raises: InvalidKey: a key for signatures that cannot be read."""
-        keys = tuple(signature.read_public_key(path) for path in settings.verify_keys)
-        self._place = Place(settings.cache, settings.cache_max_bytes, keys)
+        self._place = Place(settings.cache, settings.cache_max_bytes, _keys(settings.verify_keys))
         self._threads, self._room = settings.threads, room
 
     def load(self, engine: str, beside: bool = False) -> Loaded:
@@ -76,6 +78,14 @@ class Loader:
             engine.session.close()
             raise
         return engine
+
+
+def _keys(paths: Sequence[Path]) -> "tuple[PublicKey, ...]":
+    if not paths:
+        return ()
+    from burnish_engine.keys import read_public_key  # noqa: PLC0415 - slow to load, see there
+
+    return tuple(read_public_key(path) for path in paths)
 
 
 def judged_by(folder: Path) -> str:

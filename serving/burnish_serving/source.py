@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from burnish_engine import digest as digests
 from burnish_engine import signature
@@ -21,11 +22,14 @@ from burnish_engine.oci.download import RETRY_SECONDS, fetch_blobs, with_retries
 from burnish_engine.oci.files import read_tar
 from burnish_engine.oci.media import Descriptor, Manifest
 from burnish_engine.oci.reference import SCHEME, Reference
-from burnish_engine.signature import PublicKey, Signed
+from burnish_engine.signature import Signed
 from burnish_engine.store import check_files, check_type, read_engine
 from burnish_serving.cache import CONTENT, MANIFEST, EngineCache, Entry, keep_signatures
 
 __all__ = ["RETRY_SECONDS", "EngineFolder", "Place", "default_cache", "locate"]
+if TYPE_CHECKING:
+    from burnish_engine.keys import PublicKey
+
 LOG = logging.getLogger("burnish.serving")
 Sleep = Callable[[float], None]
 
@@ -36,7 +40,7 @@ class Place:
 
     cache: Path | None = None
     max_bytes: int | None = None
-    keys: tuple[PublicKey, ...] = ()
+    keys: "tuple[PublicKey, ...]" = ()
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from burnish_engine import signature
 from burnish_engine.errors import InvalidKey, UntrustedEngine
+from burnish_engine.keys import PrivateKey, read_private_key, read_public_key
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
-from burnish_engine.signature import PrivateKey, Signed
+from burnish_engine.signature import Signed
 from burnish_engine.store import push_engine
 from support.engines import write_engine
 from support.registry import running_registry
@@ -95,13 +96,13 @@ def test_keys_are_read_from_pem_and_nothing_else(tmp_path: Path) -> None:
             serialization.BestAvailableEncryption(b"secret"),
         )
     )
-    assert signature.read_private_key(path, "secret").public_key() == key.public_key()
+    assert read_private_key(path, "secret").public_key() == key.public_key()
     for password in (None, "other"):
         with pytest.raises(InvalidKey):
-            signature.read_private_key(path, password)
+            read_private_key(path, password)
     for content in (b"", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"):
         path.write_bytes(content)
         with pytest.raises(InvalidKey, match="public key in PEM"):
-            signature.read_public_key(path)
+            read_public_key(path)
     with pytest.raises(InvalidKey):
-        signature.read_public_key(tmp_path / "nowhere")
+        read_public_key(tmp_path / "nowhere")
