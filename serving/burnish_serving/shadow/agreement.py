@@ -47,7 +47,8 @@ def _output(metric: ShadowMetric, ours: Array, theirs: Array) -> float:
         return 0.0
     if not finite.all():
         one, other = np.where(finite, one, 0.0), np.where(finite, other, 0.0)
-    return _MEASURES[metric](one, other)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all numbers does not agree
+        return _MEASURES[metric](one, other)
 
 
 def _top_1(one: Array, other: Array) -> float:
@@ -61,7 +62,7 @@ def _cosine(one: Array, other: Array) -> float:
         return 1.0
     lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
     cosine = float(np.dot(one.reshape(-1), other.reshape(-1))) / lengths if lengths else 0.0
-    return min(1.0, max(0.0, cosine))
+    return min(1.0, max(0.0, cosine)) if np.isfinite(cosine) else 0.0
 
 
 def _max_abs(one: Array, other: Array) -> float:
