@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from burnish_serving import settings
+from burnish_serving.protocol.decode import MAX_JSON_BYTES
 from burnish_serving.server import run
 from burnish_serving.shadow.agreement import ShadowMetric
 
@@ -13,6 +14,7 @@ from burnish_serving.shadow.agreement import ShadowMetric
 @click.argument("engines", metavar="[NAME=]ENGINE...", nargs=-1, required=True)
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
 @click.option("--http-port", default=8080, show_default=True, help="Port of the inference API (0: any).")
+@click.option("--grpc-port", default=8081, show_default=True, help="Port of the same API over gRPC (0: any).")
 @click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics (0: any).")
 @click.option("--model-name", help="Name in URLs and metrics. [default: the engine's]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where pulled engines are kept.")
@@ -32,8 +34,20 @@ from burnish_serving.shadow.agreement import ShadowMetric
 @click.option(
     "--max-body-bytes", default=settings.MAX_BODY_BYTES, show_default=True, help="Largest request body."
 )
+@click.option(
+    "--max-json-bytes", default=MAX_JSON_BYTES, show_default=True, help="Largest JSON of a request."
+)
+@click.option(
+    "--max-connections", default=settings.MAX_CONNECTIONS, show_default=True, help="Connections at once."
+)
 @click.option("--max-pending", default=64, show_default=True, help="Requests at once; more are refused.")
 @click.option("--access-log", is_flag=True, help="One log line a request.")
+@click.option(
+    "--access-log-sample",
+    default=1.0,
+    show_default=True,
+    help="Share of requests that get a line, 0 to 1. Errors of the server always do.",
+)
 @click.option(
     "--repository-control", is_flag=True, help="Let requests load and unload engines (/v2/repository)."
 )

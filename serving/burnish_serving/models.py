@@ -1,7 +1,8 @@
 """A model that answers requests of any protocol, and the one place where it is found by name."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -13,10 +14,10 @@ from burnish_serving.errors import NotReady, UnknownModel
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.protocol.decode import to_feeds
 from burnish_serving.protocol.encode import answer
-from burnish_serving.protocol.messages import InferRequest, InferResponse
+from burnish_serving.protocol.messages import InferRequest, InferResponse, Timing
 from burnish_serving.protocol.metadata import MODEL_VERSION
 from burnish_serving.uses import Uses
-from burnish_serving.workers import Workers
+from burnish_serving.workers import Timed, Workers
 
 # Is told of a request and its answer, once it is computed. Must not wait.
 Observe = Callable[[InferRequest, InferResponse], None]
@@ -95,15 +96,12 @@ class ServedModel:
     async def _answer(self, request: InferRequest) -> InferResponse:
         feeds = to_feeds(request, self.descriptor.inputs)
         wanted = [output.name for output in request.outputs] or [s.name for s in self.descriptor.outputs]
-        arrays = await self._run(feeds, wanted)
-        return answer(
-            request,
-            arrays,
-            self.descriptor.outputs,
-            model_name=self.name,
-            model_version=MODEL_VERSION,
-            engine=self.digest,
+        timed = await self._run(feeds, wanted)
+        response = answer(
+            request, timed.value, self.descriptor.outputs, model_name=self.name, model_version=MODEL_VERSION
         )
+        timing = Timing(timed.queue_seconds, timed.compute_seconds, time.perf_counter())
+        return replace(response, timing=timing, engine=self.digest)
 
     def statistics(self) -> dict[str, Any]:
         """Counts since the start, in the shape of Triton's statistics extension."""
@@ -147,7 +145,7 @@ class ServedModel:
         """Let the threads end."""
         self._workers.close()
 
-    async def _run(self, feeds: dict[str, Array], wanted: list[str]) -> dict[str, Array]:
+    async def _run(self, feeds: dict[str, Array], wanted: list[str]) -> Timed[dict[str, Array]]:
         try:
             timed = await self._workers.run(lambda: self._engine.session.run(feeds, wanted))
         except BurnishError:
@@ -159,7 +157,7 @@ class ServedModel:
         self._metrics.computed(
             self.name, queue_seconds=timed.queue_seconds, compute_seconds=timed.compute_seconds
         )
-        return timed.value
+        return timed
 
 
 class Models:

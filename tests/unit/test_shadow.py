@@ -92,7 +92,9 @@ def doubling(asked: httpx.Request) -> httpx.Response:
     assert [output.name for output in decoded.outputs] == ["y"]
     output = OutputTensor("y", "FP32", decoded.inputs[0].array * 2, binary=True)
     encoded = encode_response(InferResponse("tiny", "1", (output,)))
-    return httpx.Response(200, content=encoded.body, headers={HEADER_LENGTH: str(encoded.header_length)})
+    return httpx.Response(
+        200, content=b"".join(encoded.pieces), headers={HEADER_LENGTH: str(encoded.header_length)}
+    )
 
 
 def test_a_peer_is_asked_in_binary_and_read_in_binary() -> None:

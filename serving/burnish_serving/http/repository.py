@@ -10,12 +10,11 @@ import json
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from burnish_serving.errors import InvalidRequest, RepositoryClosed
 from burnish_serving.http.body import read_body
 from burnish_serving.http.infer import ENGINE_HEADER
+from burnish_serving.http.reply import Reply, json_response
 from burnish_serving.swap import Swaps
 
 ENGINE = "burnish.engine"
@@ -23,28 +22,22 @@ MAX_BODY_BYTES = 1 << 20
 BODY_TIMEOUT_SECONDS = 10.0
 
 
-class RepositoryEndpoint:
-    """The two routes. swaps: None: switched off, and answered so."""
+class Repository:
+    """The two operations, by their names in the table. swaps: None: switched off, and answered so."""
 
     def __init__(self, swaps: Swaps | None) -> None:
         self._swaps = swaps
 
-    def routes(self) -> list[Route]:
-        """For the application's table."""
-        path = "/v2/repository/models/{model}"
-        return [
-            Route(f"{path}/load", self._load, methods=["POST"]),
-            Route(f"{path}/unload", self._unload, methods=["POST"]),
-        ]
-
-    async def _load(self, request: Request) -> Response:
+    async def load(self, request: Request) -> Reply:
+        """`POST …/{model}/load`."""
         swaps = self._open()
         model = await swaps.load(request.path_params["model"], requested_engine(await _body(request)))
-        return Response(headers={ENGINE_HEADER: model.digest})
+        return json_response({}, headers={ENGINE_HEADER: model.digest})
 
-    async def _unload(self, request: Request) -> Response:
+    async def unload(self, request: Request) -> Reply:
+        """`POST …/{model}/unload`."""
         await self._open().unload(request.path_params["model"])
-        return Response()
+        return json_response({})
 
     def _open(self) -> Swaps:
         if self._swaps is None:
@@ -54,7 +47,7 @@ class RepositoryEndpoint:
         return self._swaps
 
 
-def requested_engine(body: bytes | bytearray) -> str | None:
+def requested_engine(body: bytes) -> str | None:
     """The engine that a request to load names, None where it names none.
 
     Raises: InvalidRequest: no JSON object, or parameters that are not known here.
@@ -72,11 +65,17 @@ def requested_engine(body: bytes | bytearray) -> str | None:
     return engine
 
 
-async def _body(request: Request) -> bytes | bytearray:
-    return await read_body(request, limit_bytes=MAX_BODY_BYTES, timeout_seconds=BODY_TIMEOUT_SECONDS)
+async def _body(request: Request) -> bytes:
+    body = await read_body(
+        dict(request.scope["headers"]),
+        request.receive,
+        limit_bytes=MAX_BODY_BYTES,
+        timeout_seconds=BODY_TIMEOUT_SECONDS,
+    )
+    return bytes(body)
 
 
-def _parsed(body: bytes | bytearray) -> dict[str, Any]:
+def _parsed(body: bytes) -> dict[str, Any]:
     try:
         return _object(json.loads(body or b"{}"), "body")
     except (ValueError, RecursionError) as error:

@@ -59,7 +59,9 @@ class Mirror:
         self._metrics.expect(model)
 
         def observe(request: InferRequest, response: InferResponse) -> None:
-            if self._chance() < self._share:
+            # Classes travel as texts with their scores: equal or not says nothing of how close.
+            classified = any(output.classes for output in request.outputs)
+            if not classified and self._chance() < self._share:
                 self._offer(_Answered(model, metric, request, response))
 
         return observe
