@@ -13,7 +13,7 @@ from burnish_engine.descriptor import GOLDEN_FILE
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.context import Context
-from burnish_optimizer.engine_folder import check_output, write_engine
+from burnish_optimizer.engine_folder import check_output, check_room, write_engine
 from burnish_optimizer.job import OptimizeJob, OptimizeResult
 from burnish_optimizer.judged import JudgedOn
 from burnish_optimizer.materials import Materials, gather
@@ -72,6 +72,7 @@ def optimize(
         started=clock(),
     )
     materials = gather(job, context.steps)
+    check_room(job.output_dir, materials.model.size_bytes)
     reference = run_reference(context, materials)
     exact = run_passes(context, materials)
     planned = plan(

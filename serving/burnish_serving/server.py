@@ -93,11 +93,11 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     observe = partial(_observer, settings, mirror) if mirror else None
     swaps = Swaps(settings, models, metrics, Loader(settings).load, observe)
     stop, hurry = _signals()
-    rpc = GrpcServer(settings, models, gate, metrics)
-    await rpc.start()
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
+    rpc = GrpcServer(settings, models, gate, metrics, observers)
+    await rpc.start()
     controlled = swaps if settings.repository_control else None
     app = create_app(settings, models, gate, metrics, observers, swaps=controlled)
     api = _start(api_socket, app, _limits(settings))
