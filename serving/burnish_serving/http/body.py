@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 import numpy as np
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from burnish_serving.errors import SlowBody
@@ -55,14 +55,6 @@ async def read_body(
     memory = aligned(len(data), align_at)
     memory[:] = data
     return memory
-
-
-async def read_request(request: Request, *, limit_bytes: int, timeout_seconds: float) -> bytes:
-    """The body of a request that the router gave to a handler. Raises: as `read_body`."""
-    body = await read_body(
-        dict(request.headers.raw), request.receive, limit_bytes=limit_bytes, timeout_seconds=timeout_seconds
-    )
-    return bytes(body)
 
 
 def aligned(size: int, at: int) -> memoryview:

@@ -27,6 +27,7 @@ from burnish_serving.settings import ServeSettings
 
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "http"
+ENGINE_HEADER = "Burnish-Engine"  # the digest of the engine that computed the answer
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 _HEADER_LENGTH = HEADER_LENGTH.lower().encode()
 _BINARY = "application/octet-stream"
@@ -114,7 +115,7 @@ class InferEndpoint:
         answer = await model.infer(decoded)
         seen.timing = answer.timing
         encoded = await off_loop_if(_json_size(answer), lambda: encode_response(answer))
-        return await _reply(encoded, headers.get(b"accept-encoding"))
+        return await _reply(encoded, headers.get(b"accept-encoding"), answer.engine)
 
     async def _decode(self, body: Body, header_length: str | None) -> InferRequest:
         # A binary tensor is a view of the body, however large: only JSON takes time to read.
@@ -132,8 +133,8 @@ class InferEndpoint:
         return failure(str(error), status)
 
 
-async def _reply(encoded: EncodedResponse, accepted: bytes | None) -> Reply:
-    is_json, headers = encoded.header_length is None, {}
+async def _reply(encoded: EncodedResponse, accepted: bytes | None, engine: str) -> Reply:
+    is_json, headers = encoded.header_length is None, {ENGINE_HEADER: engine}
     if not is_json:
         headers[HEADER_LENGTH] = str(encoded.header_length)
     pieces: tuple[bytes | memoryview, ...] = encoded.pieces
