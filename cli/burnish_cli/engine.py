@@ -7,6 +7,7 @@ import click
 from burnish_cli.output import OUTPUT_OPTION, emit
 from burnish_engine.layout import repository
 from burnish_engine.layout.runtimes import ServingRuntime
+from burnish_engine.store import read_engine
 from burnish_runtime import cpu
 from burnish_serving.source import locate
 
@@ -55,7 +56,7 @@ def layout(
     """
     located = locate(engine, cache)
     chosen = ServingRuntime(runtime)
-    known = repository.read_engine(located.path)
+    known = read_engine(located.path)
     count = threads or known.options.threads or cpu.default_threads()
     repository.lay_out(located.path, out, chosen, name=model_name or known.name, threads=count)
     facts = {
