@@ -35,7 +35,7 @@ lint: setup ## Format, lint, types, import contracts, generated files
 test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
 
-test-integration: setup cluster-install ## Against a real API server, etcd and registry, on loopback
+test-integration: setup cluster-install triton-install ## Against a real API server, etcd, registry and Triton server, on loopback
 	@$(PYTEST) -q tests/integration
 
 test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
@@ -59,12 +59,15 @@ test-long: setup ## Properties on new examples, 10,000 random graphs, all of ONN
 	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 --hypothesis-profile=explore tests/property tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
 
 ##@ Development
-.PHONY: setup cluster-install cluster-up generate format clean help
+.PHONY: setup cluster-install triton-install cluster-up generate format clean help
 setup: ## Python environment in .venv, pinned by constraints/
 	@hack/setup
 
 cluster-install: ## Build and install what the embedded cluster needs (cached)
 	@$(PYTHON) hack/cluster install
+
+triton-install: setup ## Install the Triton server that tests talk to (cached)
+	@$(BIN)/python hack/tritonserver.py >/dev/null
 
 cluster-up: cluster-install ## Start the embedded cluster alone
 	@$(PYTHON) hack/cluster up

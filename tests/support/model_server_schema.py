@@ -1,4 +1,4 @@
-"""What OpenVINO Model Server takes as `config.json`, of what is written here. Closed: a wrong name is refused.
+"""What OpenVINO Model Server takes as `config.json`, as far as we write it. Closed: wrong names are refused.
 
 Written after its documentation: "Model Server Parameters", "Model Version Policy", "Metrics".
 """
