@@ -3,15 +3,18 @@
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from burnish_operator.ports import DEPLOYMENT, SERVICE
 from burnish_operator.render.differs import differs
 from support.runtimes import OTHERS, fleet, only, pod
 
 pytestmark = pytest.mark.integration
+ROOT = Path(__file__).resolve().parents[2]
 Apply = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -46,6 +49,12 @@ def test_back_to_burnish_the_api_server_forgets_the_other_server(apply: Apply, r
     assert "initContainers" not in stored["spec"]
     assert {volume["name"] for volume in stored["spec"]["volumes"]} == {"work", "credentials"}
     assert "burnish.dev/runtime" not in stored["metadata"]["annotations"]
+
+
+def test_the_example_is_accepted(apply: Apply) -> None:
+    text = (ROOT / "examples/other-servers.yaml").read_text(encoding="utf-8")
+    found = [apply(one)["spec"]["serving"]["runtime"] for one in yaml.safe_load_all(text)]
+    assert found == list(OTHERS)
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
