@@ -43,7 +43,11 @@ class FakeRegistry:
         outcome = outcomes.of_report(samples.report(key), digest, "Twice as fast.")
         descriptor = self.describe(key)
         selected = samples.report(key).selected.model_copy(
-            update={"backend": descriptor.backend, "precision": descriptor.precision}
+            update={
+                "backend": descriptor.backend,
+                "precision": descriptor.precision,
+                "recipe": descriptor.recipe,
+            }
         )
         outcome = outcome.model_copy(update={"selected": selected})
         self.engines[where] = Engine(f"oci://{repository}@{digest}", digest, outcome, descriptor)

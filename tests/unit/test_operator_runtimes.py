@@ -134,6 +134,15 @@ def test_an_engine_that_cannot_be_served_is_told_and_never_rolled_out() -> None:
     assert target.engine is not None
 
 
+def test_it_is_told_where_nothing_beat_the_original() -> None:
+    found = fleet("OpenVINOModelServer")
+    found.registry.describe = lambda key: told(key=key, recipe="baseline")
+    found.settle()
+    [message] = [c.message for c in found.status().conditions if c.type == "RolledOut"]
+    assert "an engine of onnxruntime" in message
+    assert message.endswith("Nothing beat the original on this target.")
+
+
 def test_the_records_of_an_engine_count_and_not_its_backend_alone() -> None:
     found = fleet("Triton")
     scalar = ENGINES["Triton"].inputs[0].model_copy(update={"shape": ()})

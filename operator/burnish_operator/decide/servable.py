@@ -8,6 +8,8 @@ from burnish_engine.redact import sanitized
 from burnish_operator.decide.figures import Built
 from burnish_operator.observe import Workload
 
+BASELINE = "baseline"
+
 
 @dataclass(frozen=True)
 class Held:
@@ -32,11 +34,16 @@ def held(
         if built.descriptor is not None:
             fit.check(engine, built.descriptor, runtime)
     except fit.EngineNotServable as error:
-        return Held(True, error.reason, sanitized(str(error)))
+        return Held(True, error.reason, sanitized(f"{error}{_why(built)}"))
     if built.descriptor is None and not _serves(deployment, engine, runtime):
         message = f"Waits for the registry, to see whether {runtime.value} can serve the engine."
         return Held(False, "WaitingForRegistry", message)
     return None
+
+
+def _why(built: Built) -> str:
+    """The original runs on ONNX Runtime, whatever was looked for."""
+    return " Nothing beat the original on this target." if built.engine.recipe == BASELINE else ""
 
 
 def _serves(deployment: Workload | None, engine: str, runtime: ServingRuntime) -> bool:
