@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
 from burnish_cli.parse import Bytes, Choices, Duration, Facts, Latency, MetricName
-from burnish_cli.scratch import THREADS_OPTION, WORK_DIR_OPTION, progress, scratch
+from burnish_cli.scratch import THREADS_OPTION, progress, resumable
 from burnish_engine import outcome, store
 from burnish_engine.faults import diagnosed
 from burnish_engine.oci.client import RegistryClient
@@ -19,6 +19,8 @@ from burnish_optimizer.job import Input, OptimizeJob, OptimizeResult
 from burnish_optimizer.report.console import render_report
 
 _DATA = "PATH|URI"
+# Options that change nothing of what is made.
+WHERE = ("work_dir", "folder", "push")
 _OBJECTIVES = {minimize.value.lower(): minimize for minimize in Minimize}
 
 
@@ -71,7 +73,11 @@ class Destination:
 @click.option("--calibration-digest", help="Refuse calibration data of another digest.")
 @click.option("--evaluation-digest", help="Refuse evaluation data of another digest.")
 @click.option("--outcome", "outcome_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
-@WORK_DIR_OPTION
+@click.option(
+    "--work-dir",
+    type=click.Path(path_type=Path),
+    help="Scratch space. The same command goes on there where it was cut short. [default: a temporary one]",
+)
 @OUTPUT_OPTION
 def optimize(model: str, outcome_file: Path | None, output: str, **options: object) -> None:
     """Make the fastest engine of MODEL (a path, https://… or oci://…) that keeps its answers.
@@ -112,7 +118,8 @@ def _run(model: str, options: dict[str, object]) -> tuple[OptimizeResult, str | 
 
     destination = _destination(options)
     request = _request(options)
-    with scratch(options["work_dir"]) as work_dir, progress() as told:
+    same = {name: value for name, value in options.items() if name not in WHERE}
+    with resumable(options["work_dir"], [model, same]) as work_dir, progress() as told:
         folder = destination.folder or work_dir / "engine"
         result = run(_job(model, options, request, work_dir, folder), told)
         if destination.push is None:

@@ -12,7 +12,7 @@ from burnish_engine import digest
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.context import Context
-from burnish_optimizer.engine_folder import check_output, write_engine
+from burnish_optimizer.engine_folder import check_output, check_room, write_engine
 from burnish_optimizer.job import OptimizeJob, OptimizeResult
 from burnish_optimizer.judged import JudgedOn
 from burnish_optimizer.materials import Materials, gather
@@ -30,6 +30,7 @@ from burnish_optimizer.stages import (
     Tried,
     open_baseline,
     open_bench,
+    run_name,
     run_options,
     run_passes,
     run_reference,
@@ -70,6 +71,7 @@ def optimize(
         started=clock(),
     )
     materials = gather(job, context.steps)
+    check_room(job.output_dir, materials.model.size_bytes)
     reference = run_reference(context, materials)
     exact = run_passes(context, materials)
     planned = plan(
@@ -81,10 +83,13 @@ def optimize(
         is_installed=is_installed,
         target=job.target_facts,
     )
-    key = job.key or _key(job, materials, context.facts)
+    used = toolchain({one.recipe.library for one in planned if not one.skip})
+    own = _key(job, materials, context.facts, used)
+    key = job.key or own
+    work = run_name(key, own, planned)
     with open_baseline(context, materials, reference) as baseline:
-        bench = open_bench(context, materials, key=key, reference=reference, exact=exact, baseline=baseline)
-        tried = try_candidates(context, planned, bench, key)
+        bench = open_bench(context, materials, work=work, reference=reference, exact=exact, baseline=baseline)
+        tried = try_candidates(context, planned, bench, work)
         attempts = tried.attempts
         context.steps.begin("select", "comparing the candidates")
         verdicts = _verdicts(tried, job)
@@ -104,6 +109,7 @@ def optimize(
         passes=exact.passes,
         facts=context.facts,
         versions=versions(),
+        toolchain=used,
         started=begun,
         seconds=clock() - context.started,
     )
@@ -138,7 +144,7 @@ def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> ass
     )
 
 
-def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
+def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str], used: dict[str, str]) -> str:
     calibration, evaluation = materials.calibration, materials.evaluation
     return engine_key(
         KeyInputs(
@@ -147,7 +153,7 @@ def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
             evaluation=evaluation.material.digest if evaluation else None,
             request=job.request,
             target=assemble.target(job, facts),
-            toolchain=toolchain(),
+            toolchain=used,
         )
     )
 
@@ -163,7 +169,7 @@ def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> O
     report = assemble.report(finished)
     named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
     told = {name: digest.of_file(path) for name, path in sorted(named.items())}
-    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told, toolchain())
+    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told)
     folder = finished.job.output_dir
     write_engine(folder, named, descriptor, report, render_page(report, finished.job.name))
     return OptimizeResult(folder, descriptor, report)

@@ -26,7 +26,7 @@ class ServingMetrics:
         self._queue_seconds = self._histogram(
             "burnish_queue_duration_seconds", "Decoded requests waiting for the engine.", ("model",)
         )
-        self._compute_seconds = self._histogram(
+        self.compute_seconds = self._histogram(
             "burnish_compute_duration_seconds", "The engine running.", ("model",)
         )
         self.in_flight = Gauge(
@@ -62,16 +62,22 @@ class ServingMetrics:
         self._load_seconds.labels(model).set(seconds)
         self.in_flight.labels(model).set(0)
         self._queue_seconds.labels(model)
-        self._compute_seconds.labels(model)
+        self.compute_seconds.labels(model)
 
-    def request(self, model: str, protocol: str, code: int, seconds: float) -> None:
-        """Count an answered request. `model` is empty where the request named none that is served."""
-        self._request_seconds.labels(model, protocol, str(code)).observe(seconds)
+    def request(
+        self, model: str, protocol: str, code: int | str, seconds: float, trace_id: str | None = None
+    ) -> None:
+        """Count an answered request. `model` is empty where the request named none that is served.
+
+        trace_id: becomes the exemplar of its bucket, which OpenMetrics shows.
+        """
+        exemplar = {"trace_id": trace_id} if trace_id else None
+        self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
 
     def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
         """Count one run of the engine."""
         self._queue_seconds.labels(model).observe(queue_seconds)
-        self._compute_seconds.labels(model).observe(compute_seconds)
+        self.compute_seconds.labels(model).observe(compute_seconds)
 
     def rejected(self, model: str, reason: str) -> None:
         """Count a refusal; `reason` is the name of an error class."""

@@ -1,6 +1,7 @@
 """A model that answers requests of any protocol, and the one place where it is found by name."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -12,9 +13,9 @@ from burnish_serving.errors import NotReady, UnknownModel
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.protocol.decode import to_feeds
 from burnish_serving.protocol.encode import answer
-from burnish_serving.protocol.messages import InferRequest, InferResponse
+from burnish_serving.protocol.messages import InferRequest, InferResponse, Timing
 from burnish_serving.protocol.metadata import MODEL_VERSION
-from burnish_serving.workers import Workers
+from burnish_serving.workers import Timed, Workers
 
 
 class State(Enum):
@@ -65,10 +66,12 @@ class ServedModel:
         """
         feeds = to_feeds(request, self.descriptor.inputs)
         wanted = [output.name for output in request.outputs] or [s.name for s in self.descriptor.outputs]
-        arrays = await self._run(feeds, wanted)
-        return answer(
-            request, arrays, self.descriptor.outputs, model_name=self.name, model_version=MODEL_VERSION
+        timed = await self._run(feeds, wanted)
+        response = answer(
+            request, timed.value, self.descriptor.outputs, model_name=self.name, model_version=MODEL_VERSION
         )
+        timing = Timing(timed.queue_seconds, timed.compute_seconds, time.perf_counter())
+        return replace(response, timing=timing)
 
     def statistics(self) -> dict[str, Any]:
         """Counts since the start, in the shape of Triton's statistics extension."""
@@ -89,7 +92,7 @@ class ServedModel:
         """Let the threads end."""
         self._workers.close()
 
-    async def _run(self, feeds: dict[str, Array], wanted: list[str]) -> dict[str, Array]:
+    async def _run(self, feeds: dict[str, Array], wanted: list[str]) -> Timed[dict[str, Array]]:
         try:
             timed = await self._workers.run(lambda: self._engine.session.run(feeds, wanted))
         except BurnishError:
@@ -101,7 +104,7 @@ class ServedModel:
         self._metrics.computed(
             self.name, queue_seconds=timed.queue_seconds, compute_seconds=timed.compute_seconds
         )
-        return timed.value
+        return timed
 
 
 class Models:

@@ -11,6 +11,9 @@ import pytest
 
 from burnish_engine.errors import InvalidReference, RegistryUnavailable
 from burnish_serving import log, source
+from burnish_serving.errors import Overloaded
+from burnish_serving.gate import Gate
+from burnish_serving.metrics import ServingMetrics
 from burnish_serving.source import locate
 from burnish_serving.workers import Workers
 from support.onnx_models import write_adder
@@ -68,6 +71,22 @@ def test_one_thread_runs_jobs_in_order() -> None:
 
     asyncio.run(scenario())
     assert order == list(range(20))
+
+
+def test_a_visit_is_counted_under_the_model_that_it_turns_out_to_ask() -> None:
+    metrics = ServingMetrics()
+    gate = Gate(1, metrics.in_flight)
+
+    def inside(model: str) -> float | None:
+        return metrics.registry.get_sample_value("burnish_requests_in_flight", {"model": model})
+
+    with gate.entered() as visit:
+        assert (inside(""), gate.inside) == (1, 1)
+        visit.asks("tiny")
+        assert (inside(""), inside("tiny"), gate.inside) == (0, 1, 1)
+        with pytest.raises(Overloaded, match="server"), gate.entered():
+            pass
+    assert (inside(""), inside("tiny"), gate.inside) == (0, 0, 0)
 
 
 def test_logs_are_one_json_object_a_line() -> None:

@@ -140,7 +140,7 @@ def _plan(
     why = Why(ConditionType.ROLLED_OUT, target.name)
     pairs = (
         (render_deployment(seen, target, engine, target.replicas, runtime), deployment),
-        (render_service(seen, target, runtime), service),
+        (render_service(seen, target), service),
     )
     return tuple(
         Apply(wanted, why) for wanted, stored in pairs if stored is None or differs(wanted, stored.raw)

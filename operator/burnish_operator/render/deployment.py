@@ -8,7 +8,13 @@ from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observed import Observed
 from burnish_operator.ports import Object
 from burnish_operator.render import layout, model_server, pod, serving, triton
-from burnish_operator.render.serving import DRAIN_SECONDS, GRACE_SECONDS, HTTP_PORT, METRICS_PORT
+from burnish_operator.render.serving import (
+    DRAIN_SECONDS,
+    GRACE_SECONDS,
+    GRPC_PORT,
+    HTTP_PORT,
+    METRICS_PORT,
+)
 
 
 def render_deployment(
@@ -72,7 +78,8 @@ def _containers(seen: Observed, target: ResolvedTarget, engine: str, runtime: Se
 
 
 def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
-    arguments = ("serve", engine, "--http-port", str(HTTP_PORT), "--metrics-port", str(METRICS_PORT))
+    ports = ("--http-port", HTTP_PORT, "--grpc-port", GRPC_PORT, "--metrics-port", METRICS_PORT)
+    arguments = ("serve", engine, *map(str, ports))
     name = ("--model-name", seen.model.name, "--cache", f"{pod.WORK}/cache")
     return {
         "name": "server",
@@ -80,7 +87,11 @@ def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
         "command": ["burnish"],
         "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS)],
         "env": pod.environment(seen),
-        "ports": [serving.port("http", HTTP_PORT), serving.port("metrics", METRICS_PORT)],
+        "ports": [
+            serving.port("http", HTTP_PORT),
+            serving.port("grpc", GRPC_PORT),
+            serving.port("metrics", METRICS_PORT),
+        ],
         "resources": pod.resources(target),
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
