@@ -21,9 +21,7 @@ def engine() -> None:
 
 @engine.command()
 @click.argument("engine")
-@click.option(
-    "--runtime", type=click.Choice(_OTHERS, case_sensitive=False), required=True, help="The server it is for."
-)
+@click.option("--runtime", type=click.Choice(_OTHERS), required=True, help="The server it is for.")
 @click.option(
     "-o",
     "out",
