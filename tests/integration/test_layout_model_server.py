@@ -12,9 +12,11 @@ import numpy as np
 import openvino
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from burnish_cli.main import cli, run
-from burnish_engine import store
+from burnish_engine import signature, store
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
 from burnish_engine.outcome import ExitCode
@@ -76,6 +78,28 @@ def test_from_a_registry_it_is_pulled_verified_and_laid_out(tmp_path: Path) -> N
     assert again == facts
     path, _ = served(tmp_path / "out")
     assert path.read_bytes() == (folder / "model/model.xml").read_bytes()
+
+
+def test_with_a_key_only_what_it_signed_is_laid_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_linear_ir(tmp_path / "engine")
+    (folder / "report.json").write_text(report().model_dump_json())
+    key = ed25519.Ed25519PrivateKey.generate()
+    pem, info = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    (tmp_path / "key.pub").write_bytes(key.public_key().public_bytes(pem, info))
+    more = ("--cache", str(tmp_path / "cache"), "--verify-key", str(tmp_path / "key.pub"))
+    with running_registry(tmp_path) as address, RegistryClient() as client:
+        reference = Reference.parse(f"oci://{address}/burnish/engines:a")
+        pinned = reference.at(store.push_engine(client, reference, folder).digest)
+        told = ["engine", "layout", str(pinned), "--runtime", "OpenVINOModelServer"]
+        with pytest.raises(SystemExit) as ended:
+            run(cli, "burnish", [*told, "-o", str(tmp_path / "out"), *more])
+        assert ended.value.code == ExitCode.STALLED
+        assert "UntrustedEngine" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+        signature.sign(client, pinned, key)
+        assert laid_out(str(pinned), tmp_path / "out", *more)["digest"] == pinned.digest
 
 
 def test_an_engine_that_the_server_has_no_backend_for_is_refused(

@@ -85,7 +85,7 @@ def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
         "name": "server",
         "image": seen.settings.serving_image,
         "command": ["burnish"],
-        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS)],
+        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS), "--outcome", pod.OUTCOME],
         "env": pod.environment(seen),
         "ports": [
             serving.port("http", HTTP_PORT),
@@ -93,6 +93,7 @@ def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
             serving.port("metrics", METRICS_PORT),
         ],
         "resources": pod.resources(target),
+        "terminationMessagePath": pod.OUTCOME,
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
         **serving.life(),

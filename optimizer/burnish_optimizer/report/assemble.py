@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.descriptor import EngineDescriptor, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import (
     Accuracy,
     CandidateReport,
@@ -71,6 +71,7 @@ class Finished:
     toolchain: Mapping[str, str]
     started: datetime
     seconds: float
+    golden: GoldenAnswer | None = None
 
 
 def report(finished: Finished) -> Report:
@@ -114,6 +115,7 @@ def descriptor(finished: Finished, model: str, files: Mapping[str, str]) -> Engi
         options=chosen.options,
         files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
+        golden=finished.golden,
         target=target(job, finished.facts),
         toolchain=dict(finished.toolchain),
         created=datetime.now(UTC),
