@@ -36,7 +36,7 @@ lint: setup ## Format, lint, types, import contracts, generated files
 test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
 
-test-integration: setup cluster-install ## Against a real API server, etcd and registry, on loopback
+test-integration: setup cluster-install triton-install ## Against a real API server, etcd, registry and Triton server, on loopback
 	@$(PYTEST) -q tests/integration
 
 test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
@@ -65,12 +65,15 @@ fuzz: setup ## Mutated HTTP requests against a server: FUZZ_REQUESTS=100000 FUZZ
 	@BURNISH_FUZZ_REQUESTS=$(FUZZ_REQUESTS) BURNISH_FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) -q --timeout=0 tests/integration/test_serving_fuzz.py
 
 ##@ Development
-.PHONY: setup cluster-install cluster-up generate format clean help
+.PHONY: setup cluster-install triton-install cluster-up generate format clean help
 setup: ## Python environment in .venv, pinned by constraints/
 	@hack/setup
 
 cluster-install: ## Build and install what the embedded cluster needs (cached)
 	@$(PYTHON) hack/cluster install
+
+triton-install: setup ## Install the Triton server that tests talk to (cached)
+	@$(BIN)/python hack/tritonserver.py >/dev/null
 
 cluster-up: cluster-install ## Start the embedded cluster alone
 	@$(PYTHON) hack/cluster up

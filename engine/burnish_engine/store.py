@@ -32,6 +32,17 @@ def read_engine(folder: Path) -> EngineDescriptor:
 
     Raises: InvalidEngine: no `engine.json`, an unknown schema, or a model file that is not there.
     """
+    path, engine = folder / ENGINE_FILE, read_descriptor(folder)
+    if "\0" in engine.model:
+        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
+    model = (folder / engine.model).resolve()
+    if not model.is_relative_to(folder.resolve()) or not model.is_file():
+        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
+    return engine
+
+
+def read_descriptor(folder: Path) -> EngineDescriptor:
+    """`engine.json` of a folder, whether its model is there or not. Raises: InvalidEngine."""
     path = folder / ENGINE_FILE
     if not path.is_file():
         raise _invalid(str(folder), f"no {ENGINE_FILE}", "an engine folder")
@@ -43,11 +54,6 @@ def read_engine(folder: Path) -> EngineDescriptor:
         ) from error
     if engine.schema_version != descriptors.SCHEMA_VERSION:
         raise _invalid(str(path), f"schema {engine.schema_version}", f"schema {descriptors.SCHEMA_VERSION}")
-    if "\0" in engine.model:
-        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
-    model = (folder / engine.model).resolve()
-    if not model.is_relative_to(folder.resolve()) or not model.is_file():
-        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
     return engine
 
 
@@ -124,11 +130,17 @@ def verify_engine(client: RegistryClient, reference: Reference) -> tuple[EngineD
         return pull_engine(client, reference.at(descriptor.digest), Path(scratch)), descriptor
 
 
-def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
-    """The report of a pushed engine and the engine's descriptor; the model is not downloaded."""
+def read_records(client: RegistryClient, reference: Reference) -> tuple[Report, EngineDescriptor, Descriptor]:
+    """The report and `engine.json` of a pushed engine, and its manifest's; the model is not downloaded."""
     with tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
-        descriptor = pull_metadata(client, reference, Path(scratch))
-        return load_report(Path(scratch)), descriptor
+        manifest = pull_metadata(client, reference, Path(scratch))
+        return load_report(Path(scratch)), read_descriptor(Path(scratch)), manifest
+
+
+def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
+    """The report of a pushed engine, and its manifest's descriptor."""
+    report, _, manifest = read_records(client, reference)
+    return report, manifest
 
 
 def pull_metadata(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:

@@ -103,7 +103,7 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
         yield from ("--calibration", spec.calibration.uri)
     if spec.evaluation:
         yield from ("--evaluation", spec.evaluation.uri)
-    yield from _request_arguments(request_of(spec))
+    yield from _request_arguments(request_of(spec, target))
     for role in ("source", "calibration", "evaluation"):
         digest = digest_or_none(getattr(resolved, role))
         if digest:
@@ -126,6 +126,8 @@ def _request_arguments(request: OptimizationRequest) -> Iterator[str]:
         goal = request.latency
         yield from ("--latency", f"p{_plain(goal.percentile)}={_plain(goal.seconds)}s")
     yield from ("--precisions", ",".join(request.precisions))
+    if request.backends is not None:
+        yield from ("--backends", ",".join(request.backends))
     if request.calibration_samples is not None:
         yield from ("--calibration-samples", str(request.calibration_samples))
     if request.budget_seconds is not None:
