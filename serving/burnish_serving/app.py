@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
-from burnish_serving.http.failures import failure, json_response, status_of
+from burnish_serving.http.failures import failure, json_response, refusal
 from burnish_serving.http.infer import InferEndpoint
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
@@ -99,7 +99,7 @@ def _readiness(name: str, *, ready: bool) -> Response:
 
 async def _on_burnish_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, BurnishError)  # noqa: S101 - registered for it
-    return failure(str(error), status_of(error))
+    return refusal(error)
 
 
 async def _on_http_error(_: Request, error: Exception) -> Response:

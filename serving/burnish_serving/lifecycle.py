@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 
 from burnish_runtime import memory
-from burnish_runtime.load import Engine, open_engine
+from burnish_runtime.load import Engine
 from burnish_serving.gate import Gate
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel, State
+from burnish_serving.scheduling.opening import open_scheduled
+from burnish_serving.scheduling.schedule import Schedule
 from burnish_serving.settings import ServeSettings
 from burnish_serving.source import EngineFolder, locate
 from burnish_serving.workers import Workers
@@ -25,6 +27,7 @@ class Loaded:
 
     folder: EngineFolder
     engine: Engine
+    schedule: Schedule
 
 
 def load(settings: ServeSettings) -> Loaded:
@@ -35,9 +38,9 @@ def load(settings: ServeSettings) -> Loaded:
     LOG.info("fetching the engine", extra={"engine": settings.engine})
     folder = locate(settings.engine, settings.cache)
     LOG.info("loading the engine", extra={"digest": folder.digest})
-    engine = open_engine(folder.path, settings.threads)
+    engine, schedule = open_scheduled(folder.path, settings)
     engine.warm_up()
-    return Loaded(folder, engine)
+    return Loaded(folder, engine, schedule)
 
 
 async def load_models(settings: ServeSettings, models: Models, metrics: ServingMetrics) -> None:
@@ -45,12 +48,12 @@ async def load_models(settings: ServeSettings, models: Models, metrics: ServingM
     started = time.perf_counter()
     workers = Workers("load")
     try:
-        loaded = (await workers.run(lambda: load(settings))).value
+        loaded = await workers.run(lambda: load(settings))
     finally:
         workers.close()
     descriptor = loaded.engine.descriptor
     name = settings.model_name or descriptor.name
-    models.add(ServedModel(name, loaded.folder.digest, loaded.engine, metrics))
+    models.add(ServedModel(name, loaded.folder.digest, loaded.engine, metrics, loaded.schedule))
     if models.state is State.LOADING:
         models.state = State.READY
     LOG.info(
@@ -60,6 +63,8 @@ async def load_models(settings: ServeSettings, models: Models, metrics: ServingM
             "digest": loaded.folder.digest,
             "backend": descriptor.backend.value,
             "precision": descriptor.precision.value,
+            "instances": loaded.schedule.policy.instances,
+            "max_batch": loaded.schedule.policy.max_rows,
             "seconds": round(time.perf_counter() - started, 3),
             "resident_bytes": memory.current_bytes(),
         },

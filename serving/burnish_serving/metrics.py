@@ -12,6 +12,9 @@ BUCKETS_SECONDS = (
 )
 
 
+BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
 class ServingMetrics:
     """All metrics of one server. Labels are the served model's name and closed sets, never user input."""
 
@@ -27,7 +30,26 @@ class ServingMetrics:
             "burnish_queue_duration_seconds", "Decoded requests waiting for the engine.", ("model",)
         )
         self._compute_seconds = self._histogram(
-            "burnish_compute_duration_seconds", "The engine running.", ("model",)
+            "burnish_compute_duration_seconds", "The engine running, once a batch.", ("model",)
+        )
+        self._batch_size = Histogram(
+            "burnish_batch_size",
+            "Rows of a run of the engine.",
+            ("model",),
+            buckets=BUCKETS_ROWS,
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "burnish_requests_waiting",
+            "Decoded requests waiting for the engine now.",
+            ("model",),
+            registry=self.registry,
+        )
+        self._mismatches = Counter(
+            "burnish_batch_mismatches",
+            "Batches that were answered differently from their rows alone; the first one ends batching.",
+            ("model",),
+            registry=self.registry,
         )
         self.in_flight = Gauge(
             "burnish_requests_in_flight",
@@ -63,18 +85,33 @@ class ServingMetrics:
         self.in_flight.labels(model).set(0)
         self._queue_seconds.labels(model)
         self._compute_seconds.labels(model)
+        self._batch_size.labels(model)
+        self._waiting.labels(model).set(0)
+        self._mismatches.labels(model)
 
     def request(self, model: str, protocol: str, code: int, seconds: float) -> None:
         """Count an answered request. `model` is empty where the request named none that is served."""
         self._request_seconds.labels(model, protocol, str(code)).observe(seconds)
 
-    def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
+    def queued(self, model: str, seconds: float) -> None:
+        """Count a request that was computed: how long it waited."""
+        self._queue_seconds.labels(model).observe(seconds)
+
+    def executed(self, model: str, *, rows: int, seconds: float) -> None:
         """Count one run of the engine."""
-        self._queue_seconds.labels(model).observe(queue_seconds)
-        self._compute_seconds.labels(model).observe(compute_seconds)
+        self._compute_seconds.labels(model).observe(seconds)
+        self._batch_size.labels(model).observe(rows)
+
+    def waiting(self, model: str, count: int) -> None:
+        """Tell how many requests wait now."""
+        self._waiting.labels(model).set(count)
+
+    def mismatched(self, model: str) -> None:
+        """Count a batch whose answers were not those of its rows."""
+        self._mismatches.labels(model).inc()
 
     def rejected(self, model: str, reason: str) -> None:
-        """Count a refusal; `reason` is the name of an error class."""
+        """Count a refusal; `reason` is an error's, one of a closed set."""
         self._rejected.labels(model, reason).inc()
 
     def _histogram(self, name: str, help_text: str, labels: tuple[str, ...]) -> Histogram:

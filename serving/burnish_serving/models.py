@@ -1,6 +1,6 @@
 """A model that answers requests of any protocol, and the one place where it is found by name."""
 
-from dataclasses import dataclass
+import time
 from enum import Enum, auto
 from typing import Any
 
@@ -14,7 +14,11 @@ from burnish_serving.protocol.decode import to_feeds
 from burnish_serving.protocol.encode import answer
 from burnish_serving.protocol.messages import InferRequest, InferResponse
 from burnish_serving.protocol.metadata import MODEL_VERSION
-from burnish_serving.workers import Workers
+from burnish_serving.scheduling.execution import Execution
+from burnish_serving.scheduling.runner import Runner
+from burnish_serving.scheduling.schedule import Schedule
+from burnish_serving.scheduling.terms import ANY_TIME, Terms
+from burnish_serving.statistics import Statistics
 
 
 class State(Enum):
@@ -25,31 +29,23 @@ class State(Enum):
     DRAINING = auto()
 
 
-@dataclass
-class _Duration:
-    count: int = 0
-    seconds: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.count += 1
-        self.seconds += seconds
-
-    def document(self) -> dict[str, int]:
-        return {"count": self.count, "ns": round(self.seconds * 1e9)}
-
-
 class ServedModel:
-    """One loaded engine under one name. `infer` is called on the event loop and computes off it.
+    """One loaded engine under one name. `infer` is called on the event loop and computes off it."""
 
-    One thread: the engine was measured alone with all of its compute threads, and two runs at once
-    would fight for the same processors. Requests wait in order instead, and the wait is measured.
-    """
-
-    def __init__(self, name: str, digest: str, engine: Engine, metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        name: str,
+        digest: str,
+        engine: Engine,
+        metrics: ServingMetrics,
+        schedule: Schedule | None = None,
+    ) -> None:
+        """`schedule`: default one request at a time, in order."""
         self.name, self.digest = name, digest
         self._engine, self._metrics = engine, metrics
-        self._workers = Workers(f"infer-{name}")
-        self._success, self._fail, self._queue, self._compute = (_Duration() for _ in range(4))
+        self._statistics = Statistics()
+        watch = _Watch(name, metrics, self._statistics)
+        self._runner = Runner(name, engine.session, schedule or Schedule(), watch)
         metrics.engine_loaded(name, digest, engine.descriptor, engine.load_seconds)
 
     @property
@@ -57,51 +53,55 @@ class ServedModel:
         """The engine's own description."""
         return self._engine.descriptor
 
-    async def infer(self, request: InferRequest) -> InferResponse:
+    async def infer(self, request: InferRequest, terms: Terms = ANY_TIME) -> InferResponse:
         """Answer a request.
 
         Raises: InvalidRequest, burnish_runtime.errors.InvalidInput: the request does not fit.
+            Overloaded: it would be answered too late.   DeadlineExceeded: its time was over.
             burnish_runtime.errors.InferenceFailed: the engine broke.
         """
         feeds = to_feeds(request, self.descriptor.inputs)
         wanted = [output.name for output in request.outputs] or [s.name for s in self.descriptor.outputs]
-        arrays = await self._run(feeds, wanted)
+        arrays = await self._run(feeds, wanted, terms)
         return answer(
             request, arrays, self.descriptor.outputs, model_name=self.name, model_version=MODEL_VERSION
         )
 
     def statistics(self) -> dict[str, Any]:
         """Counts since the start, in the shape of Triton's statistics extension."""
-        return {
-            "name": self.name,
-            "version": MODEL_VERSION,
-            "inference_count": self._success.count,
-            "execution_count": self._success.count,
-            "inference_stats": {
-                "success": self._success.document(),
-                "fail": self._fail.document(),
-                "queue": self._queue.document(),
-                "compute_infer": self._compute.document(),
-            },
-        }
+        return self._statistics.document(self.name, MODEL_VERSION)
 
     def close(self) -> None:
-        """Let the threads end."""
-        self._workers.close()
+        """Take no more requests; let the threads end when those that wait are answered."""
+        self._runner.close()
 
-    async def _run(self, feeds: dict[str, Array], wanted: list[str]) -> dict[str, Array]:
+    async def _run(self, feeds: dict[str, Array], wanted: list[str], terms: Terms) -> dict[str, Array]:
+        started = time.monotonic()
         try:
-            timed = await self._workers.run(lambda: self._engine.session.run(feeds, wanted))
+            computed = await self._runner.run(feeds, wanted, terms)
         except BurnishError:
-            self._fail.add(0.0)
+            self._statistics.failed(time.monotonic() - started)
             raise
-        self._queue.add(timed.queue_seconds)
-        self._compute.add(timed.compute_seconds)
-        self._success.add(timed.queue_seconds + timed.compute_seconds)
-        self._metrics.computed(
-            self.name, queue_seconds=timed.queue_seconds, compute_seconds=timed.compute_seconds
-        )
-        return timed.value
+        self._statistics.answered(computed)
+        self._metrics.queued(self.name, computed.queue_seconds)
+        return computed.answers
+
+
+class _Watch:
+    """What the runner sees, told to statistics and metrics."""
+
+    def __init__(self, name: str, metrics: ServingMetrics, statistics: Statistics) -> None:
+        self._name, self._metrics, self._statistics = name, metrics, statistics
+
+    def executed(self, execution: Execution) -> None:
+        self._statistics.executed(execution)
+        self._metrics.executed(self._name, rows=execution.rows, seconds=execution.seconds)
+
+    def waiting(self, count: int) -> None:
+        self._metrics.waiting(self._name, count)
+
+    def mismatched(self) -> None:
+        self._metrics.mismatched(self._name)
 
 
 class Models:

@@ -1,6 +1,7 @@
 """What an error looks like over HTTP: a status and `{"error": …}`."""
 
 import json
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from burnish_engine.errors import BurnishError
 from burnish_runtime.errors import InvalidInput
 from burnish_serving.errors import (
     BodyTooLarge,
+    DeadlineExceeded,
     InvalidRequest,
     NotReady,
     Overloaded,
@@ -29,7 +31,8 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
         NotReady: 503,
-        Overloaded: 503,
+        Overloaded: 429,
+        DeadlineExceeded: 504,
     }
 )
 CLIENT_CLOSED_REQUEST = 499  # nginx's: nobody reads the answer any more, only metrics see it
@@ -46,7 +49,14 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(content, status, headers, media_type="application/json")
 
 
-def failure(message: str, status: int) -> Response:
-    """An error as the protocol wants it; told to come back where that may help."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+def failure(message: str, status: int, retry_after_seconds: float = RETRY_AFTER_SECONDS) -> Response:
+    """An error as the protocol wants it; told when to come back where that may help."""
+    # RFC 9110, 10.2.3: whole seconds.
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after_seconds)))} if status in (429, 503) else None
     return json_response({"error": message}, status, headers)
+
+
+def refusal(error: BurnishError) -> Response:
+    """The answer to a request that ended with this error."""
+    seconds = error.retry_after_seconds if isinstance(error, Overloaded) else RETRY_AFTER_SECONDS
+    return failure(str(error), status_of(error), seconds)

@@ -9,15 +9,17 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from burnish_engine.errors import BurnishError
+from burnish_engine.errors import BurnishError, WaitingError
 from burnish_serving.gate import Gate
 from burnish_serving.http.body import read_body
-from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, status_of
+from burnish_serving.http.disconnect import given_up_with
+from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, refusal, status_of
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
-from burnish_serving.protocol.messages import EncodedResponse, InferResponse
+from burnish_serving.protocol.messages import EncodedResponse, InferRequest, InferResponse
+from burnish_serving.scheduling.terms import Terms
 from burnish_serving.settings import ServeSettings
 
 Result = TypeVar("Result")
@@ -41,7 +43,7 @@ class InferEndpoint:
             served = self._find(request)
             model = served.name
             with self._gate.entered(model):
-                response = await self._answer(request, served)
+                response = await self._answer(request, served, time.monotonic())
         except BurnishError as error:
             response = self._failed(error, model)
         except ClientDisconnect:
@@ -57,7 +59,7 @@ class InferEndpoint:
     def _find(self, request: Request) -> ServedModel:
         return self._models.find(request.path_params["model"], request.path_params.get("version"))
 
-    async def _answer(self, request: Request, model: ServedModel) -> Response:
+    async def _answer(self, request: Request, model: ServedModel, started: float) -> Response:
         body = await read_body(
             request,
             limit_bytes=self._settings.max_body_bytes,
@@ -65,21 +67,28 @@ class InferEndpoint:
         )
         header_length = request.headers.get(HEADER_LENGTH)
         decoded = await _off_loop_if(len(body), lambda: decode_request(body, header_length))
-        answer = await model.infer(decoded)
+        async with given_up_with(request):
+            answer = await model.infer(decoded, _terms(decoded, started))
         return _respond(await _off_loop_if(_size(answer), lambda: encode_response(answer)))
 
     def _failed(self, error: BurnishError, model: str) -> Response:
         status = status_of(error)
-        if status >= 500 and status != 503:
+        if status >= 500 and not isinstance(error, WaitingError):
             LOG.error(str(error), extra={"model": model})
         else:
-            self._metrics.rejected(model, type(error).__name__)
-        return failure(str(error), status)
+            self._metrics.rejected(model, error.reason)
+        return refusal(error)
 
     def _count(self, model: str, code: int, seconds: float) -> None:
         self._metrics.request(model, PROTOCOL, code, seconds)
         if self._settings.access_log:
             LOG.info("request", extra={"model": model, "code": code, "seconds": round(seconds, 6)})
+
+
+def _terms(request: InferRequest, started: float) -> Terms:
+    """What the request asks of the schedule; its time runs from its head on."""
+    timeout = request.timeout_seconds
+    return Terms(None if timeout is None else started + timeout, request.priority)
 
 
 def _respond(encoded: EncodedResponse) -> Response:

@@ -12,6 +12,8 @@ from burnish_serving.protocol.datatypes import DATATYPES, dtype_of
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+# A year: beyond it a number says "no limit", and may be larger than a float holds.
+LONGEST_TIMEOUT_MICROSECONDS = 365 * 24 * 3600 * 10**6
 _REFUSED = ("shared_memory_region", "classification")
 
 
@@ -53,11 +55,14 @@ def decode_request(body: bytes | bytearray, header_length: str | None) -> InferR
     _check_unique([tensor.name for tensor in inputs], "inputs")
     outputs = tuple(_output(item) for item in fields.items(document.get("outputs", []), "outputs"))
     _check_unique([output.name for output in outputs], "outputs")
+    parameters = _parameters(document, "request")
     return InferRequest(
         inputs=inputs,
         outputs=outputs,
         id=fields.text(document["id"], "id") if "id" in document else None,
-        binary=bool(_flag(_parameters(document, "request"), "binary_data_output", "request")),
+        binary=bool(_flag(parameters, "binary_data_output", "request")),
+        timeout_seconds=_timeout_seconds(parameters),
+        priority=fields.size(parameters.get("priority", 0), "request, priority"),
     )
 
 
@@ -125,6 +130,12 @@ def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
 
 def _flag(parameters: Mapping[str, Any], name: str, subject: str) -> bool | None:
     return fields.flag(parameters[name], f"{subject}, {name}") if name in parameters else None
+
+
+def _timeout_seconds(parameters: Mapping[str, Any]) -> float | None:
+    """Microseconds; 0: none. Source: Triton's schedule policy extension."""
+    microseconds = fields.size(parameters.get("timeout", 0), "request, timeout")
+    return min(microseconds, LONGEST_TIMEOUT_MICROSECONDS) / 1e6 if microseconds else None
 
 
 def _check_unique(names: list[str], subject: str) -> None:

@@ -1,0 +1,91 @@
+"""Requests that may share a run: the same inputs but for the number of rows, the same outputs."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from burnish_runtime.session import Array
+from burnish_serving.scheduling.service_time import ServiceTime
+
+# Enough for every shape of a text model; bounded, because callers choose the shapes.
+REMEMBERED_GROUPS = 256
+GAP_WEIGHT = 0.2
+# A pause says nothing of the rate in a burst: no gap counts for more.
+LONGEST_GAP_SECONDS = 0.1
+
+GroupKey = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """How far apart requests come."""
+
+    gap_seconds: float = math.inf
+    last: float = -math.inf
+
+    def add(self, now: float) -> None:
+        """One more came."""
+        gap = min(now - self.last, LONGEST_GAP_SECONDS)
+        known = math.isfinite(self.gap_seconds)
+        self.gap_seconds = self.gap_seconds + GAP_WEIGHT * (gap - self.gap_seconds) if known else gap
+        self.last = now
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Requests of one key. `is_batchable`: more than one of them may be in a run."""
+
+    key: GroupKey
+    is_batchable: bool
+    times: ServiceTime
+    arrivals: Arrivals = field(default_factory=Arrivals)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The engine's measured seconds by rows, and how many elements a row of that measurement has."""
+
+    seconds: Mapping[int, float] = field(default_factory=dict)
+    elements: int = 1
+
+    def scaled(self, elements: int) -> dict[int, float]:
+        """For rows of other shapes: in proportion to their elements."""
+        share = elements / max(1, self.elements)
+        return {rows: seconds * share for rows, seconds in self.seconds.items()}
+
+
+class Groups:
+    """The groups that were seen lately, by key."""
+
+    def __init__(self, profile: Profile, *, batching: bool) -> None:
+        self._profile, self._batching = profile, batching
+        self._known: OrderedDict[GroupKey, Group] = OrderedDict()
+
+    def of(self, feeds: Mapping[str, Array], wanted: Sequence[str]) -> tuple[Group, int]:
+        """A request's group, and its rows: 1 for one that must run alone, whatever its size is."""
+        rows = rows_of(feeds) if self._batching else None
+        if rows is None:
+            shapes = tuple((array.dtype, array.shape) for array in feeds.values())
+            return self._get((tuple(wanted), shapes, "alone"), feeds, rows), 1
+        shapes = tuple((array.dtype, array.shape[1:]) for array in feeds.values())
+        return self._get((tuple(wanted), shapes), feeds, rows), rows
+
+    def _get(self, key: GroupKey, feeds: Mapping[str, Array], rows: int | None) -> Group:
+        group = self._known.get(key)
+        if group is None:
+            elements = sum(array.size for array in feeds.values()) // (rows or 1)
+            group = Group(key, rows is not None, ServiceTime(self._profile.scaled(elements)))
+            self._known[key] = group
+            if len(self._known) > REMEMBERED_GROUPS:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return group
+
+
+def rows_of(feeds: Mapping[str, Array]) -> int | None:
+    """Rows along axis 0 of every input, None: they do not agree, or there are none."""
+    counts = {array.shape[0] if array.ndim else 0 for array in feeds.values()}
+    (rows,) = counts if len(counts) == 1 else (0,)
+    return rows or None
