@@ -27,7 +27,8 @@ class Expected:
 def goal_seconds(goal: float | None, run_seconds: float) -> float:
     """How long a request may take: as set, or as follows from its own run (0: not known yet, no limit)."""
     if goal is not None:
-        return goal
+        # One may always wait for another: else a goal close to a single run turns away every second client.
+        return max(goal, 2 * run_seconds)
     return max(DEFAULT_GOAL_SECONDS, DEFAULT_GOAL_RUNS * run_seconds) if run_seconds > 0 else math.inf
 
 
@@ -53,12 +54,10 @@ def check_wait(subject: str, expected: Expected, *, goal: float, left_seconds: f
     Args: goal: seconds that an answer may take.   left_seconds: until the request's deadline, None: no such.
     Raises: Overloaded.
     """
-    # One may always wait for another: else a goal close to a single run would turn away every second client.
-    roomy = max(goal, 2 * expected.run_seconds)
-    allowed = roomy if left_seconds is None else min(roomy, left_seconds)
+    allowed = goal if left_seconds is None else min(goal, left_seconds)
     if expected.wait_seconds <= 0 or expected.seconds <= allowed:
         return
-    limit = "latency goal" if allowed == roomy else "time left"
+    limit = "latency goal" if allowed == goal else "time left"
     raise Overloaded(
         subject,
         found=f"{_milliseconds(expected.seconds)} until an answer",

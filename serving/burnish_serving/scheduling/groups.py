@@ -34,12 +34,16 @@ class Arrivals:
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """Requests of one key. `is_batchable`: more than one of them may be in a run."""
+    """Requests of one key. `is_batchable`: more than one of them may be in a run.
+
+    best_rows: the batch size of the highest throughput, as far as is known; 0: nobody looked yet.
+    """
 
     key: GroupKey
     is_batchable: bool
     times: ServiceTime
     arrivals: Arrivals = field(default_factory=Arrivals)
+    best_rows: int = 0
 
 
 @dataclass(frozen=True)

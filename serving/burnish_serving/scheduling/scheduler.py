@@ -11,9 +11,6 @@ from burnish_serving.scheduling.terms import ANY_TIME, Terms
 from burnish_serving.scheduling.waiting import Item, WaitingRoom
 
 Payload = TypeVar("Payload")
-# Work is estimated as if it ran in the best batches; how far that is off is learned as a factor.
-CORRECTION_WEIGHT = 0.1
-CORRECTION_LIMITS = (0.5, 8.0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,6 @@ class Scheduler(Generic[Payload]):
         self._waiting: WaitingRoom[Payload] = WaitingRoom()
         self._ends: dict[int, float] = {}
         self._number = 0
-        self._correction = 1.0
 
     @property
     def waiting(self) -> int:
@@ -82,10 +78,9 @@ class Scheduler(Generic[Payload]):
         Raises: DeadlineExceeded: it came too late.   Overloaded: its turn would come too late.
         """
         admission.check_deadline(self._subject, terms.deadline, now)
-        run_seconds = group.times.seconds(rows, now)
-        goal = admission.goal_seconds(self._policy.goal_seconds, run_seconds)
+        goal = admission.goal_seconds(self._policy.goal_seconds, group.times.seconds(rows, now))
         if self._waiting or not self.is_idle:
-            expected = admission.Expected(self._expected_wait(terms.level, now), run_seconds)
+            expected = self._expected(group, rows, terms.level, now)
             left = None if terms.deadline is None else terms.deadline - now
             admission.check_wait(self._subject, expected, goal=goal, left_seconds=left)
         item = self._item(payload, group, rows, now, terms=terms, goal=goal)
@@ -119,14 +114,10 @@ class Scheduler(Generic[Payload]):
     def finished(self, run: Run[Payload], seconds: float, now: float, *, learn: bool = True) -> None:
         """A run has ended. `learn`: what it took is what such a run takes."""
         self._ends.pop(run.items[0].number)
-        if not learn:
-            return
-        run.items[0].group.times.observe(run.rows, seconds, now)
-        estimate = sum(item.cost_seconds for item in run.items)
-        if estimate > 0:
-            low, high = CORRECTION_LIMITS
-            ratio = min(high, max(low, seconds / estimate))
-            self._correction += CORRECTION_WEIGHT * (ratio - self._correction)
+        if learn:
+            group = run.items[0].group
+            group.times.observe(run.rows, seconds, now)
+            group.best_rows = sizing.best_rows(group, self._sizes, now)
 
     def _run(self, group: Group, count: int, now: float) -> Run[Payload]:
         items = self._waiting.take(group, count)
@@ -134,18 +125,31 @@ class Scheduler(Generic[Payload]):
         self._ends[items[0].number] = now + group.times.seconds(rows, now)
         return Run(items, rows)
 
-    def _expected_wait(self, level: int, now: float) -> float:
+    def _expected(self, group: Group, rows: int, level: int, now: float) -> admission.Expected:
+        """What a newcomer has to expect: a place in the last batch of its group, which may still fill up."""
         # A run that is late by x is expected to take x more: an engine that hangs fills no queue.
         running = sum(abs(end - now) for end in self._ends.values())
-        ahead = self._waiting.cost_seconds(level) * self._correction
-        return (running + ahead) / self._policy.instances
+        share, waiting = self._waiting.share_ahead(level), self._waiting.rows_by_group()
+        others = sum(self._work(g, ahead, now) for g, ahead in waiting.items() if g is not group) * share
+        batch = max(rows, self._best(group, now))
+        run_seconds = group.times.seconds(batch, now)
+        runs = math.ceil((round(waiting.get(group, 0) * share) + rows) / batch)
+        ahead = running + others + (runs - 1) * run_seconds
+        return admission.Expected(ahead / self._policy.instances, run_seconds)
+
+    def _work(self, group: Group, rows: int, now: float) -> float:
+        return sizing.work_seconds(group, rows, self._best(group, now), now)
+
+    def _best(self, group: Group, now: float) -> int:
+        if not group.best_rows:
+            group.best_rows = sizing.best_rows(group, self._sizes, now)
+        return group.best_rows
 
     def _item(
         self, payload: Payload, group: Group, rows: int, now: float, *, terms: Terms, goal: float
     ) -> Item[Payload]:
         self._number += 1
         due = now + goal
-        cost = sizing.cheapest_row_seconds(group, self._sizes, rows, now) * rows
         return Item(
             payload=payload,
             group=group,
@@ -155,7 +159,6 @@ class Scheduler(Generic[Payload]):
             number=self._number,
             deadline=terms.deadline,
             due=due if terms.deadline is None else min(due, terms.deadline),
-            cost_seconds=cost,
         )
 
 

@@ -23,24 +23,19 @@ def fitting(line: Sequence[Item[Payload]], max_rows: int) -> int:
 
 
 def best_count(line: Sequence[Item[Payload]], sizes: Sequence[int], now: float) -> int:
-    """How many of a line to run together: the best throughput that lets nobody be late.
+    """How many of a line to run together, the others right after them.
 
-    Where even the first alone is late, throughput is all that helps those behind.
+    As many as possible shall be in time; among such choices the throughput counts.
     Args: line: those that fit one run.   sizes: batch sizes in rows that are known to run well.
     """
     if len(line) == 1:
         return 1
     totals = list(accumulate(item.rows for item in line))
-    counts = _counts(totals, sizes)
-    times = line[0].group.times
-    timely = [n for n in counts if _is_timely(line[:n], now + times.seconds(totals[n - 1], now))] or counts
-    best, best_rate = timely[0], 0.0
-    for count in timely:
-        rows = totals[count - 1]
-        seconds = times.seconds(rows, now)
-        rate = rows / seconds if seconds > 0 else float(rows)
-        if rate > best_rate * WORTH:
-            best, best_rate = count, rate
+    best, best_timely, best_rate = 0, -1, 0.0
+    for count in _counts(totals, sizes):
+        timely, rate = _judged(line, totals, count, now)
+        if timely > best_timely or (timely == best_timely and rate > best_rate * WORTH):
+            best, best_timely, best_rate = count, timely, rate
     return best
 
 
@@ -67,10 +62,18 @@ def hold_until(
     return until if (until := min(ends)) > now and first.is_waiting else None
 
 
-def cheapest_row_seconds(group: Group, sizes: Sequence[int], rows: int, now: float) -> float:
-    """Seconds a row where the queue is long enough for the best batch size."""
-    candidates = (*sizes, rows) if group.is_batchable else (rows,)
-    return min(group.times.seconds(size, now) / size for size in candidates)
+def best_rows(group: Group, sizes: Sequence[int], now: float) -> int:
+    """The batch size in rows of the highest throughput."""
+    if not group.is_batchable:
+        return 1
+    return min(sizes, key=lambda size: (group.times.seconds(size, now) / size, size))
+
+
+def work_seconds(group: Group, rows: int, best: int, now: float) -> float:
+    """What so many waiting rows of a group take: batches of its best size, and the rest."""
+    batches, rest = divmod(rows, best)
+    seconds = batches * group.times.seconds(best, now) if batches else 0.0
+    return seconds + (group.times.seconds(rest, now) if rest else 0.0)
 
 
 def _counts(totals: Sequence[int], sizes: Sequence[int]) -> list[int]:
@@ -81,5 +84,13 @@ def _counts(totals: Sequence[int], sizes: Sequence[int]) -> list[int]:
     return sorted(found)
 
 
-def _is_timely(members: Sequence[Item[Payload]], end: float) -> bool:
-    return all(end <= item.due for item in members)
+def _judged(
+    line: Sequence[Item[Payload]], totals: Sequence[int], count: int, now: float
+) -> tuple[int, float]:
+    """How many are in time, and rows a second of the first run, where `count` run first."""
+    times, rows = line[0].group.times, totals[count - 1]
+    seconds, rest = times.seconds(rows, now), totals[-1] - rows
+    then = now + seconds + (times.seconds(rest, now) if rest else 0.0)
+    timely = sum(1 for item in line[:count] if now + seconds <= item.due)
+    timely += sum(1 for item in line[count:] if then <= item.due)
+    return timely, rows / seconds if seconds > 0 else float(rows)

@@ -3,7 +3,7 @@
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,6 +11,7 @@ from burnish_serving.scheduling.groups import Group
 from burnish_serving.scheduling.terms import LEVEL_SECONDS
 
 Payload = TypeVar("Payload")
+Key = TypeVar("Key")
 Rank = tuple[float, int]
 SLACK = 16
 
@@ -20,7 +21,6 @@ class Item(Generic[Payload]):
     """One request that waits.
 
     number: counts up, tells apart what came at once.   due: when its answer should be there (seconds).
-    cost_seconds: what it adds to the work that waits.
     """
 
     payload: Payload
@@ -31,7 +31,6 @@ class Item(Generic[Payload]):
     number: int
     deadline: float | None = None
     due: float = math.inf
-    cost_seconds: float = 0.0
     is_waiting: bool = False
 
     @property
@@ -50,7 +49,8 @@ class WaitingRoom(Generic[Payload]):
     def __init__(self) -> None:
         self._groups: dict[Group, list[Item[Payload]]] = {}
         self._deadlines: list[tuple[float, int, Item[Payload]]] = []
-        self._cost_by_level: dict[int, float] = {}
+        self._rows_by_level: dict[int, int] = {}
+        self._rows_by_group: dict[Group, int] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -98,9 +98,15 @@ class WaitingRoom(Generic[Payload]):
         first = self._first_deadline()
         return None if first is None else first[0]
 
-    def cost_seconds(self, level: int) -> float:
-        """The work that goes before a newcomer of this level."""
-        return sum(cost for known, cost in self._cost_by_level.items() if known <= level)
+    def share_ahead(self, level: int) -> float:
+        """The part of all rows that wait which goes before a newcomer of this level."""
+        total = sum(self._rows_by_level.values())
+        ahead = sum(rows for known, rows in self._rows_by_level.items() if known <= level)
+        return ahead / total if total else 0.0
+
+    def rows_by_group(self) -> Mapping[Group, int]:
+        """How many rows of each group wait."""
+        return self._rows_by_group
 
     def _first_deadline(self) -> tuple[float, int, Item[Payload]] | None:
         while self._deadlines and not self._deadlines[0][2].is_waiting:
@@ -117,12 +123,14 @@ class WaitingRoom(Generic[Payload]):
         for item in items:
             self._count_in(item, -1)
             if not self._groups.get(item.group, True):
-                del self._groups[item.group]
+                del self._groups[item.group], self._rows_by_group[item.group]
 
     def _count_in(self, item: Item[Payload], sign: int) -> None:
         item.is_waiting = sign > 0
         self._count += sign
-        before = self._cost_by_level.get(item.level, 0.0)
-        # Sums of floats drift: nothing waits, nothing is left.
-        after = before + sign * item.cost_seconds if self._count else 0.0
-        self._cost_by_level[item.level] = max(0.0, after)
+        _add(self._rows_by_level, item.level, sign * item.rows)
+        _add(self._rows_by_group, item.group, sign * item.rows)
+
+
+def _add(counts: dict[Key, int], key: Key, rows: int) -> None:
+    counts[key] = counts.get(key, 0) + rows
