@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish_serving.scheduling.scheduler import Policy
-from burnish_serving.scheduling.terms import LEVEL_SECONDS, Terms
+from burnish_serving.scheduling.terms import LEVEL_SECONDS, LOWEST_LEVEL, Terms
+from burnish_serving.scheduling.waiting import Item, WaitingRoom
 from support.schedules import Asked, Simulation, linear, sublinear
 
 LAW = settings(deadline=None, max_examples=60)
@@ -49,6 +50,34 @@ def test_every_request_has_exactly_one_fate(scenario: list[Asked], policy: Polic
         assert len(one.ran) == (one.fate == ["answered"])
     assert simulation.scheduler.waiting == 0
     assert simulation.most_at_once <= policy.instances
+
+
+@LAW
+@given(st.lists(asked(), max_size=30), st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9))))
+def test_the_waiting_room_knows_who_waits(scenario: list[Asked], leaving: list[tuple[str, int]]) -> None:
+    room, groups = WaitingRoom[int](), Simulation(Policy(max_rows=8)).group
+    waiting: list[Item[int]] = []
+    for number, one in enumerate(scenario):
+        item = Item(number, groups(one.key), one.rows, Terms(priority=one.priority).level, one.at, number)
+        item.deadline = one.deadline
+        room.add(item)
+        waiting.append(item)
+    for key, count in leaving:
+        mine = sorted((item for item in waiting if item.group is groups(key)), key=lambda item: item.rank)
+        if count == 9 and mine:
+            room.discard(mine[-1])
+            gone = mine[-1:]
+        else:
+            gone = room.take(groups(key), count) if mine else []
+            assert gone == mine[:count]
+        waiting = [item for item in waiting if item not in gone]
+        rows = {item.group: 0 for item in waiting}
+        for item in waiting:
+            rows[item.group] += item.rows
+        assert (len(room), room.rows_by_group()) == (len(waiting), rows)
+        assert room.share_ahead(LOWEST_LEVEL) == (1.0 if waiting else 0.0)
+        deadlines = [item.deadline for item in waiting if item.deadline is not None]
+        assert room.earliest_deadline() == min(deadlines, default=None)
 
 
 @LAW

@@ -27,7 +27,7 @@ def linear(rows: int) -> float:
 
 @dataclass(eq=False)
 class Asked:
-    """One request of a scenario, and what became of it."""
+    """One request of a scenario, and what became of it. again: the same, so often, 1 ms after its answer."""
 
     at: float
     key: str = "a"
@@ -35,6 +35,7 @@ class Asked:
     priority: int = 0
     deadline: float | None = None
     cancel_at: float | None = None
+    again: int = 0
     ran: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
     fate: list[str] = field(default_factory=list)
@@ -75,11 +76,14 @@ class Simulation:
     def play(self, asked: Sequence[Asked]) -> None:
         """Until nothing is left to happen."""
         for one in asked:
-            self._at(one.at, lambda now, one=one: self._arrive(one, now))  # type: ignore[misc]
+            self._come(one)
         while self._events:
             now, _, happen = heapq.heappop(self._events)
             happen(now)
             self._step(now)
+
+    def _come(self, one: Asked) -> None:
+        self._at(one.at, lambda now: self._arrive(one, now))
 
     def _at(self, moment: float, happen: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (moment, next(self._numbers), happen))
@@ -122,3 +126,5 @@ class Simulation:
         for item in run.items:
             item.payload.ended.append(now)
             item.payload.fate.append("answered")
+            if item.payload.again:
+                self._come(Asked(now + 0.001, item.payload.key, again=item.payload.again - 1))

@@ -1,6 +1,7 @@
 """When a request runs, and with whom: the pure schedule, by a clock of its own."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from burnish_serving.scheduling.service_time import HALF_LIFE_SECONDS, REMEMBERE
 from burnish_serving.scheduling.sizing import best_count
 from burnish_serving.scheduling.terms import DEFAULT_LEVEL, LOWEST_LEVEL, Terms
 from burnish_serving.scheduling.waiting import Item
-from support.schedules import SUBLINEAR, Asked, Simulation, linear
+from support.schedules import SUBLINEAR, Asked, Simulation, linear, sublinear
 
 BATCHING = Policy(max_rows=8, sizes=(1, 2, 4, 8))
 
@@ -79,12 +80,32 @@ def test_one_is_not_saved_at_the_cost_of_several() -> None:
     assert best_count(line(0.012, *[0.0175] * 7), (1, 2, 4, 8), now=0.0) == 8
 
 
-def test_a_stream_that_batches_well_is_waited_for() -> None:
-    """Every 2 ms one comes, joining saves 9 ms: the engine waits rather than running them one by one."""
-    simulation = Simulation(BATCHING)
-    simulation.play([Asked(at=0.002 * n) for n in range(100)])
-    assert len(simulation.runs) < 25
-    assert all(one.fate == ["answered"] for run in simulation.runs for one in run.asked)
+def test_clients_that_ask_again_at_once_are_waited_for() -> None:
+    """Eight of them would split into two halves, each of which waits for the other's run."""
+    clients = [Asked(at=0.0001 * number, again=200) for number in range(8)]
+    waiting = Simulation(BATCHING)
+    waiting.play(clients)
+    hasty = Simulation(Policy(max_rows=8, sizes=(1, 2, 4, 8), max_delay_seconds=0.0))
+    hasty.play([Asked(at=one.at, again=one.again) for one in clients])
+    assert sum(sizes(waiting)) == sum(sizes(hasty)) == 8 * 201
+    assert len(waiting.runs) < 0.75 * len(hasty.runs)
+    assert waiting.runs[-1].at < 0.85 * hasty.runs[-1].at
+
+
+@pytest.mark.parametrize("goal", [0.030, 0.060, 0.200])
+@pytest.mark.parametrize("profile", [sublinear, linear])
+def test_at_twice_the_load_what_is_taken_is_in_time_and_the_engine_is_busy(
+    goal: float, profile: Callable[[int], float]
+) -> None:
+    seeds = {rows: profile(rows) for rows in (1, 2, 4, 8)}
+    simulation = Simulation(Policy(max_rows=8, sizes=(1, 2, 4, 8), goal_seconds=goal), profile, seeds)
+    gap = profile(8) / 8 / 2
+    asked = [Asked(at=gap * number) for number in range(1000)]
+    simulation.play(asked)
+    answered = [one for one in asked if one.fate == ["answered"]]
+    assert {one.fate[0] for one in asked} == {"answered", "Overloaded"}
+    assert max(one.ended[0] - one.at for one in answered) <= goal + 1e-6
+    assert sum(run.seconds for run in simulation.runs) > 0.9 * asked[-1].at
 
 
 def test_nobody_waits_where_it_was_forbidden() -> None:
@@ -92,6 +113,14 @@ def test_nobody_waits_where_it_was_forbidden() -> None:
     simulation.play([Asked(at=0.002 * n) for n in range(40)])
     for run, before in zip(simulation.runs[1:], simulation.runs, strict=False):
         assert run.at <= max(before.at + before.seconds, min(one.at for one in run.asked)) + 1e-9
+
+
+def test_strangers_are_not_waited_for() -> None:
+    """As many come as before, but not because others were answered: waiting would only make them late."""
+    simulation = Simulation(BATCHING)
+    simulation.play([Asked(at=0.0073 * number) for number in range(200)])
+    for run, before in zip(simulation.runs[1:], simulation.runs, strict=False):
+        assert run.at <= max(before.at + before.seconds, run.asked[0].at) + 1e-9
 
 
 def test_nobody_waits_beyond_what_the_goal_leaves() -> None:

@@ -19,17 +19,38 @@ GroupKey = tuple[object, ...]
 
 @dataclass(slots=True)
 class Arrivals:
-    """How far apart requests come."""
+    """When requests come: clients that wait for their answers ask again soon after they have them.
 
+    return_seconds: from the end of a run to the first request after it.   gap_seconds: between those that
+    follow.   freed, last: when a run ended, and a request came, last.   run_rows: of that run.
+    """
+
+    return_seconds: float = math.inf
     gap_seconds: float = math.inf
+    freed: float = -math.inf
     last: float = -math.inf
+    run_rows: int = 1
 
     def add(self, now: float) -> None:
-        """One more came."""
-        gap = min(now - self.last, LONGEST_GAP_SECONDS)
-        known = math.isfinite(self.gap_seconds)
-        self.gap_seconds = self.gap_seconds + GAP_WEIGHT * (gap - self.gap_seconds) if known else gap
+        """One came."""
+        if self.last < self.freed:
+            self.return_seconds = _moved(self.return_seconds, now - self.freed)
+        elif math.isfinite(self.last):
+            self.gap_seconds = _moved(self.gap_seconds, now - self.last)
         self.last = now
+
+    def ended(self, rows: int, now: float) -> None:
+        """A run of so many rows ended."""
+        self.freed, self.run_rows = now, rows
+
+    def next_within(self) -> float:
+        """How long after the last event the next request should come."""
+        return self.return_seconds if self.last < self.freed else self.gap_seconds
+
+
+def _moved(average: float, sample: float) -> float:
+    bounded = min(sample, LONGEST_GAP_SECONDS)
+    return average + GAP_WEIGHT * (bounded - average) if math.isfinite(average) else bounded
 
 
 @dataclass(eq=False, slots=True)

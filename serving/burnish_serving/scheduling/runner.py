@@ -102,7 +102,7 @@ class Runner:
         for item in self._scheduler.take_expired(now):
             self._expire(item, now)
         while isinstance(step := self._scheduler.next(now), Run):
-            self._start(step)
+            self._start(step, now)
         self._wake_at(step, now)
         self._watch.waiting(self._scheduler.waiting)
 
@@ -118,22 +118,22 @@ class Runner:
         if math.isfinite(step.until):
             self._timer = asyncio.get_running_loop().call_later(max(0.0, step.until - now), self._dispatch)
 
-    def _start(self, run: Run[_Waiter]) -> None:
+    def _start(self, run: Run[_Waiter], now: float) -> None:
         audited = self._schedule.tolerance if len(run.items) > 1 and self._is_audited() else None
         job = partial(_compute, self._session, [item.payload for item in run.items], audited)
-        self._workers.start(job, partial(self._ended, run, audited is not None))
+        self._workers.start(job, partial(self._ended, run, now, audited is not None))
 
     def _is_audited(self) -> bool:
         every, count = self._schedule.audit_every, self._batches
         self._batches += 1
         return every > 0 and count % every == 0
 
-    def _ended(self, run: Run[_Waiter], was_audited: bool, ended: "_Ended") -> None:
-        executions = ended.outcome.executions
-        # What several runs took, or a part of a batch, is not what such a batch takes.
+    def _ended(self, run: Run[_Waiter], began: float, was_audited: bool, ended: "_Ended") -> None:
+        now, executions = time.monotonic(), ended.outcome.executions
+        # What several runs took, or a part of a batch, is not what such a batch takes. The way to the thread
+        # and back counts: the next batch cannot start before.
         is_plain = [e.calls for e in executions] == [len(run.items)] and not was_audited
-        seconds = sum(execution.seconds for execution in executions)
-        self._scheduler.finished(run, seconds, time.monotonic(), learn=is_plain)
+        self._scheduler.finished(run, now - began, now, learn=is_plain)
         for execution in executions:
             self._watch.executed(execution)
         for waiter, result in zip(ended.waiters, ended.outcome.results, strict=True):

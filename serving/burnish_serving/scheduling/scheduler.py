@@ -101,23 +101,26 @@ class Scheduler(Generic[Payload]):
         deadline = self._waiting.earliest_deadline()
         until = math.inf if deadline is None else deadline
         for line in self._waiting.lines() if self.is_idle else ():
-            members = line[: sizing.fitting(line, self._max_rows)]
-            count = sizing.best_count(members, self._sizes, now)
+            best = self._best(line[0].group, now)
+            count = sizing.fitting(line, best)
             if count == len(line):
-                hold = sizing.hold_until(line, self._max_rows, self._policy.max_delay_seconds, now)
+                hold = sizing.hold_until(line, best, self._policy.max_delay_seconds, now)
                 if hold is not None:
                     until = min(until, hold)
                     continue
+                count = sizing.best_count(line, self._sizes, now)
+            # Else more wait than run together: throughput is what helps them all.
             return self._run(line[0].group, count, now)
         return Wait(until)
 
     def finished(self, run: Run[Payload], seconds: float, now: float, *, learn: bool = True) -> None:
         """A run has ended. `learn`: what it took is what such a run takes."""
         self._ends.pop(run.items[0].number)
+        group = run.items[0].group
+        group.arrivals.ended(run.rows, now)
         if learn:
-            group = run.items[0].group
             group.times.observe(run.rows, seconds, now)
-            group.best_rows = sizing.best_rows(group, self._sizes, now)
+            group.best_rows = 0  # to be found again
 
     def _run(self, group: Group, count: int, now: float) -> Run[Payload]:
         items = self._waiting.take(group, count)
@@ -142,8 +145,9 @@ class Scheduler(Generic[Payload]):
 
     def _best(self, group: Group, now: float) -> int:
         if not group.best_rows:
-            group.best_rows = sizing.best_rows(group, self._sizes, now)
-        return group.best_rows
+            goal = admission.goal_seconds(self._policy.goal_seconds, group.times.seconds(1, now))
+            group.best_rows = sizing.best_rows(group, self._sizes, goal, now)
+        return min(group.best_rows, self._max_rows)
 
     def _item(
         self, payload: Payload, group: Group, rows: int, now: float, *, terms: Terms, goal: float

@@ -10,8 +10,13 @@ from burnish_serving.scheduling.waiting import Item
 Payload = TypeVar("Payload")
 # A larger batch must earn its delay: this much more throughput than the smaller one.
 WORTH = 1.02
-# Arrivals are not regular: the next request is waited for where it should come in half of what it saves.
-CERTAINTY = 0.5
+# Shares of the compute time saved: the next request must be expected that soon, and all of the waiting may
+# take that long. And how many times longer than expected a request may stay away.
+SOON = 0.15
+WORTH_WAITING = 0.3
+PATIENCE = 2.0
+# An event loop cannot wait for less than this with any precision.
+LEAST_SAVED_SECONDS = 0.001
 
 
 def fitting(line: Sequence[Item[Payload]], max_rows: int) -> int:
@@ -42,31 +47,40 @@ def best_count(line: Sequence[Item[Payload]], sizes: Sequence[int], now: float) 
 def hold_until(
     line: Sequence[Item[Payload]], max_rows: int, max_delay_seconds: float | None, now: float
 ) -> float | None:
-    """Until when an idle engine waits for one more request to join all of a line; None: it does not.
+    """Until when an idle engine waits for more requests to join all of a line; None: it does not.
 
-    It waits where the compute time that joining saves is longer than the wait should be, for no longer
-    than that, and while all are still in time.
+    What comes while the engine runs is batched anyway, and waiting for strangers only makes answers late. It
+    pays for clients that ask again as soon as they are answered: without it they split into two halves, each
+    of which waits for the other. So it waits where the next request should come in a small part of the time
+    that joining those of the last run saves, no longer than a part of that, and while all are in time.
     """
-    first, group = line[0], line[0].group
-    rows = sum(item.rows for item in line)
-    joined = rows + line[-1].rows
-    if not group.is_batchable or joined > max_rows or max_delay_seconds == 0:
+    group, rows = line[0].group, sum(item.rows for item in line)
+    others = min(group.arrivals.run_rows, max_rows - rows)
+    if not group.is_batchable or others < line[-1].rows or max_delay_seconds == 0:
         return None
-    together = group.times.seconds(joined, now)
-    saved = group.times.seconds(rows, now) + group.times.seconds(line[-1].rows, now) - together
-    if group.arrivals.gap_seconds > CERTAINTY * saved:
+    seconds, within = group.times.seconds, group.arrivals.next_within()
+    together = seconds(rows + others, now)
+    saved = seconds(rows, now) + seconds(others, now) - together
+    if saved < LEAST_SAVED_SECONDS or within > SOON * saved:
         return None
-    ends = [group.arrivals.last + saved, min(item.due for item in line) - together]
+    first = min(item.arrival for item in line)
+    ends = [
+        max(group.arrivals.freed, group.arrivals.last) + PATIENCE * within,
+        max(group.arrivals.freed, first) + WORTH_WAITING * saved,
+        min(item.due for item in line) - together,
+    ]
     if max_delay_seconds is not None:
-        ends.append(min(item.arrival for item in line) + max_delay_seconds)
-    return until if (until := min(ends)) > now and first.is_waiting else None
+        ends.append(first + max_delay_seconds)
+    return until if (until := min(ends)) > now else None
 
 
-def best_rows(group: Group, sizes: Sequence[int], now: float) -> int:
-    """The batch size in rows of the highest throughput."""
+def best_rows(group: Group, sizes: Sequence[int], goal_seconds: float, now: float) -> int:
+    """The batch size in rows of the highest throughput that keeps the goal even after waiting for another."""
     if not group.is_batchable:
         return 1
-    return min(sizes, key=lambda size: (group.times.seconds(size, now) / size, size))
+    seconds = {size: group.times.seconds(size, now) for size in sizes}
+    timely = [size for size in sizes if 2 * seconds[size] <= goal_seconds] or [min(sizes)]
+    return min(timely, key=lambda size: (seconds[size] / size, size))
 
 
 def work_seconds(group: Group, rows: int, best: int, now: float) -> float:

@@ -70,14 +70,14 @@ class WaitingRoom(Generic[Payload]):
         if item.is_waiting:
             members = self._groups[item.group]
             del members[bisect_left(members, item.rank, key=_rank)]
-            self._left([item])
+            self._left(item.group, [item])
 
     def take(self, group: Group, count: int) -> list[Item[Payload]]:
         """The first `count` of a group."""
         members = self._groups[group]
         taken = members[:count]
         del members[:count]
-        self._left(taken)
+        self._left(group, taken)
         return taken
 
     def lines(self) -> list[list[Item[Payload]]]:
@@ -119,11 +119,11 @@ class WaitingRoom(Generic[Payload]):
             self._deadlines = [entry for entry in self._deadlines if entry[2].is_waiting]
             heapq.heapify(self._deadlines)
 
-    def _left(self, items: Iterable[Item[Payload]]) -> None:
+    def _left(self, group: Group, items: Iterable[Item[Payload]]) -> None:
         for item in items:
             self._count_in(item, -1)
-            if not self._groups.get(item.group, True):
-                del self._groups[item.group], self._rows_by_group[item.group]
+        if not self._groups[group]:
+            del self._groups[group], self._rows_by_group[group]
 
     def _count_in(self, item: Item[Payload], sign: int) -> None:
         item.is_waiting = sign > 0
