@@ -47,6 +47,11 @@ class Arrivals:
         """How long after the last event the next request should come."""
         return self.return_seconds if self.last < self.freed else self.gap_seconds
 
+    def over_at(self, patience: float) -> float:
+        """When nobody returns any more: everything so many times longer away than it should be."""
+        returned = self.freed + patience * self.return_seconds
+        return returned if self.last < self.freed else max(returned, self.last + patience * self.gap_seconds)
+
 
 def _moved(average: float, sample: float) -> float:
     bounded = min(sample, LONGEST_GAP_SECONDS)

@@ -55,18 +55,19 @@ def hold_until(
     that joining those of the last run saves, no longer than a part of that, and while all are in time.
     """
     group, rows = line[0].group, sum(item.rows for item in line)
-    others = min(group.arrivals.run_rows, max_rows - rows)
+    arrivals = group.arrivals
+    others = min(arrivals.run_rows, max_rows - rows)
     if not group.is_batchable or others < line[-1].rows or max_delay_seconds == 0:
         return None
-    seconds, within = group.times.seconds, group.arrivals.next_within()
+    seconds = group.times.seconds
     together = seconds(rows + others, now)
     saved = seconds(rows, now) + seconds(others, now) - together
-    if saved < LEAST_SAVED_SECONDS or within > SOON * saved:
+    if saved < LEAST_SAVED_SECONDS or arrivals.next_within() > SOON * saved:
         return None
     first = min(item.arrival for item in line)
     ends = [
-        max(group.arrivals.freed, group.arrivals.last) + PATIENCE * within,
-        max(group.arrivals.freed, first) + WORTH_WAITING * saved,
+        arrivals.over_at(PATIENCE),
+        max(arrivals.freed, first) + WORTH_WAITING * saved,
         min(item.due for item in line) - together,
     ]
     if max_delay_seconds is not None:
