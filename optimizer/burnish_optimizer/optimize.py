@@ -21,7 +21,7 @@ from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
-from burnish_optimizer.search.finalists import sustained
+from burnish_optimizer.search.finalists import batches, sustained
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
@@ -93,6 +93,8 @@ def optimize(
         chosen = _chosen(job, winner, baseline)
         context.steps.note("select", "how much the baseline and the winner serve within the goal")
         rates = sustained(winner, chosen.baseline, bench)
+        context.steps.note("select", "whether requests may share a run")
+        tried_batches = batches(winner, bench)
     finished = assemble.Finished(
         job=job,
         key=key,
@@ -106,6 +108,7 @@ def optimize(
         versions=versions(),
         started=begun,
         seconds=clock() - context.started,
+        batches=tried_batches,
     )
     result = _write(finished, *_files(winner, materials))
     context.steps.finish("done", result.message)

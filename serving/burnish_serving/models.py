@@ -75,6 +75,10 @@ class ServedModel:
         """Take no more requests; let the threads end when those that wait are answered."""
         self._runner.close()
 
+    async def unload(self) -> None:
+        """Take no more requests, answer those that are here, and free the engine's memory."""
+        await self._runner.unload()
+
     async def _run(self, feeds: dict[str, Array], wanted: list[str], terms: Terms) -> dict[str, Array]:
         started = time.monotonic()
         try:

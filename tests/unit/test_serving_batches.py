@@ -37,7 +37,7 @@ class Doubler:
         self.shapes: list[tuple[int, ...]] = []
         self.go = threading.Event()
         self.go.set()
-        self.began = threading.Event()
+        self.began, self.closed = threading.Event(), threading.Event()
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         self.shapes.append(feeds["x"].shape)
@@ -54,7 +54,9 @@ class Doubler:
         return Coverage(nodes=1)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing may run any more."""
+        assert self.go.is_set()
+        self.closed.set()
 
 
 class Cheat(Doubler):
@@ -367,5 +369,35 @@ def test_a_closed_runner_answers_what_waits_and_takes_nothing_more() -> None:
             await room.ask(2)
         room.release()
         assert await asyncio.gather(first, waits) == [[200], [2]]
+
+    play(room, scenario)
+
+
+def test_unloading_waits_for_what_runs_even_if_nobody_wants_it_any_more() -> None:
+    room = Room()
+
+    async def scenario() -> None:
+        first = await room.held()
+        (waits,) = await begun(room.ask(1))
+        first.cancel()
+        (unloading,) = await begun(room.runner.unload())
+        waits.cancel()
+        await asyncio.sleep(0.01)
+        assert not room.session.closed.is_set()
+        room.release()
+        await unloading
+        assert room.session.closed.is_set()
+        assert room.session.shapes == [(1, 1)]
+
+    play(room, scenario)
+
+
+def test_an_idle_engine_is_unloaded_at_once() -> None:
+    room = Room()
+
+    async def scenario() -> None:
+        assert await room.ask(1) == [2]
+        await room.runner.unload()
+        assert room.session.closed.is_set()
 
     play(room, scenario)

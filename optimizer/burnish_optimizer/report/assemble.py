@@ -21,6 +21,7 @@ from burnish_optimizer.job import OptimizeJob
 from burnish_optimizer.materials import Materials
 from burnish_optimizer.report.words import NO_CALIBRATION
 from burnish_optimizer.targets.fingerprint import key_facts
+from burnish_optimizer.tasks import BatchesTaken
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,10 @@ def with_rates(chosen: Chosen, rates: tuple[SustainedRate | None, SustainedRate 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work."""
+    """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work.
+
+    batches: whether requests may share a run of what serves.
+    """
 
     job: OptimizeJob
     key: str
@@ -67,6 +71,7 @@ class Finished:
     versions: Mapping[str, str]
     started: datetime
     seconds: float
+    batches: BatchesTaken
 
 
 def report(finished: Finished) -> Report:
@@ -112,6 +117,7 @@ def descriptor(
         options=chosen.options,
         files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
+        batching=finished.batches.batching,
         target=target(job, finished.facts),
         toolchain=dict(versions),
         created=datetime.now(UTC),
@@ -132,6 +138,14 @@ def _environment(finished: Finished) -> dict[str, str]:
         **{f"version.{name}": version for name, version in finished.versions.items()},
         "threads": "as the CPU quota allows" if threads is None else str(threads),
         "calibration": f"{calibration.samples} samples" if calibration else f"none: {NO_CALIBRATION}",
+        "batches": _batches(finished.batches),
         "judged_on": finished.materials.judged_on.value,
         **({"judged_caveat": caveat} if (caveat := finished.materials.judged_on.caveat) else {}),
     }
+
+
+def _batches(taken: BatchesTaken) -> str:
+    found = taken.batching
+    if found is None:
+        return f"none: {taken.note}"
+    return f"up to {found.max_rows} rows share a run, {found.deviation:.2g} of an output's scale off at most"

@@ -70,7 +70,8 @@ class Runner:
         self._workers = Workers(f"infer-{name}", policy.instances)
         self._timer: asyncio.TimerHandle | None = None
         self._batches = 0
-        self._is_closed = False
+        self._is_closed = self._is_ended = False
+        self._emptied: asyncio.Future[None] | None = None
 
     async def run(
         self, feeds: Mapping[str, Array], wanted: Sequence[str], terms: Terms = ANY_TIME
@@ -90,12 +91,36 @@ class Runner:
             return await waiter.future
         finally:
             self._scheduler.cancel(item)  # where the caller was cancelled; else it waits no more
+            self._end()
 
     def close(self) -> None:
         """Take nothing more, and let the threads end when what waits is answered. Does not wait."""
         self._is_closed = True
-        if not self._scheduler.waiting:
+        self._end()
+
+    async def unload(self) -> None:
+        """Take nothing more, answer what waits, and free the engine's memory when nothing runs any more.
+
+        That includes runs whose callers went away: a session must not be closed while it computes.
+        """
+        self._emptied = asyncio.get_running_loop().create_future()
+        self.close()
+        await self._emptied
+        last = Workers("unload")
+        try:
+            await last.run(self._session.close)
+        finally:
+            last.close()
+
+    def _end(self) -> None:
+        """End what is not needed any more, once the runner is closed."""
+        if not self._is_closed or self._scheduler.waiting:
+            return
+        if not self._is_ended:
+            self._is_ended = True
             self._workers.close()
+        if self._emptied is not None and self._scheduler.is_empty and not self._emptied.done():
+            self._emptied.set_result(None)
 
     def _dispatch(self) -> None:
         now = time.monotonic()
@@ -141,8 +166,7 @@ class Runner:
         if ended.outcome.mismatch:
             self._stop_batching(ended.outcome.mismatch)
         self._dispatch()
-        if self._is_closed and not self._scheduler.waiting:
-            self._workers.close()
+        self._end()
 
     def _stop_batching(self, why: str) -> None:
         self._scheduler.stop_batching()

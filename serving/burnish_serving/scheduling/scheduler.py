@@ -62,6 +62,11 @@ class Scheduler(Generic[Payload]):
         return len(self._waiting)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not self._waiting and not self._ends
+
+    @property
     def is_idle(self) -> bool:
         """Whether an instance has nothing to do."""
         return len(self._ends) < self._policy.instances
