@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from burnish_serving import settings
+from burnish_serving.protocol.decode import MAX_JSON_BYTES
 from burnish_serving.server import run
 
 
@@ -12,6 +13,7 @@ from burnish_serving.server import run
 @click.argument("engine")
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
 @click.option("--http-port", default=8080, show_default=True, help="Port of the inference API (0: any).")
+@click.option("--grpc-port", default=8081, show_default=True, help="Port of the same API over gRPC (0: any).")
 @click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics (0: any).")
 @click.option("--model-name", help="Name in URLs and metrics. [default: the engine's]")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where pulled engines are kept.")
@@ -21,6 +23,12 @@ from burnish_serving.server import run
 )
 @click.option(
     "--max-body-bytes", default=settings.MAX_BODY_BYTES, show_default=True, help="Largest request body."
+)
+@click.option(
+    "--max-json-bytes", default=MAX_JSON_BYTES, show_default=True, help="Largest JSON of a request."
+)
+@click.option(
+    "--max-connections", default=settings.MAX_CONNECTIONS, show_default=True, help="Connections at once."
 )
 @click.option("--max-pending", default=64, show_default=True, help="Requests at once; more are refused.")
 @click.option(
@@ -49,6 +57,12 @@ from burnish_serving.server import run
     help="Share of batches compared with single runs.",
 )
 @click.option("--access-log", is_flag=True, help="One log line a request.")
+@click.option(
+    "--access-log-sample",
+    default=1.0,
+    show_default=True,
+    help="Share of requests that get a line, 0 to 1. Errors of the server always do.",
+)
 def serve(engine: str, **options: object) -> None:
     """Answer requests (Open Inference Protocol v2) with ENGINE, a folder or oci://…@sha256:….
 

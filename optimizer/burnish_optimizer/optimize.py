@@ -30,6 +30,7 @@ from burnish_optimizer.stages import (
     Tried,
     open_baseline,
     open_bench,
+    run_name,
     run_options,
     run_passes,
     run_reference,
@@ -81,10 +82,13 @@ def optimize(
         is_installed=is_installed,
         target=job.target_facts,
     )
-    key = job.key or _key(job, materials, context.facts)
+    used = toolchain({one.recipe.library for one in planned if not one.skip})
+    own = _key(job, materials, context.facts, used)
+    key = job.key or own
+    work = run_name(key, own, planned)
     with open_baseline(context, materials, reference) as baseline:
-        bench = open_bench(context, materials, key=key, reference=reference, exact=exact, baseline=baseline)
-        tried = try_candidates(context, planned, bench, key)
+        bench = open_bench(context, materials, work=work, reference=reference, exact=exact, baseline=baseline)
+        tried = try_candidates(context, planned, bench, work)
         attempts = tried.attempts
         context.steps.begin("select", "comparing the candidates")
         verdicts = _verdicts(tried, job)
@@ -106,6 +110,7 @@ def optimize(
         passes=exact.passes,
         facts=context.facts,
         versions=versions(),
+        toolchain=used,
         started=begun,
         seconds=clock() - context.started,
         batches=tried_batches,
@@ -141,7 +146,7 @@ def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> ass
     )
 
 
-def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
+def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str], used: dict[str, str]) -> str:
     calibration, evaluation = materials.calibration, materials.evaluation
     return engine_key(
         KeyInputs(
@@ -150,7 +155,7 @@ def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
             evaluation=evaluation.material.digest if evaluation else None,
             request=job.request,
             target=assemble.target(job, facts),
-            toolchain=toolchain(),
+            toolchain=used,
         )
     )
 
@@ -166,7 +171,7 @@ def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> O
     report = assemble.report(finished)
     named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
     told = {name: digest.of_file(path) for name, path in sorted(named.items())}
-    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told, toolchain())
+    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told)
     folder = finished.job.output_dir
     write_engine(folder, named, descriptor, report, render_page(report, finished.job.name))
     return OptimizeResult(folder, descriptor, report)

@@ -1,4 +1,4 @@
-"""Errors of answering requests. What HTTP makes of them is in `burnish_serving.http.failures`.
+"""Errors of answering requests. Their codes: `http.failures` and `grpc.failures`.
 
 BurnishError
 ├── StalledError
@@ -6,6 +6,7 @@ BurnishError
 │   ├── UnknownModel          no such model or version here
 │   ├── BodyTooLarge          more bytes than the server takes
 │   ├── UnsupportedEncoding   a body compressed in a way the server does not read
+│   ├── UnsupportedCall       a call of an extension that is not served
 │   ├── SlowBody              the client stopped sending
 │   └── InvalidSettings       the server cannot be started like that
 └── WaitingError
@@ -31,6 +32,10 @@ class BodyTooLarge(StalledError):
 
 class UnsupportedEncoding(StalledError):
     """A Content-Encoding that the server does not read."""
+
+
+class UnsupportedCall(StalledError):
+    """A call of the protocol's extensions that this server does not answer."""
 
 
 class SlowBody(StalledError):

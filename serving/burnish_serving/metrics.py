@@ -29,7 +29,7 @@ class ServingMetrics:
         self._queue_seconds = self._histogram(
             "burnish_queue_duration_seconds", "Decoded requests waiting for the engine.", ("model",)
         )
-        self._compute_seconds = self._histogram(
+        self.compute_seconds = self._histogram(
             "burnish_compute_duration_seconds", "The engine running, once a batch.", ("model",)
         )
         self._batch_size = Histogram(
@@ -84,14 +84,20 @@ class ServingMetrics:
         self._load_seconds.labels(model).set(seconds)
         self.in_flight.labels(model).set(0)
         self._queue_seconds.labels(model)
-        self._compute_seconds.labels(model)
+        self.compute_seconds.labels(model)
         self._batch_size.labels(model)
         self._waiting.labels(model).set(0)
         self._mismatches.labels(model)
 
-    def request(self, model: str, protocol: str, code: int, seconds: float) -> None:
-        """Count an answered request. `model` is empty where the request named none that is served."""
-        self._request_seconds.labels(model, protocol, str(code)).observe(seconds)
+    def request(
+        self, model: str, protocol: str, code: int | str, seconds: float, trace_id: str | None = None
+    ) -> None:
+        """Count an answered request. `model` is empty where the request named none that is served.
+
+        trace_id: becomes the exemplar of its bucket, which OpenMetrics shows.
+        """
+        exemplar = {"trace_id": trace_id} if trace_id else None
+        self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
 
     def queued(self, model: str, seconds: float) -> None:
         """Count a request that was computed: how long it waited."""
@@ -99,7 +105,7 @@ class ServingMetrics:
 
     def executed(self, model: str, *, rows: int, seconds: float) -> None:
         """Count one run of the engine."""
-        self._compute_seconds.labels(model).observe(seconds)
+        self.compute_seconds.labels(model).observe(seconds)
         self._batch_size.labels(model).observe(rows)
 
     def waiting(self, model: str, count: int) -> None:

@@ -1,6 +1,7 @@
 """A model that answers requests of any protocol, and the one place where it is found by name."""
 
 import time
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
@@ -12,10 +13,10 @@ from burnish_serving.errors import NotReady, UnknownModel
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.protocol.decode import to_feeds
 from burnish_serving.protocol.encode import answer
-from burnish_serving.protocol.messages import InferRequest, InferResponse
+from burnish_serving.protocol.messages import InferRequest, InferResponse, Timing
 from burnish_serving.protocol.metadata import MODEL_VERSION
 from burnish_serving.scheduling.execution import Execution
-from burnish_serving.scheduling.runner import Runner
+from burnish_serving.scheduling.runner import Computed, Runner
 from burnish_serving.scheduling.schedule import Schedule
 from burnish_serving.scheduling.terms import ANY_TIME, Terms
 from burnish_serving.statistics import Statistics
@@ -62,10 +63,16 @@ class ServedModel:
         """
         feeds = to_feeds(request, self.descriptor.inputs)
         wanted = [output.name for output in request.outputs] or [s.name for s in self.descriptor.outputs]
-        arrays = await self._run(feeds, wanted, terms)
-        return answer(
-            request, arrays, self.descriptor.outputs, model_name=self.name, model_version=MODEL_VERSION
+        computed = await self._run(feeds, wanted, terms)
+        response = answer(
+            request,
+            computed.answers,
+            self.descriptor.outputs,
+            model_name=self.name,
+            model_version=MODEL_VERSION,
         )
+        timing = Timing(computed.queue_seconds, computed.compute_seconds, time.perf_counter())
+        return replace(response, timing=timing)
 
     def statistics(self) -> dict[str, Any]:
         """Counts since the start, in the shape of Triton's statistics extension."""
@@ -79,7 +86,7 @@ class ServedModel:
         """Take no more requests, answer those that are here, and free the engine's memory."""
         await self._runner.unload()
 
-    async def _run(self, feeds: dict[str, Array], wanted: list[str], terms: Terms) -> dict[str, Array]:
+    async def _run(self, feeds: dict[str, Array], wanted: list[str], terms: Terms) -> Computed:
         started = time.monotonic()
         try:
             computed = await self._runner.run(feeds, wanted, terms)
@@ -88,7 +95,7 @@ class ServedModel:
             raise
         self._statistics.answered(computed)
         self._metrics.queued(self.name, computed.queue_seconds)
-        return computed.answers
+        return computed
 
 
 class _Watch:

@@ -1,4 +1,4 @@
-"""The process behind `burnish serve`: two ports, signals, and an orderly end."""
+"""The process behind `burnish serve`: its ports, signals, and an orderly end."""
 
 import asyncio
 import contextlib
@@ -10,21 +10,26 @@ from collections.abc import Iterator
 
 import uvicorn
 from prometheus_client import disable_created_metrics
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
-from burnish_serving import log
+from burnish_serving import log, tracing
 from burnish_serving.app import create_app, create_metrics_app
 from burnish_serving.errors import InvalidSettings
 from burnish_serving.gate import Gate
-from burnish_serving.http.wire import BoundedProtocol
+from burnish_serving.grpc.server import GrpcServer
+from burnish_serving.http.connections import ConnectionLimits
+from burnish_serving.http.wire import bounded
+from burnish_serving.known_names import KnownNames
 from burnish_serving.lifecycle import drain, load_models
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
+from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
 
 LOG = logging.getLogger("burnish.serving")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 CLOSE_SECONDS = 2
+SCRAPERS = 64
 TOGETHER_SECONDS = 1.0
 
 
@@ -62,9 +67,15 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
     stop, hurry = _signals()
-    api = _start(api_socket, create_app(settings, models, gate, metrics))
-    scrape = _start(scrape_socket, create_metrics_app(metrics))
-    LOG.info("listening", extra={"http_port": api.port, "metrics_port": scrape.port})
+    rpc = GrpcServer(settings, models, gate, metrics)
+    await rpc.start()
+    metrics.registry.register(KnownNames(models, metrics))
+    traces = tracing.from_environment()
+    observers = Observers(settings, metrics, traces)
+    api = _start(api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings))
+    scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))
+    ports = {"http_port": api.port, "grpc_port": rpc.port, "metrics_port": scrape.port}
+    LOG.info("listening", extra=ports)
     loading = asyncio.create_task(load_models(settings, models, metrics))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -75,8 +86,9 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
         finished = await drain(models, gate, settings.drain_seconds, hurry)
     finally:
         stopping.cancel()
-        await api.close()
+        await asyncio.gather(api.close(), rpc.close(CLOSE_SECONDS))
         await scrape.close()
+        await asyncio.to_thread(traces.close)
     LOG.info("stopped")
     return finished and loading.done()
 
@@ -117,14 +129,22 @@ class _Running:
         await self._task
 
 
-def _start(listener: socket.socket, app: Starlette) -> _Running:
+def _limits(settings: ServeSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        settings.max_connections, settings.head_timeout_seconds, settings.body_timeout_seconds
+    )
+
+
+def _start(listener: socket.socket, app: ASGIApp, limits: ConnectionLimits) -> _Running:
     config = uvicorn.Config(
         app,
-        http=BoundedProtocol,
+        http=bounded(limits),  # type: ignore[arg-type] # it takes any protocol's class
+        timeout_keep_alive=int(limits.idle_seconds),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from burnish_serving.errors import InvalidSettings
+from burnish_serving.protocol.decode import MAX_JSON_BYTES
 
 MAX_BODY_BYTES = 64 << 20
+PORTS = ("http_port", "grpc_port", "metrics_port")
+MAX_CONNECTIONS = 1024
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class ServeSettings:
     """Settings of one server process.
 
     engine: `oci://host/repository@sha256:…` (a tag is resolved once, at start) or an engine folder.
-    http_port, metrics_port: 0 takes any free port; the log tells which.
+    http_port, grpc_port, metrics_port: 0 takes any free port; the log tells which.
     model_name: the name in URLs and metrics, default the engine's own.
     cache: where pulled engines are kept, default the user's cache folder.
     threads: overrides the engine's; default is what it was measured with.
@@ -28,13 +31,18 @@ class ServeSettings:
     latency_goal_ms: what an answer may take; what would take longer is refused with 429. Default the goal
         that the engine was chosen for.
     batch_audit_share: of batches in which a request is also run alone, to compare; 0: none.
-    body_timeout_seconds: longest silence in the middle of a body.
+    max_json_bytes: of the JSON of a request; binary tensors do not count.
+    max_connections: of the inference port, open at once.
+    head_timeout_seconds: from the first byte of a request to the end of its head.
+    body_timeout_seconds: longest silence in the middle of a body, or of an answer that is not read.
     access_log: one log line a request.
+    access_log_sample: the share of requests that get one, 0 to 1; those that broke the server always do.
     """
 
     engine: str
     host: str = "0.0.0.0"  # noqa: S104 - a server in a pod is reached from outside of it
     http_port: int = 8080
+    grpc_port: int = 8081
     metrics_port: int = 9090
     model_name: str | None = None
     cache: Path | None = None
@@ -47,26 +55,37 @@ class ServeSettings:
     max_queue_delay_ms: float | None = None
     latency_goal_ms: float | None = None
     batch_audit_share: float = 0.001
+    max_json_bytes: int = MAX_JSON_BYTES
+    max_connections: int = MAX_CONNECTIONS
+    head_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 30.0
     access_log: bool = False
+    access_log_sample: float = 1.0
 
     def __post_init__(self) -> None:
         """Raises: InvalidSettings."""
         _require(bool(self.engine), "engine", self.engine, "a folder or oci://…")
-        for name in ("http_port", "metrics_port"):
+        for name in PORTS:
             _require(0 <= getattr(self, name) <= 65535, name, getattr(self, name), "a port, 0 to 65535")
-        for name in ("max_body_bytes", "max_pending"):
+        for name in _POSITIVE:
             _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        for name in ("access_log_sample", "batch_audit_share"):
+            share = getattr(self, name)
+            _require(0 <= share <= 1, name, share, "a share, 0 to 1")
         _require(self.drain_seconds >= 0, "drain_seconds", self.drain_seconds, "0 or more")
         for name in ("threads", "instances", "max_batch", "latency_goal_ms"):
             value = getattr(self, name)
             _require(value is None or 0 < value < math.inf, name, value, "more than 0")
         delay = self.max_queue_delay_ms
         _require(delay is None or 0 <= delay < math.inf, "max_queue_delay_ms", delay, "0 or more")
-        share = self.batch_audit_share
-        _require(0 <= share <= 1, "batch_audit_share", share, "a share, 0 to 1")
-        same = self.http_port == self.metrics_port != 0
-        _require(not same, "metrics_port", self.metrics_port, "another port than http_port")
+        fixed = [port for name in PORTS if (port := getattr(self, name))]
+        _require(len(set(fixed)) == len(fixed), ", ".join(PORTS), fixed, "every port once")
+
+
+_POSITIVE = (
+    *("max_body_bytes", "max_pending", "max_json_bytes", "max_connections"),
+    *("head_timeout_seconds", "body_timeout_seconds"),
+)
 
 
 def _require(holds: bool, name: str, found: object, expected: str) -> None:

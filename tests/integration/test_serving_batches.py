@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
 
 from burnish_engine.descriptor import Batching, TensorSpec
 from burnish_engine.errors import BurnishError
@@ -267,6 +269,24 @@ def test_a_deadline_that_passes_in_the_queue_is_told_and_not_computed(tmp_path: 
         busy.wait()
         metrics = running.metrics()
     assert 'burnish_compute_duration_seconds_count{model="tiny"} 1.0' in metrics
+
+
+@pytest.mark.parametrize("told", ["by the call", "by a parameter"])
+def test_a_deadline_over_grpc_is_one_too(tmp_path: Path, told: str) -> None:
+    with running_server(loop_engine(tmp_path / "engine"), instances=1) as running:
+        running.logged("ready")
+        busy = Busy(running)
+        n = triton_grpc.InferInput("n", [1], "INT64")
+        n.set_data_from_numpy(np.array([7], np.int64))
+        late = {"client_timeout": 0.1} if told == "by the call" else {"timeout": 100_000, "priority": 1}
+        with triton_grpc.InferenceServerClient(f"127.0.0.1:{running.grpc_port}") as own:
+            with pytest.raises(InferenceServerException) as caught:
+                own.infer("tiny", [n], **late)
+            busy.wait()
+            assert own.infer("tiny", [n], timeout=60_000_000).as_numpy("y").tolist() == [7.0]
+        metrics = running.metrics()
+    assert caught.value.status() in ("StatusCode.DEADLINE_EXCEEDED", "StatusCode.RESOURCE_EXHAUSTED")
+    assert 'burnish_compute_duration_seconds_count{model="tiny"} 2.0' in metrics
 
 
 def test_a_client_that_hangs_up_while_it_waits_is_not_computed(tmp_path: Path) -> None:

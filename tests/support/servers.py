@@ -1,6 +1,7 @@
 """A real server in its own process, for as long as a test needs it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -37,6 +38,10 @@ class Server:
         return int(self.logged("listening")["http_port"])
 
     @property
+    def grpc_port(self) -> int:
+        return int(self.logged("listening")["grpc_port"])
+
+    @property
     def metrics_port(self) -> int:
         return int(self.logged("listening")["metrics_port"])
 
@@ -71,11 +76,18 @@ def running_server(
     engine: str, *, environment: dict[str, str] | None = None, **settings: Any
 ) -> Iterator[Server]:
     """Start a server on free loopback ports. It is killed in the end, if it still runs."""
-    settings = {"engine": engine, "host": "127.0.0.1", "http_port": 0, "metrics_port": 0} | settings
+    settings = {
+        "engine": engine,
+        "host": "127.0.0.1",
+        "http_port": 0,
+        "grpc_port": 0,
+        "metrics_port": 0,
+    } | settings
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, json.dumps(settings)],
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | (environment or {}),
     )
     server = Server(process)
     reader = threading.Thread(target=_read, args=(server,), daemon=True)

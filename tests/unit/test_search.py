@@ -119,6 +119,25 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(tmp_path):
     assert found["first"].figures is not None
 
 
+def test_a_finished_mixture_is_neither_made_nor_measured_again(tmp_path):
+    recipes = [recipe("low", Precision.INT8, parts="some:parts"), recipe("safe")]
+    truths = {"low": Truth(0.3, drop=0.2, mixed=Truth(0.4)), "safe": Truth(0.6)}
+    first = FakeWorkshop(dict(truths))
+    found = run(first, recipes, tmp_path)
+    assert (first.mixed, first.measured) == (["low"], ["low-mixed"])
+    again = FakeWorkshop(dict(truths))
+    assert run(again, recipes, tmp_path) == found
+    assert (again.mixed, again.measured) == ([], [])
+
+
+def test_what_ran_out_of_time_is_tried_again(tmp_path):
+    """It did not finish, so there is nothing to go on from."""
+    late = FakeWorkshop({"one": Truth(0.5, breaks="time")})
+    assert "budget" in run(late, [recipe("one")], tmp_path)["one"].skipped
+    again = FakeWorkshop({"one": Truth(0.5)})
+    assert run(again, [recipe("one")], tmp_path)["one"].passed
+
+
 def test_half_a_journal_is_no_journal(tmp_path):
     journal = Journal(tmp_path)
     journal.write("look", "one", Attempt(recipe=recipe("one")))

@@ -16,7 +16,7 @@ import psutil
 
 from burnish_engine.base import Record
 from burnish_engine.errors import one_line
-from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.errors import Declined, OutOfTime, WorkerFailed
 from burnish_optimizer.tasks import Task
 from burnish_runtime.memory import descendants, private_bytes_of
 
@@ -24,6 +24,7 @@ R = TypeVar("R", bound=Record)
 POLL_SECONDS = 0.05
 LOG_TAIL_BYTES = 1500
 GRACE_SECONDS = 5.0
+LATE = "out of time: killed at its time limit"
 
 
 class Watched:
@@ -92,7 +93,8 @@ class Watched:
         what = self._verdict or (_signal_name(-code) if code < 0 else f"exit code {code} without a result")
         tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         last = " ".join(tail.splitlines()[-3:])[:400]
-        return WorkerFailed(
+        kind = OutOfTime if self._verdict == LATE else WorkerFailed
+        return kind(
             self.name, found=what + (f"; its last words: {last}" if last else ""), expected="a result"
         )
 
@@ -100,7 +102,7 @@ class Watched:
         while self.process.poll() is None:
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
-                self.kill("out of time: killed at its time limit")
+                self.kill(LATE)
             used = _private_bytes(self.process.pid, self._memory_bytes)
             if used > self._memory_bytes:
                 self.kill(

@@ -56,6 +56,7 @@ def with_rates(chosen: Chosen, rates: tuple[SustainedRate | None, SustainedRate 
 class Finished:
     """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work.
 
+    toolchain: those of the versions that the engine key tells of.
     batches: whether requests may share a run of what serves.
     """
 
@@ -69,6 +70,7 @@ class Finished:
     passes: tuple[PassReport, ...]
     facts: Mapping[str, str]
     versions: Mapping[str, str]
+    toolchain: Mapping[str, str]
     started: datetime
     seconds: float
     batches: BatchesTaken
@@ -98,9 +100,7 @@ def report(finished: Finished) -> Report:
     )
 
 
-def descriptor(
-    finished: Finished, model: str, files: Mapping[str, str], versions: Mapping[str, str]
-) -> EngineDescriptor:
+def descriptor(finished: Finished, model: str, files: Mapping[str, str]) -> EngineDescriptor:
     """`engine.json`. `model` and the names of `files` are relative to the engine folder."""
     chosen, job = finished.chosen, finished.job
     inputs, outputs = finished.signature
@@ -119,7 +119,7 @@ def descriptor(
         warmup_shapes=(chosen.warmup_shapes,),
         batching=finished.batches.batching,
         target=target(job, finished.facts),
-        toolchain=dict(versions),
+        toolchain=dict(finished.toolchain),
         created=datetime.now(UTC),
     )
 

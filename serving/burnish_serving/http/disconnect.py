@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 # Answers that come sooner than this are not worth a watch: it costs each request some microseconds.
 PATIENCE_SECONDS = 0.02
 
 
 @asynccontextmanager
-async def given_up_with(request: Request) -> AsyncIterator[None]:
+async def given_up_with(receive: Receive) -> AsyncIterator[None]:
     """Cancel what is awaited inside when the client goes away. The body must have been read.
 
     Raises: ClientDisconnect.
     """
-    watch = _Watch(request)
+    watch = _Watch(receive)
     later = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, watch.begin)
     try:
         yield
@@ -30,8 +31,8 @@ async def given_up_with(request: Request) -> AsyncIterator[None]:
 
 
 class _Watch:
-    def __init__(self, request: Request) -> None:
-        self._request, self._answering = request, asyncio.current_task()
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._answering = receive, asyncio.current_task()
         self._watching: asyncio.Task[None] | None = None
         self.has_left = False
 
@@ -43,7 +44,7 @@ class _Watch:
             self._watching.cancel()
 
     async def _until_gone(self) -> None:
-        while (await self._request.receive())["type"] != "http.disconnect":
+        while (await self._receive())["type"] != "http.disconnect":
             pass
         self.has_left = True
         if self._answering is not None:

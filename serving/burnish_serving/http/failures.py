@@ -1,12 +1,8 @@
 """What an error looks like over HTTP: a status and `{"error": …}`."""
 
-import json
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
-
-from starlette.responses import Response
 
 from burnish_engine.errors import BurnishError
 from burnish_runtime.errors import InvalidInput
@@ -18,8 +14,10 @@ from burnish_serving.errors import (
     Overloaded,
     SlowBody,
     UnknownModel,
+    UnsupportedCall,
     UnsupportedEncoding,
 )
+from burnish_serving.http.reply import Reply, error_content
 
 RETRY_AFTER_SECONDS = 1
 STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
@@ -30,6 +28,7 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         SlowBody: 408,
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
+        UnsupportedCall: 501,
         NotReady: 503,
         Overloaded: 429,
         DeadlineExceeded: 504,
@@ -43,20 +42,14 @@ def status_of(error: BurnishError) -> int:
     return STATUSES.get(type(error), 500)
 
 
-def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer, in ASCII: names that a client sent may hold what UTF-8 cannot encode."""
-    content = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    return Response(content, status, headers, media_type="application/json")
-
-
-def failure(message: str, status: int, retry_after_seconds: float = RETRY_AFTER_SECONDS) -> Response:
+def failure(message: str, status: int, retry_after_seconds: float = RETRY_AFTER_SECONDS) -> Reply:
     """An error as the protocol wants it; told when to come back where that may help."""
     # RFC 9110, 10.2.3: whole seconds.
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_seconds)))} if status in (429, 503) else None
-    return json_response({"error": message}, status, headers)
+    return Reply([error_content(message)], status, headers)
 
 
-def refusal(error: BurnishError) -> Response:
+def refusal(error: BurnishError) -> Reply:
     """The answer to a request that ended with this error."""
     seconds = error.retry_after_seconds if isinstance(error, Overloaded) else RETRY_AFTER_SECONDS
     return failure(str(error), status_of(error), seconds)

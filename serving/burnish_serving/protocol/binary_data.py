@@ -37,11 +37,12 @@ def decode(data: memoryview, datatype: str, shape: tuple[int, ...], subject: str
     return array if sys.byteorder == "little" else array.astype(little.newbyteorder("="))
 
 
-def encode(array: Array, datatype: str) -> bytes:
-    """The bytes of an array."""
+def encode(array: Array, datatype: str) -> bytes | memoryview:
+    """The bytes of an array: its own memory where that is laid out so already."""
     if datatype == BYTES:
         return b"".join(_prefixed(str(value).encode()) for value in array.reshape(-1))
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return little.reshape(-1).view(np.uint8).data if little.size else b""
 
 
 def _prefixed(value: bytes) -> bytes:

@@ -6,15 +6,15 @@ from typing import Any
 from burnish_engine.descriptor import TensorSpec
 from burnish_runtime import check
 from burnish_runtime.session import Array
-from burnish_serving.errors import InvalidRequest
-from burnish_serving.protocol import binary_data, fields, json_data
+from burnish_serving.errors import BodyTooLarge, InvalidRequest
+from burnish_serving.protocol import binary_data, fields, json_data, schedule_policy
 from burnish_serving.protocol.datatypes import DATATYPES, dtype_of
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-# A year: beyond it a number says "no limit", and may be larger than a float holds.
-LONGEST_TIMEOUT_MICROSECONDS = 365 * 24 * 3600 * 10**6
-_REFUSED = ("shared_memory_region", "classification")
+# Elements of JSON become objects that take several times their text. Large tensors travel as bytes.
+MAX_JSON_BYTES = 32 << 20
+_REFUSED = ("shared_memory_region",)
 
 
 class _Tail:
@@ -41,15 +41,19 @@ class _Tail:
             )
 
 
-def decode_request(body: bytes | bytearray, header_length: str | None) -> InferRequest:
-    """Read a request.
+def decode_request(
+    body: bytes | bytearray | memoryview, header_length: str | None, max_json_bytes: int = MAX_JSON_BYTES
+) -> InferRequest:
+    """Read a request. Arrays of binary tensors are views of the body.
 
     Args: header_length: the header `Inference-Header-Content-Length` as sent, None: all is JSON.
-    Raises: InvalidRequest.
+    Raises: InvalidRequest; BodyTooLarge: the JSON alone.
     """
     view = memoryview(body)
     length = len(view) if header_length is None else _header_length(header_length, len(view))
-    document, tail = fields.parse_object(bytes(view[:length])), _Tail(view[length:])
+    if length > max_json_bytes:
+        raise _json_too_large(length, max_json_bytes)
+    document, tail = fields.parse_object(view[:length]), _Tail(view[length:])
     inputs = tuple(_input(item, tail) for item in fields.items(document.get("inputs"), "inputs"))
     tail.check_used()
     _check_unique([tensor.name for tensor in inputs], "inputs")
@@ -61,8 +65,8 @@ def decode_request(body: bytes | bytearray, header_length: str | None) -> InferR
         outputs=outputs,
         id=fields.text(document["id"], "id") if "id" in document else None,
         binary=bool(_flag(parameters, "binary_data_output", "request")),
-        timeout_seconds=_timeout_seconds(parameters),
-        priority=fields.size(parameters.get("priority", 0), "request, priority"),
+        timeout_seconds=schedule_policy.timeout_seconds(parameters),
+        priority=schedule_policy.priority(parameters),
     )
 
 
@@ -84,6 +88,15 @@ def to_feeds(request: InferRequest, specs: Sequence[TensorSpec]) -> dict[str, Ar
             )
         check.shape(tensor.array.shape, spec)
     return {tensor.name: tensor.array for tensor in request.inputs}
+
+
+def _json_too_large(found: int, limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        "request",
+        found=f"{found} bytes of JSON",
+        expected=f"at most {limit} bytes",
+        remedy="Send tensors as binary data, or raise --max-json-bytes.",
+    )
 
 
 def _header_length(text: str, available: int) -> int:
@@ -115,7 +128,9 @@ def _output(value: Any) -> RequestedOutput:
     item = fields.mapping(value, "outputs")
     name = fields.text(item.get("name"), "an output's name")
     subject = f"output {name[:80]!r}"
-    return RequestedOutput(name, _flag(_parameters(item, subject), "binary_data", subject))
+    parameters = _parameters(item, subject)
+    classes = fields.size(parameters.get("classification", 0), f"{subject}, classification")
+    return RequestedOutput(name, _flag(parameters, "binary_data", subject), classes)
 
 
 def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
@@ -130,12 +145,6 @@ def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
 
 def _flag(parameters: Mapping[str, Any], name: str, subject: str) -> bool | None:
     return fields.flag(parameters[name], f"{subject}, {name}") if name in parameters else None
-
-
-def _timeout_seconds(parameters: Mapping[str, Any]) -> float | None:
-    """Microseconds; 0: none. Source: Triton's schedule policy extension."""
-    microseconds = fields.size(parameters.get("timeout", 0), "request, timeout")
-    return min(microseconds, LONGEST_TIMEOUT_MICROSECONDS) / 1e6 if microseconds else None
 
 
 def _check_unique(names: list[str], subject: str) -> None:

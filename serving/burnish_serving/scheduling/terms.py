@@ -1,6 +1,9 @@
 """What a caller asks of the schedule: until when, and how urgently."""
 
+import math
 from dataclasses import dataclass
+
+from burnish_serving.protocol.messages import InferRequest
 
 DEFAULT_LEVEL = 5
 LOWEST_LEVEL = 10
@@ -29,3 +32,16 @@ class Terms:
 
 
 ANY_TIME = Terms()
+
+
+def terms_of(request: InferRequest, arrived: float, deadline: float | None = None) -> Terms:
+    """What a request asks of the schedule in its parameters, beside the deadline that its protocol tells.
+
+    Args: arrived: its time-out runs from then on; seconds of the monotonic clock, as the deadline.
+    """
+    timeout = request.timeout_seconds
+    if timeout is None and deadline is None and not request.priority:
+        return ANY_TIME
+    own = math.inf if timeout is None else arrived + timeout
+    until = min(own, math.inf if deadline is None else deadline)
+    return Terms(until if math.isfinite(until) else None, request.priority)

@@ -1,0 +1,1 @@
+"""The gRPC surface: messages, failures, inference, streams, documents, health."""

@@ -1,0 +1,151 @@
+"""`ModelInfer` and `ModelStreamInfer`."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from grpc import StatusCode
+
+from burnish_engine.errors import BurnishError
+from burnish_serving.errors import InvalidRequest, SlowBody
+from burnish_serving.gate import Gate, Visit
+from burnish_serving.grpc.context import Context, abort, next_message, write
+from burnish_serving.grpc.decode import Received, decode, receive
+from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
+from burnish_serving.grpc.failures import code_of, details_of, pushback_of
+from burnish_serving.metrics import ServingMetrics
+from burnish_serving.models import Models, ServedModel
+from burnish_serving.off_loop import INLINE_BYTES, off_loop_if
+from burnish_serving.protocol.messages import InferRequest, InferResponse
+from burnish_serving.scheduling.terms import terms_of
+from burnish_serving.settings import ServeSettings
+
+LOG = logging.getLogger("burnish.serving")
+PROTOCOL = "grpc"
+# Requests of one stream that are read, queued or run at once: the next ones wait in its socket.
+STREAM_WINDOW = 8
+Read: TypeAlias = Callable[[], Awaitable[bytes]]
+Encode: TypeAlias = Callable[[InferResponse], bytes]
+
+
+@dataclass
+class _Outcome:
+    """What came of a request: an answer, or a code with its details."""
+
+    code: StatusCode = StatusCode.OK
+    answer: bytes = b""
+    details: str = ""
+    pushback: tuple[tuple[str, str], ...] = ()
+    model: str = ""
+    id: str = ""
+
+    def fail(self, code: StatusCode, details: str) -> None:
+        self.code, self.details = code, details
+
+
+class InferEndpoint:
+    """From a request's bytes to an answer's, with every way in which that can fail."""
+
+    def __init__(self, settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> None:
+        self._settings, self._models = settings, models
+        self._gate, self._metrics = gate, metrics
+
+    async def unary(self, _: Any, context: Context) -> bytes:
+        """Answer one request. Its bytes are read here, once it is let in: as HTTP does."""
+        outcome = await self._attempt(lambda: self._read(context), encode, context)
+        if outcome.code is not StatusCode.OK:
+            await abort(context, outcome.code, outcome.details, outcome.pushback)
+        return outcome.answer
+
+    async def stream(self, _: Any, context: Context) -> None:
+        """Answer each request of a stream, in their order; one that fails does not end it."""
+        pending: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(STREAM_WINDOW)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_write_in_order(pending, context))
+            while (data := await next_message(context)) is not None:
+                await pending.put(group.create_task(self._streamed(data, context)))
+                if len(data) > INLINE_BYTES:  # a window of large ones would be a large memory
+                    await pending.join()
+            await pending.put(None)
+
+    async def _streamed(self, data: bytes, context: Context) -> bytes:
+        async def read() -> bytes:
+            return data
+
+        outcome = await self._attempt(read, encode_streamed, context)
+        if outcome.code is StatusCode.OK:
+            return outcome.answer
+        return encode_streamed_error(outcome.details, model_name=outcome.model, request_id=outcome.id)
+
+    async def _attempt(self, read: Read, encode_answer: Encode, context: Context) -> _Outcome:
+        """Answer, count, and never let an exception out, but that of a caller who went away."""
+        started, outcome = time.perf_counter(), _Outcome()
+        try:
+            with self._gate.entered() as visit:
+                outcome.answer = await self._answer(read, encode_answer, visit, outcome, context)
+        except BurnishError as error:
+            self._failed(error, outcome)
+        except asyncio.CancelledError:
+            expired = context.time_remaining() == 0
+            outcome.code = StatusCode.DEADLINE_EXCEEDED if expired else StatusCode.CANCELLED
+            raise
+        except Exception:
+            LOG.exception("a request failed unexpectedly", extra={"model": outcome.model})
+            outcome.fail(StatusCode.INTERNAL, "internal error")
+        finally:
+            self._count(outcome, time.perf_counter() - started)
+        return outcome
+
+    async def _answer(
+        self, read: Read, encode_answer: Encode, visit: Visit, outcome: _Outcome, context: Context
+    ) -> bytes:
+        data = await read()
+        received = await off_loop_if(len(data), lambda: receive(data))
+        outcome.id = received.message.id
+        model = self._find(received)
+        outcome.model = model.name
+        visit.asks(model.name)
+        request = await off_loop_if(len(data), lambda: decode(received))
+        answer = await self._infer(model, request, context)
+        return await off_loop_if(answer.size_bytes, lambda: encode_answer(answer))
+
+    def _find(self, received: Received) -> ServedModel:
+        return self._models.find(received.message.model_name, received.message.model_version or None)
+
+    async def _infer(self, model: ServedModel, request: InferRequest, context: Context) -> InferResponse:
+        now, left = time.monotonic(), context.time_remaining()
+        deadline = None if left is None else now + left
+        return await model.infer(request, terms_of(request, now, deadline))
+
+    async def _read(self, context: Context) -> bytes:
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_seconds):
+                data = await next_message(context)
+        except TimeoutError as error:
+            raise SlowBody("request", found="no whole message", expected="one message") from error
+        if data is None:
+            raise InvalidRequest("request", found="the end of the call", expected="one message")
+        return data
+
+    def _failed(self, error: BurnishError, outcome: _Outcome) -> None:
+        outcome.fail(code_of(error), details_of(error))
+        outcome.pushback = pushback_of(error)
+        if outcome.code is StatusCode.INTERNAL:
+            LOG.error(str(error), extra={"model": outcome.model})
+        else:
+            self._metrics.rejected(outcome.model, error.reason)
+
+    def _count(self, outcome: _Outcome, seconds: float) -> None:
+        self._metrics.request(outcome.model, PROTOCOL, outcome.code.name, seconds)
+        if self._settings.access_log:
+            told = {"model": outcome.model, "code": outcome.code.name, "seconds": round(seconds, 6)}
+            LOG.info("request", extra=told)
+
+
+async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:
+    while (task := await pending.get()) is not None:
+        await write(context, await task)
+        pending.task_done()
