@@ -1,5 +1,7 @@
 """Prometheus metrics of serving, in a registry of their own. Names are fixed in docs/contracts.md."""
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from burnish_engine.descriptor import EngineDescriptor
@@ -13,6 +15,20 @@ BUCKETS_SECONDS = (
 
 
 BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """Metrics of one model, found once: finding them by their label costs more than counting.
+
+    queue_seconds: by request.   compute_seconds, batch_size: by run.   waiting: requests, now.
+    """
+
+    queue_seconds: Histogram
+    compute_seconds: Histogram
+    batch_size: Histogram
+    waiting: Gauge
+    mismatches: Counter
 
 
 class ServingMetrics:
@@ -99,22 +115,15 @@ class ServingMetrics:
         exemplar = {"trace_id": trace_id} if trace_id else None
         self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
 
-    def queued(self, model: str, seconds: float) -> None:
-        """Count a request that was computed: how long it waited."""
-        self._queue_seconds.labels(model).observe(seconds)
-
-    def executed(self, model: str, *, rows: int, seconds: float) -> None:
-        """Count one run of the engine."""
-        self.compute_seconds.labels(model).observe(seconds)
-        self._batch_size.labels(model).observe(rows)
-
-    def waiting(self, model: str, count: int) -> None:
-        """Tell how many requests wait now."""
-        self._waiting.labels(model).set(count)
-
-    def mismatched(self, model: str) -> None:
-        """Count a batch whose answers were not those of its rows."""
-        self._mismatches.labels(model).inc()
+    def of_runs(self, model: str) -> "RunMetrics":
+        """What the runs of one model are counted with."""
+        return RunMetrics(
+            queue_seconds=self._queue_seconds.labels(model),
+            compute_seconds=self.compute_seconds.labels(model),
+            batch_size=self._batch_size.labels(model),
+            waiting=self._waiting.labels(model),
+            mismatches=self._mismatches.labels(model),
+        )
 
     def rejected(self, model: str, reason: str) -> None:
         """Count a refusal; `reason` is an error's, one of a closed set."""

@@ -10,7 +10,7 @@ from burnish_engine.errors import BurnishError
 from burnish_runtime.load import Engine
 from burnish_runtime.session import Array
 from burnish_serving.errors import NotReady, UnknownModel
-from burnish_serving.metrics import ServingMetrics
+from burnish_serving.metrics import RunMetrics, ServingMetrics
 from burnish_serving.protocol.decode import to_feeds
 from burnish_serving.protocol.encode import answer
 from burnish_serving.protocol.messages import InferRequest, InferResponse, Timing
@@ -45,7 +45,8 @@ class ServedModel:
         self.name, self.digest = name, digest
         self._engine, self._metrics = engine, metrics
         self._statistics = Statistics()
-        watch = _Watch(name, metrics, self._statistics)
+        self._runs = metrics.of_runs(name)
+        watch = _Watch(self._runs, self._statistics)
         self._runner = Runner(name, engine.session, schedule or Schedule(), watch)
         metrics.engine_loaded(name, digest, engine.descriptor, engine.load_seconds)
 
@@ -94,25 +95,26 @@ class ServedModel:
             self._statistics.failed(time.monotonic() - started)
             raise
         self._statistics.answered(computed)
-        self._metrics.queued(self.name, computed.queue_seconds)
+        self._runs.queue_seconds.observe(computed.queue_seconds)
         return computed
 
 
 class _Watch:
     """What the runner sees, told to statistics and metrics."""
 
-    def __init__(self, name: str, metrics: ServingMetrics, statistics: Statistics) -> None:
-        self._name, self._metrics, self._statistics = name, metrics, statistics
+    def __init__(self, metrics: RunMetrics, statistics: Statistics) -> None:
+        self._metrics, self._statistics = metrics, statistics
 
     def executed(self, execution: Execution) -> None:
         self._statistics.executed(execution)
-        self._metrics.executed(self._name, rows=execution.rows, seconds=execution.seconds)
+        self._metrics.compute_seconds.observe(execution.seconds)
+        self._metrics.batch_size.observe(execution.rows)
 
     def waiting(self, count: int) -> None:
-        self._metrics.waiting(self._name, count)
+        self._metrics.waiting.set(count)
 
     def mismatched(self) -> None:
-        self._metrics.mismatched(self._name)
+        self._metrics.mismatches.inc()
 
 
 class Models:

@@ -62,7 +62,7 @@ def _moved(average: float, sample: float) -> float:
 class Group:
     """Requests of one key. `is_batchable`: more than one of them may be in a run.
 
-    best_rows: the batch size of the highest throughput, as far as is known; 0: nobody looked yet.
+    best_rows: the batch size of the highest throughput, as was known at `best_at`; 0: nobody looked yet.
     """
 
     key: GroupKey
@@ -70,6 +70,7 @@ class Group:
     times: ServiceTime
     arrivals: Arrivals = field(default_factory=Arrivals)
     best_rows: int = 0
+    best_at: float = -math.inf
 
 
 @dataclass(frozen=True)

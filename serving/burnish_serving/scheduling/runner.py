@@ -69,7 +69,7 @@ class Runner:
         self._scheduler: Scheduler[_Waiter] = Scheduler(self._subject, policy)
         self._workers = Workers(f"infer-{name}", policy.instances)
         self._timer: asyncio.TimerHandle | None = None
-        self._batches = 0
+        self._batches = self._told = 0
         self._is_closed = self._is_ended = False
         self._emptied: asyncio.Future[None] | None = None
 
@@ -129,7 +129,9 @@ class Runner:
         while isinstance(step := self._scheduler.next(now), Run):
             self._start(step, now)
         self._wake_at(step, now)
-        self._watch.waiting(self._scheduler.waiting)
+        if (waiting := self._scheduler.waiting) != self._told:
+            self._told = waiting
+            self._watch.waiting(waiting)
 
     def _expire(self, item: Item[_Waiter], now: float) -> None:
         future = item.payload.future

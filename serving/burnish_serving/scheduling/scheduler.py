@@ -13,6 +13,10 @@ from burnish_serving.scheduling.waiting import Item, WaitingRoom
 Payload = TypeVar("Payload")
 
 
+# How often the best batch size of a group is looked for: it moves slowly, and looking takes microseconds.
+LOOK_AGAIN_SECONDS = 0.1
+
+
 @dataclass(frozen=True)
 class Policy:
     """How a model is scheduled.
@@ -125,7 +129,6 @@ class Scheduler(Generic[Payload]):
         group.arrivals.ended(run.rows, now)
         if learn:
             group.times.observe(run.rows, seconds, now)
-            group.best_rows = 0  # to be found again
 
     def _run(self, group: Group, count: int, now: float) -> Run[Payload]:
         items = self._waiting.take(group, count)
@@ -149,7 +152,8 @@ class Scheduler(Generic[Payload]):
         return sizing.work_seconds(group, rows, self._best(group, now), now)
 
     def _best(self, group: Group, now: float) -> int:
-        if not group.best_rows:
+        if now - group.best_at > LOOK_AGAIN_SECONDS:
+            group.best_at = now
             goal = admission.goal_seconds(self._policy.goal_seconds, group.times.seconds(1, now))
             group.best_rows = sizing.best_rows(group, self._sizes, goal, now)
         return min(group.best_rows, self._max_rows)

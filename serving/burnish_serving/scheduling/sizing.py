@@ -21,7 +21,7 @@ LEAST_SAVED_SECONDS = 0.001
 
 def fitting(line: Sequence[Item[Payload]], max_rows: int) -> int:
     """How many of a line fit one run: at least the first, whatever its size."""
-    if not line[0].group.is_batchable:
+    if len(line) == 1 or not line[0].group.is_batchable:
         return 1
     rows = accumulate(item.rows for item in line)
     return max(1, sum(1 for _ in takewhile(lambda total: total <= max_rows, rows)))
@@ -59,10 +59,13 @@ def hold_until(
     others = min(arrivals.run_rows, max_rows - rows)
     if not group.is_batchable or others < line[-1].rows or max_delay_seconds == 0:
         return None
-    seconds = group.times.seconds
+    seconds, within = group.times.seconds, arrivals.next_within()
+    # Joining never saves more than one of the two runs.
+    if within > SOON * seconds(rows, now):
+        return None
     together = seconds(rows + others, now)
     saved = seconds(rows, now) + seconds(others, now) - together
-    if saved < LEAST_SAVED_SECONDS or arrivals.next_within() > SOON * saved:
+    if saved < LEAST_SAVED_SECONDS or within > SOON * saved:
         return None
     first = min(item.arrival for item in line)
     ends = [

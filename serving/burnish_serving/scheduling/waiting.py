@@ -82,7 +82,8 @@ class WaitingRoom(Generic[Payload]):
 
     def lines(self) -> list[list[Item[Payload]]]:
         """The groups that wait, each in order, the one whose first is first in front. Not to be changed."""
-        return sorted(self._groups.values(), key=lambda members: members[0].rank)
+        lines = list(self._groups.values())
+        return sorted(lines, key=lambda members: members[0].rank) if len(lines) > 1 else lines
 
     def take_expired(self, now: float) -> list[Item[Payload]]:
         """Those whose deadline is over."""
