@@ -9,7 +9,7 @@ from pydantic import Field
 from burnish_engine.base import Record
 from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
-from burnish_engine.descriptor import Batching, RunOptions, TensorSpec
+from burnish_engine.descriptor import Batching, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import RewriteReport
 from burnish_engine.request import Backend, Metric
 from burnish_optimizer.ingest.samples import DataSpec
@@ -166,6 +166,12 @@ class EnergyTaken(Record):
     joules: float | None
     requests: int
     domains: tuple[str, ...] = ()
+
+
+class GoldenTaken(Record):
+    """A golden answer that was written; None: tensors too large for a small record, or no finite answer."""
+
+    golden: GoldenAnswer | None
 
 
 class OpenLoopRun(Record):

@@ -15,6 +15,8 @@ from burnish_serving.tracing import Trace, Tracing
 LOG = logging.getLogger("burnish.access")
 # Chosen by the client, hence as long as it likes.
 MAX_ID_CHARACTERS = 128
+# What requests end with that broke the server, by HTTP and by gRPC.
+BROKE = (500, "INTERNAL")
 
 
 @dataclass
@@ -24,7 +26,7 @@ class Observed:
     protocol: str
     trace: Trace
     model: str = ""
-    code: int = 0
+    code: int | str = 0
     request_bytes: int = 0
     response_bytes: int = 0
     request_id: str | None = None
@@ -72,5 +74,5 @@ class Observers:
         self._metrics.request(seen.model, seen.protocol, seen.code, seconds, seen.trace.trace_id)
         seen.trace.end(seen.facts, seconds, seen.timing)
         # A request that broke the server is rare and wanted; all others are a matter of the share.
-        if self._logs and (seen.code == 500 or self._chance() < self._share):
+        if self._logs and (seen.code in BROKE or self._chance() < self._share):
             LOG.info("request", extra=seen.facts(seconds))

@@ -21,12 +21,16 @@ from burnish_serving.tracing import Facts, Trace
 SERVICE_NAME = "burnish"
 CLOSE_SECONDS = 2.0
 _CONTEXT = ("traceparent", "tracestate")
-# Source: OpenTelemetry semantic conventions 1.30, HTTP spans. All others are our own.
+# Source: OpenTelemetry semantic conventions, HTTP spans and gRPC spans. All others are our own.
 _ATTRIBUTES = {
-    "code": "http.response.status_code",
-    "request_bytes": "http.request.body.size",
-    "response_bytes": "http.response.body.size",
+    "http": {
+        "code": "http.response.status_code",
+        "request_bytes": "http.request.body.size",
+        "response_bytes": "http.response.body.size",
+    },
+    "grpc": {"code": "rpc.response.status_code"},
 }
+_GRPC_ERRORS = ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
 
 
 class OpenTelemetryTracing:
@@ -70,8 +74,9 @@ class _SpanTrace:
             return
         known, now = facts(seconds), time.time_ns()
         self._span.update_name(f"infer {known['model']}".rstrip())
-        self._span.set_attributes({_ATTRIBUTES.get(name, f"burnish.{name}"): known[name] for name in known})
-        if known["code"] >= 500:
+        names = _ATTRIBUTES[known["protocol"]]
+        self._span.set_attributes({names.get(name, f"burnish.{name}"): known[name] for name in known})
+        if _is_error(known["code"]):
             self._span.set_status(trace.StatusCode.ERROR)
         if timing is not None:
             ended = now - round((time.perf_counter() - timing.ended) * 1e9)
@@ -83,3 +88,7 @@ class _SpanTrace:
     def _part(self, name: str, start: int, end: int) -> None:
         context = trace.set_span_in_context(self._span)
         self._tracer.start_span(name, context, start_time=start).end(end)
+
+
+def _is_error(code: int | str) -> bool:
+    return code in _GRPC_ERRORS if isinstance(code, str) else code >= 500

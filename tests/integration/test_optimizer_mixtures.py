@@ -1,6 +1,7 @@
 """Mixtures follow the objective, and a run that was killed goes on from the last one that was finished."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.optimize import optimize
 from support import mixtures
 from support import optimizer_nets as nets
+from support.candidates import fault
 
 QUICK = Windows(window_seconds=0.01, seconds=0.2, patience_seconds=0.4, min_pairs=4)
 
@@ -47,6 +49,17 @@ def test_the_smallest_mixture_that_passes_wins_where_size_is_asked_for(tmp_path)
     assert report.selected.recipe == "halved-mixed"
     assert [point.passed for point in report.curves[0].points] == [None, True, True, None]
     assert report.optimized.size_bytes < 0.7 * report.baseline.size_bytes
+
+
+def test_a_key_that_was_given_to_another_source_brings_nothing_of_it_along(tmp_path):
+    """Callers may compute keys: one given twice must not let one model's candidates serve for another."""
+    first = replace(job(tmp_path), key="k" * 64)
+    optimize(first, recipes=[fault("same")], windows=QUICK)
+    nets.save_net(tmp_path / "net.onnx", seed=9)
+    second = replace(first, output_dir=tmp_path / "second")
+    (same,) = optimize(second, recipes=[fault("same")], windows=QUICK).report.candidates
+    assert same.accuracy.drop < 1e-6
+    assert all(gate.passed for gate in same.gates)
 
 
 def test_a_killed_run_goes_on_from_the_last_step_of_a_mixture(tmp_path):

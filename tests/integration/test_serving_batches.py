@@ -96,7 +96,7 @@ class Served:
         self.engine = open_engine(folder)
         made = schedule(self.engine.descriptor, ServeSettings(str(folder), **settings))
         self.metrics = ServingMetrics()
-        self.model = ServedModel("m", "sha256:x", self.engine, self.metrics, made)
+        self.model = ServedModel("m", "sha256:x", self.engine, self.metrics, schedule=made)
 
     def ask(self, requests: Sequence[InferRequest]) -> list[dict[str, Array] | BaseException]:
         async def one(request: InferRequest, room: asyncio.Semaphore) -> dict[str, Array]:
@@ -170,7 +170,8 @@ def test_an_engine_without_a_word_on_its_rows_runs_requests_alone(tmp_path: Path
 def test_batches_over_http_are_counted_and_right(tmp_path: Path) -> None:
     feeds = [one for one in ragged_requests(seed=3) if one["a"].shape == one["b"].shape][:400]
     with running_server(str(ragged_engine(tmp_path / "engine"))) as running:
-        assert running.logged("ready")["max_batch"] == 16
+        assert running.logged("loaded")["max_batch"] == 16
+        running.logged("ready")
 
         def ask(some: list[dict[str, Array]]) -> bool:
             with triton.InferenceServerClient(f"127.0.0.1:{running.http_port}") as own:

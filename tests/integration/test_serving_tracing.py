@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import grpc
 import httpx
+import numpy as np
 import pytest
 
 from support.collectors import attributes, running_collector
+from support.grpc_calls import adding, raw_call
 from support.houses import ADD
 from support.onnx_models import write_adder
 from support.servers import running_server
@@ -45,6 +48,27 @@ def test_a_request_is_a_span_of_its_callers_trace_with_queue_and_compute_below(t
     assert attributes(refused)["http.response.status_code"] == 400
     assert line["trace_id"] == TRACE
     assert collector.services == {"burnish"}
+
+
+def test_a_request_over_grpc_is_a_span_too(tmp_path: Path) -> None:
+    ones, metadata = np.ones((1, 3), np.float32), [("traceparent", f"00-{TRACE}-{PARENT}-01")]
+    with running_collector() as collector:
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        engine = str(write_adder(tmp_path / "engine"))
+        with running_server(engine, environment=environment, drain_seconds=0) as server:
+            server.logged("ready")
+            with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+                call = raw_call(channel, "ModelInfer")
+                call(adding(ones, ones, id="7").SerializeToString(), metadata=metadata, timeout=30)
+                with pytest.raises(grpc.RpcError):
+                    call(b"\xff", timeout=30)
+            server.terminate()
+            assert server.exit_code() == 0
+    spans = {
+        span.trace_id.hex() == TRACE: attributes(span) for span in collector.spans if "infer" in span.name
+    }
+    assert (spans[True]["rpc.response.status_code"], spans[True]["burnish.id"]) == ("OK", "7")
+    assert spans[False]["rpc.response.status_code"] == "INVALID_ARGUMENT"
 
 
 def test_a_caller_that_does_not_record_is_not_recorded(tmp_path: Path) -> None:

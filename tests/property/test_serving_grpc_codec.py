@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 from burnish_engine.descriptor import TensorSpec
 from burnish_runtime.dtypes import carrier
 from burnish_serving.errors import InvalidRequest
-from burnish_serving.grpc.decode import decode, receive
+from burnish_serving.grpc.decode import decode
 from burnish_serving.grpc.encode import encode, encode_streamed
 from burnish_serving.grpc.proto.open_inference_pb2 import (
     ModelInferRequest,
@@ -21,6 +21,7 @@ from burnish_serving.grpc.proto.open_inference_pb2 import (
 from burnish_serving.protocol.datatypes import DTYPES
 from burnish_serving.protocol.encode import answer
 from burnish_serving.protocol.messages import InferRequest
+from support.grpc_calls import receive
 
 SHAPES = npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

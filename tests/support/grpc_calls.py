@@ -7,9 +7,15 @@ import grpc
 import numpy as np
 import pytest
 
+from burnish_serving.grpc.decode import Received, split
 from burnish_serving.grpc.proto.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 SERVICE = "inference.GRPCInferenceService"
+
+
+def receive(data: bytes) -> Received:
+    """A request's message as the server takes it apart."""
+    return Received.read(*split(data))
 
 
 def adding(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], **changes: Any) -> ModelInferRequest:

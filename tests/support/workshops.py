@@ -50,7 +50,7 @@ class FakeWorkshop:
         if truth.breaks == "look":
             return Attempt(recipe=recipe, failed="it crashed")
         if truth.breaks == "time":
-            return Attempt(recipe=recipe, skipped="not finished within the budget of 5 s")
+            return Attempt(recipe=recipe, skipped="not finished within the budget of 5 s", again=True)
         if truth.absent:
             judged = (gate("signature", passed=True), gate("accuracy", passed=truth.drop == 0.0))
             return Attempt(recipe=recipe, unmeasured="no such device", gates=judged)

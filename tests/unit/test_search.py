@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from burnish_engine.report import CandidateState
 from burnish_engine.request import Minimize, OptimizationRequest, Precision
 from burnish_optimizer.report.entries import entry
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
@@ -136,6 +137,32 @@ def test_what_ran_out_of_time_is_tried_again(tmp_path):
     assert "budget" in run(late, [recipe("one")], tmp_path)["one"].skipped
     again = FakeWorkshop({"one": Truth(0.5)})
     assert run(again, [recipe("one")], tmp_path)["one"].passed
+
+
+@pytest.mark.parametrize(
+    ("breaks", "state", "words"),
+    [
+        ("time", CandidateState.SKIPPED, "not finished within the budget"),
+        ("look", CandidateState.SKIPPED, "built as minmax is, which failed"),
+        ("examine", CandidateState.SKIPPED, "built as minmax is, which failed"),
+    ],
+)
+def test_nothing_is_said_of_a_speed_that_was_not_seen(tmp_path, breaks, state, words):
+    recipes = [recipe(name, Precision.INT8, settings={"method": name}) for name in ("minmax", "mse")]
+    found = run(FakeWorkshop({"minmax": Truth(0.5, breaks=breaks)}), recipes, tmp_path)
+    told = entry(found["mse"], None, frozenset())
+    assert told.state is state
+    assert words in told.reason
+    assert "as fast" not in told.reason
+
+
+def test_what_was_looked_at_and_not_examined_for_want_of_time_is_not_called_slower(tmp_path):
+    steps = iter([""])
+    found = run(
+        FakeWorkshop({"one": Truth(0.5)}), [recipe("one")], tmp_path, lambda: next(steps, "time is up")
+    )
+    told = entry(found["one"], None, frozenset())
+    assert (told.state, told.reason, told.first_look) == (CandidateState.SKIPPED, "time is up", 2.0)
 
 
 def test_half_a_journal_is_no_journal(tmp_path):

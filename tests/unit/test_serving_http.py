@@ -63,8 +63,10 @@ def test_every_operation_answers_what_the_document_says(tmp_path: Path) -> None:
         for operation in OPERATIONS:
             body = ADD if operation.takes else None
             answer = await http.request(operation.method, filled(operation), json=body)
-            assert answer.status_code == 200
-            conforms(answer.json(), operation.gives)
+            # Engines are changed only where the server is started for it (tests of swaps).
+            is_closed = operation.name in ("load", "unload")
+            assert answer.status_code == (403 if is_closed else 200)
+            conforms(answer.json(), "Error" if is_closed else operation.gives)
         conforms(ADD, "InferenceRequest")
         assert (await http.get("/v2/openapi.json")).json() == openapi.document()
         assert (await http.get("/v2/")).json()["name"] == "burnish"

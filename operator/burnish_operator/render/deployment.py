@@ -68,7 +68,7 @@ def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
         "name": "server",
         "image": seen.settings.serving_image,
         "command": ["burnish"],
-        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS)],
+        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS), "--outcome", pod.OUTCOME],
         "env": pod.environment(seen),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
@@ -76,6 +76,7 @@ def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
         "resources": pod.resources(target),
+        "terminationMessagePath": pod.OUTCOME,
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
         # Pulling and warming up take as long as they take: five minutes before it counts as dead.

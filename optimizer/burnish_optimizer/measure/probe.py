@@ -35,8 +35,17 @@ from burnish_optimizer.reference.answers import (
     judged_samples,
     read_answer,
 )
-from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, OpenLoopRun, ProbeTask, Round
-from burnish_runtime import memory
+from burnish_optimizer.tasks import (
+    BatchCheck,
+    EnergyTaken,
+    GoldenTaken,
+    Judged,
+    Opened,
+    OpenLoopRun,
+    ProbeTask,
+    Round,
+)
+from burnish_runtime import golden, memory
 from burnish_runtime.load import open_session
 from burnish_runtime.session import Session
 
@@ -94,6 +103,7 @@ class Probe:
             "judge": self._judge,
             "batch": lambda: check_batch(self._task, self._session),
             "batches": lambda precision: try_batches(self._session, self._feeds, Precision(precision)),
+            "golden": self._golden,
         }
         if command["do"] in answers:
             return answers[command["do"]](**told)
@@ -131,6 +141,10 @@ class Probe:
             shapes=shapes,
             coverage=self._session.coverage(),
         )
+
+    def _golden(self, path: str, precision: str) -> GoldenTaken:
+        found = golden.record(self._session, self._feeds[0], Precision(precision), Path(path))
+        return GoldenTaken(golden=found)
 
     def _run_for(self, seconds: float, least: int, most: int = 1 << 30) -> list[float]:
         latencies: list[float] = []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.descriptor import EngineDescriptor, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import (
     Accuracy,
     CandidateReport,
@@ -74,6 +74,7 @@ class Finished:
     started: datetime
     seconds: float
     batches: BatchesTaken
+    golden: GoldenAnswer | None = None
 
 
 def report(finished: Finished) -> Report:
@@ -118,6 +119,7 @@ def descriptor(finished: Finished, model: str, files: Mapping[str, str]) -> Engi
         files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
         batching=finished.batches.batching,
+        golden=finished.golden,
         target=target(job, finished.facts),
         toolchain=dict(finished.toolchain),
         created=datetime.now(UTC),

@@ -19,9 +19,10 @@ ACCURACY_GATES = frozenset({"accuracy", "faithful"})
 class Attempt(Record):
     """A reason that ended it early, else gates, and figures where measured.
 
+    again: what ended it says nothing of the recipe (time was up, the disk was full): another run tries again.
     options: what it is run with.   size_bytes: of its files.
     looked: p50 over the baseline's at first look, both in turns; a few windows, no interval.
-    skipped, declined: never built.   failed: broke.
+    skipped, declined: never built, or (skipped) no further than its first look.   failed: broke.
     pruned: built and loaded, and not worth judging by what was known then.
     unmeasured: built, and why it cannot be run here; `opened` and `accuracy` are then of its stand-in: the
     graph that it was built from, in ONNX Runtime on the CPU.
@@ -46,6 +47,7 @@ class Attempt(Record):
     gates: tuple[GateResult, ...] = ()
     accuracy: Accuracy | None = None
     figures: Figures | None = None
+    again: bool = False
 
     @property
     def ended(self) -> bool:

@@ -14,7 +14,7 @@ from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, Energy, Estimate, GateResult, Measurement
 from burnish_engine.request import Backend, OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.errors import Declined, OutOfTime, WorkerFailed
+from burnish_optimizer.errors import Declined, NoSpace, OutOfTime, WorkerFailed
 from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
 from burnish_optimizer.gates.checks import batch_gate, faithful_gate, finite_gate, signature_gate
 from burnish_optimizer.gates.coverage import coverage_gate, of_recipe
@@ -174,8 +174,9 @@ def ended_by(attempt: Attempt, error: Declined | WorkerFailed, bench: Bench) -> 
         return attempt.model_copy(update={"declined": str(error)})
     if isinstance(error, OutOfTime) and bench.left() < MIN_SECONDS:
         budget = bench.request.budget_seconds or 0.0
-        return attempt.model_copy(update={"skipped": f"not finished within the budget of {budget:g} s"})
-    return attempt.model_copy(update={"failed": error.found})
+        late = f"not finished within the budget of {budget:g} s"
+        return attempt.model_copy(update={"skipped": late, "again": True})
+    return attempt.model_copy(update={"failed": error.found, "again": isinstance(error, NoSpace)})
 
 
 def _told(attempt: Attempt, built: BuildResult, task: BuildTask) -> Attempt:

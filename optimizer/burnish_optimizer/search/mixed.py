@@ -46,7 +46,7 @@ class _Tries:
         """A row, judged now or by the run before this one."""
         recipe = recipe_with(self.base.recipe, kept)
         name = f"{recipe.name}-{digest.of_json(recipe.settings).removeprefix('sha256:')[:16]}"
-        return self.journal.once("rows", name, Attempt, lambda: self.built(recipe), lambda a: not a.skipped)
+        return self.journal.once("rows", name, Attempt, lambda: self.built(recipe), lambda a: not a.again)
 
     def built(self, recipe: Recipe) -> Attempt:
         """Build it where all rows are built, in place of the one before, and judge it."""
@@ -181,7 +181,7 @@ def _none(tries: _Tries, recipe: Recipe, most: int, best: float | None) -> Attem
     """Why there is no mixture: time, what it would cost, or that it is not enough."""
     late = next((a.skipped for a in tries.tried.values() if a.skipped), "")
     if late:
-        return Attempt(recipe=recipe, skipped=late)
+        return Attempt(recipe=recipe, skipped=late, again=True)
     beaten = "the baseline" if best is None else "the best so far"
     if most < 1:
         why = f"giving any part back its precision would cost what {beaten} leaves"

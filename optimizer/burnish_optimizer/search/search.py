@@ -22,7 +22,6 @@ from burnish_optimizer.search.workshop import Workshop
 Told = Callable[[str], None]
 MAX_MIXTURES = 3
 LEAST_GAIN = 0.97  # a mixture is a little slower than what it is made of
-_END_OF_OTHERS = "which passes every gate"
 
 
 @dataclass
@@ -58,11 +57,21 @@ class _State:
 
     def _end_others(self, head: Attempt) -> None:
         """Where accuracy is not what it lost, what differs from it in answers alone would fare no better."""
-        name = head.recipe.name
-        end = _END_OF_OTHERS if head.passed else (head.skipped or head.declined or head.failed or head.pruned)
-        for recipe in self.others.pop(name, ()):
-            reason = f"as fast as {name}: {end or 'which another gate refused'}"
-            self.done[recipe.name] = Attempt(recipe=recipe, looked=head.looked, pruned=reason)
+        for recipe in self.others.pop(head.recipe.name, ()):
+            self.done[recipe.name] = _as_its_head(recipe, head)
+
+
+def _as_its_head(recipe: Recipe, head: Attempt) -> Attempt:
+    """The end of one that differs in answers alone from one that ended: no more than was seen of that."""
+    name = head.recipe.name
+    if head.skipped:
+        return Attempt(recipe=recipe, skipped=head.skipped)
+    if head.declined:
+        return Attempt(recipe=recipe, declined=f"as {name}: {head.declined}")
+    if head.failed:
+        return Attempt(recipe=recipe, skipped=f"built as {name} is, which failed")
+    end = "which passes every gate" if head.passed else head.pruned or "which another gate refused"
+    return Attempt(recipe=recipe, looked=head.looked, pruned=f"as fast as {name}: {end}")
 
 
 def search(
@@ -117,10 +126,11 @@ def _first_look(recipe: Recipe, state: _State) -> Attempt:
 def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
     """Examine one, or end it; those that differ from it in answers alone may join the queue."""
     name = attempt.recipe.name
-    reason = _pruned(attempt, state) or state.exhausted()
-    if reason:
-        state.told(f"{name}: {reason}")
-        state.finish(attempt.model_copy(update={"pruned": reason}))
+    reason = _pruned(attempt, state)
+    late = "" if reason else state.exhausted()
+    if reason or late:
+        state.told(f"{name}: {reason or late}")
+        state.finish(attempt.model_copy(update={"pruned": reason, "skipped": late}))
         return
     state.told(f"{name}: judge and measure")
     examined = _remembered("examined", attempt, state, state.shop.examine)
@@ -194,5 +204,5 @@ def _remembered(stage: str, attempt: Attempt, state: _State, step: Callable[[Att
 
 
 def _is_there(attempt: Attempt) -> bool:
-    """Whether it came to its end (time may have), and its files are where it says."""
-    return not attempt.skipped and (attempt.model is None or attempt.model.exists())
+    """Whether it came to an end of its own, and its files are where it says."""
+    return not attempt.again and (attempt.model is None or attempt.model.exists())

@@ -16,6 +16,14 @@ from grpc.aio import EOF, InternalError, ServicerContext
 Context: TypeAlias = ServicerContext[bytes, bytes]
 
 
+def headers(context: Context) -> dict[bytes, bytes]:
+    """What came with the call as metadata, by lower-case name, as HTTP's headers come."""
+    return {
+        name.encode(): value.encode() if isinstance(value, str) else value
+        for name, value in context.invocation_metadata() or ()
+    }
+
+
 async def next_message(context: Context) -> bytes | None:
     """The next message of a call, None where its client sends no more."""
     with _gone_is_cancelled():

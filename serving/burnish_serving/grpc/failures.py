@@ -5,15 +5,28 @@ from types import MappingProxyType
 
 from grpc import StatusCode
 
-from burnish_engine.errors import BurnishError, WaitingError
-from burnish_runtime.errors import InvalidInput
+from burnish_engine.errors import (
+    BurnishError,
+    IntegrityError,
+    InvalidEngine,
+    InvalidReference,
+    NotFound,
+    RegistryUnavailable,
+    UntrustedEngine,
+    WaitingError,
+)
+from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
     DeadlineExceeded,
+    ForbiddenEngine,
     InvalidRequest,
+    NotEnoughMemory,
     NotReady,
     Overloaded,
+    RepositoryClosed,
     SlowBody,
+    SwapRefused,
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
@@ -28,6 +41,18 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
         BodyTooLarge: StatusCode.RESOURCE_EXHAUSTED,
         UnsupportedEncoding: StatusCode.UNIMPLEMENTED,
         UnsupportedCall: StatusCode.UNIMPLEMENTED,
+        RepositoryClosed: StatusCode.PERMISSION_DENIED,
+        ForbiddenEngine: StatusCode.PERMISSION_DENIED,
+        UntrustedEngine: StatusCode.PERMISSION_DENIED,
+        InvalidReference: StatusCode.INVALID_ARGUMENT,
+        NotFound: StatusCode.NOT_FOUND,
+        IntegrityError: StatusCode.FAILED_PRECONDITION,
+        InvalidEngine: StatusCode.FAILED_PRECONDITION,
+        InvalidModel: StatusCode.FAILED_PRECONDITION,
+        GoldenMismatch: StatusCode.FAILED_PRECONDITION,
+        NotEnoughMemory: StatusCode.RESOURCE_EXHAUSTED,
+        RegistryUnavailable: StatusCode.UNAVAILABLE,
+        SwapRefused: StatusCode.UNAVAILABLE,
         NotReady: StatusCode.UNAVAILABLE,
         Overloaded: StatusCode.RESOURCE_EXHAUSTED,
         DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,

@@ -12,12 +12,13 @@ from grpc import StatusCode
 from burnish_engine.errors import BurnishError
 from burnish_serving.errors import InvalidRequest, SlowBody
 from burnish_serving.gate import Gate, Visit
-from burnish_serving.grpc.context import Context, abort, next_message, write
-from burnish_serving.grpc.decode import Received, decode, receive
+from burnish_serving.grpc.context import Context, abort, headers, next_message, write
+from burnish_serving.grpc.decode import Received, decode, split
 from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
 from burnish_serving.grpc.failures import code_of, details_of, pushback_of
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
+from burnish_serving.observe import Observed, Observers
 from burnish_serving.off_loop import INLINE_BYTES, off_loop_if
 from burnish_serving.protocol.messages import InferRequest, InferResponse
 from burnish_serving.scheduling.terms import terms_of
@@ -35,14 +36,13 @@ Encode: TypeAlias = Callable[[InferResponse], bytes]
 
 @dataclass
 class _Outcome:
-    """What came of a request: an answer, or a code with its details."""
+    """What came of a request: an answer, or a code and why there is none."""
 
-    code: StatusCode = StatusCode.OK
+    seen: Observed
     answer: bytes = b""
     details: str = ""
     pushback: tuple[tuple[str, str], ...] = ()
-    model: str = ""
-    id: str = ""
+    code: StatusCode = StatusCode.OK
 
     def fail(self, code: StatusCode, details: str) -> None:
         self.code, self.details = code, details
@@ -51,9 +51,16 @@ class _Outcome:
 class InferEndpoint:
     """From a request's bytes to an answer's, with every way in which that can fail."""
 
-    def __init__(self, settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        models: Models,
+        gate: Gate,
+        metrics: ServingMetrics,
+        observers: Observers,
+    ) -> None:
         self._settings, self._models = settings, models
-        self._gate, self._metrics = gate, metrics
+        self._gate, self._metrics, self._observers = gate, metrics, observers
 
     async def unary(self, _: Any, context: Context) -> bytes:
         """Answer one request. Its bytes are read here, once it is let in: as HTTP does."""
@@ -80,14 +87,15 @@ class InferEndpoint:
         outcome = await self._attempt(read, encode_streamed, context)
         if outcome.code is StatusCode.OK:
             return outcome.answer
-        return encode_streamed_error(outcome.details, model_name=outcome.model, request_id=outcome.id)
+        seen = outcome.seen
+        return encode_streamed_error(outcome.details, model_name=seen.model, request_id=seen.request_id or "")
 
     async def _attempt(self, read: Read, encode_answer: Encode, context: Context) -> _Outcome:
         """Answer, count, and never let an exception out, but that of a caller who went away."""
-        started, outcome = time.perf_counter(), _Outcome()
+        outcome = _Outcome(Observed(PROTOCOL, trace=self._observers.begin(headers(context))))
         try:
             with self._gate.entered() as visit:
-                outcome.answer = await self._answer(read, encode_answer, visit, outcome, context)
+                outcome.answer = await self._answer(read, encode_answer, visit, outcome.seen, context)
         except BurnishError as error:
             self._failed(error, outcome)
         except asyncio.CancelledError:
@@ -96,23 +104,27 @@ class InferEndpoint:
             outcome.code = StatusCode.DEADLINE_EXCEEDED if expired else StatusCode.CANCELLED
             raise
         except Exception:
-            LOG.exception("a request failed unexpectedly", extra={"model": outcome.model})
+            LOG.exception("a request failed unexpectedly", extra={"model": outcome.seen.model})
             outcome.fail(StatusCode.INTERNAL, "internal error")
         finally:
-            self._count(outcome, time.perf_counter() - started)
+            outcome.seen.code, outcome.seen.response_bytes = outcome.code.name, len(outcome.answer)
+            self._observers.end(outcome.seen)
         return outcome
 
     async def _answer(
-        self, read: Read, encode_answer: Encode, visit: Visit, outcome: _Outcome, context: Context
+        self, read: Read, encode_answer: Encode, visit: Visit, seen: Observed, context: Context
     ) -> bytes:
         data = await read()
-        received = await off_loop_if(len(data), lambda: receive(data))
-        outcome.id = received.message.id
+        seen.request_bytes = len(data)
+        message, raw = split(data, self._settings.max_json_bytes)
+        received = await off_loop_if(len(message), lambda: Received.read(message, raw))
+        seen.request_id = received.message.id or None
         model = self._find(received)
-        outcome.model = model.name
+        seen.model = model.name
         visit.asks(model.name)
-        request = await off_loop_if(len(data), lambda: decode(received))
+        request = await off_loop_if(received.work_bytes, lambda: decode(received))
         answer = await self._infer(model, request, context)
+        seen.timing = answer.timing
         return await off_loop_if(answer.size_bytes, lambda: encode_answer(answer))
 
     def _find(self, received: Received) -> ServedModel:
@@ -137,15 +149,9 @@ class InferEndpoint:
         outcome.fail(code_of(error), details_of(error))
         outcome.pushback = pushback_of(error)
         if outcome.code is StatusCode.INTERNAL:
-            LOG.error(str(error), extra={"model": outcome.model})
+            LOG.error(str(error), extra={"model": outcome.seen.model})
         else:
-            self._metrics.rejected(outcome.model, error.reason)
-
-    def _count(self, outcome: _Outcome, seconds: float) -> None:
-        self._metrics.request(outcome.model, PROTOCOL, outcome.code.name, seconds)
-        if self._settings.access_log:
-            told = {"model": outcome.model, "code": outcome.code.name, "seconds": round(seconds, 6)}
-            LOG.info("request", extra=told)
+            self._metrics.rejected(outcome.seen.model, error.reason)
 
 
 async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:

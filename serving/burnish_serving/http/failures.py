@@ -4,15 +4,27 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from burnish_engine.errors import BurnishError
-from burnish_runtime.errors import InvalidInput
+from burnish_engine.errors import (
+    BurnishError,
+    IntegrityError,
+    InvalidEngine,
+    InvalidReference,
+    NotFound,
+    RegistryUnavailable,
+    UntrustedEngine,
+)
+from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
     DeadlineExceeded,
+    ForbiddenEngine,
     InvalidRequest,
+    NotEnoughMemory,
     NotReady,
     Overloaded,
+    RepositoryClosed,
     SlowBody,
+    SwapRefused,
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
@@ -28,6 +40,18 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         SlowBody: 408,
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
+        RepositoryClosed: 403,
+        ForbiddenEngine: 403,
+        UntrustedEngine: 403,
+        InvalidReference: 400,
+        NotFound: 404,
+        IntegrityError: 422,
+        InvalidEngine: 422,
+        InvalidModel: 422,
+        GoldenMismatch: 422,
+        NotEnoughMemory: 507,
+        RegistryUnavailable: 502,
+        SwapRefused: 503,
         UnsupportedCall: 501,
         NotReady: 503,
         Overloaded: 429,

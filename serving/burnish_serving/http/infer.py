@@ -29,6 +29,7 @@ from burnish_serving.settings import ServeSettings
 Result = TypeVar("Result")
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "http"
+ENGINE_HEADER = "Burnish-Engine"  # the digest of the engine that computed the answer
 # Below this (de)coding takes less time than a hop to a thread and back.
 INLINE_BYTES = 256 << 10
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
@@ -115,7 +116,7 @@ class InferEndpoint:
             answer = await model.infer(decoded, terms_of(decoded, arrived))
         seen.timing = answer.timing
         encoded = await _off_loop_if(_json_size(answer), lambda: encode_response(answer))
-        return await _reply(encoded, headers.get(b"accept-encoding"))
+        return await _reply(encoded, headers.get(b"accept-encoding"), answer.engine)
 
     def _failed(self, error: BurnishError, seen: Observed) -> Reply:
         status = status_of(error)
@@ -126,8 +127,8 @@ class InferEndpoint:
         return refusal(error)
 
 
-async def _reply(encoded: EncodedResponse, accepted: bytes | None) -> Reply:
-    is_json, headers = encoded.header_length is None, {}
+async def _reply(encoded: EncodedResponse, accepted: bytes | None, engine: str) -> Reply:
+    is_json, headers = encoded.header_length is None, {ENGINE_HEADER: engine}
     if not is_json:
         headers[HEADER_LENGTH] = str(encoded.header_length)
     pieces: tuple[bytes | memoryview, ...] = encoded.pieces

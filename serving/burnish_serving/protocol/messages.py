@@ -66,13 +66,14 @@ class Timing:
 
 @dataclass(frozen=True)
 class InferResponse:
-    """An answer to encode."""
+    """An answer to encode. `engine`: the digest of the engine that computed it."""
 
     model_name: str
     model_version: str
     outputs: tuple[OutputTensor, ...]
     id: str | None = None
     timing: Timing | None = None
+    engine: str = ""
 
     @property
     def size_bytes(self) -> int:

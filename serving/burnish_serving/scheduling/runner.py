@@ -98,14 +98,15 @@ class Runner:
         self._is_closed = True
         self._end()
 
-    async def unload(self) -> None:
-        """Take nothing more, answer what waits, and free the engine's memory when nothing runs any more.
-
-        That includes runs whose callers went away: a session must not be closed while it computes.
-        """
+    async def finished(self) -> None:
+        """Take nothing more, and wait until nothing waits or runs: runs whose callers went away as well."""
         self._emptied = asyncio.get_running_loop().create_future()
         self.close()
         await self._emptied
+
+    async def unload(self) -> None:
+        """Take nothing more, answer what waits, and free the engine's memory when nothing runs any more."""
+        await self.finished()  # a session must not be closed while it computes
         last = Workers("unload")
         try:
             await last.run(self._session.close)
