@@ -53,7 +53,7 @@ class Batching(Record):
 
     max_rows: int = Field(ge=2)
     deviation: float = Field(ge=0, allow_inf_nan=False)
-    seconds: dict[int, float] = Field(default_factory=dict)
+    seconds: dict[int, float] = Field(min_length=1)
 
 
 class GoldenAnswer(Record):

@@ -16,7 +16,7 @@ from support.layouts import PLAIN_CPU, X, Y, told
 from support.model_server_schema import SCHEMA
 
 TRITON, MODEL_SERVER = ServingRuntime.TRITON, ServingRuntime.OPENVINO_MODEL_SERVER
-BATCHES = Batching(max_rows=16, deviation=0.0)
+BATCHES = Batching(max_rows=16, deviation=0.0, seconds={1: 0.001})
 
 
 def read(engine: EngineDescriptor, threads: int = 3) -> Any:

@@ -3,17 +3,19 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from burnish_engine.errors import BurnishError
+from burnish_engine.errors import BurnishError, WaitingError
 from burnish_serving.gate import Gate
 from burnish_serving.http.body import read_body
 from burnish_serving.http.budget import ByteBudget, Hold
-from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, status_of
+from burnish_serving.http.disconnect import given_up_with
+from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, refusal, status_of
 from burnish_serving.http.reply import Reply
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
@@ -23,6 +25,7 @@ from burnish_serving.protocol.compression import Body, answer_encoding, compress
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
 from burnish_serving.protocol.messages import EncodedResponse, InferRequest, InferResponse
+from burnish_serving.scheduling.terms import terms_of
 from burnish_serving.settings import ServeSettings
 
 LOG = logging.getLogger("burnish.serving")
@@ -100,6 +103,7 @@ class InferEndpoint:
         model: ServedModel,
         seen: Observed,
     ) -> Reply:
+        arrived = time.monotonic()
         header_length = headers[_HEADER_LENGTH].decode("latin-1") if _HEADER_LENGTH in headers else None
         body = await read_body(
             headers,
@@ -112,7 +116,8 @@ class InferEndpoint:
         seen.request_bytes = len(body)
         decoded = await self._decode(body, header_length)
         seen.request_id = decoded.id
-        answer = await model.infer(decoded)
+        async with given_up_with(receive):
+            answer = await model.infer(decoded, terms_of(decoded, arrived))
         seen.timing = answer.timing
         encoded = await off_loop_if(_json_size(answer), lambda: encode_response(answer))
         return await _reply(encoded, headers.get(b"accept-encoding"), answer.engine)
@@ -126,11 +131,11 @@ class InferEndpoint:
 
     def _failed(self, error: BurnishError, seen: Observed) -> Reply:
         status = status_of(error)
-        if status >= 500 and status != 503:
+        if status >= 500 and not isinstance(error, WaitingError):
             LOG.error(str(error), extra={"model": seen.model})
         else:
-            self._metrics.rejected(seen.model, type(error).__name__)
-        return failure(str(error), status)
+            self._metrics.rejected(seen.model, error.reason)
+        return refusal(error)
 
 
 async def _reply(encoded: EncodedResponse, accepted: bytes | None, engine: str) -> Reply:
