@@ -137,18 +137,23 @@ def free_ports() -> Ports:
 
 def _start(tool: Tool, work: Workload, logs: Path, processors: frozenset[int]) -> Server:
     ports, log = free_ports(), logs / f"{tool.name}.log"
+    process = spawn(tool.command(work, ports), log)
+    pin(process.pid, processors)  # before it has threads: they inherit it
+    return Server(tool, ports, process, log)
+
+
+def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a server whose output goes to a file; it works in that file's folder."""
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            tool.command(work, ports),
+        return subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             env=environment(),
-            cwd=logs,
+            cwd=log.parent,
             start_new_session=True,
         )
-    pin(process.pid, processors)  # before it has threads: they inherit it
-    return Server(tool, ports, process, log)
 
 
 def _await(port: int, process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -1,7 +1,7 @@
 """Who serves: the library, its environment, its command line."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -62,15 +62,17 @@ class Tool:
     def command(self, work: Workload, ports: Ports) -> list[str]:
         """The command line that serves the workload."""
         if self.name == OURS:
-            return [self.python(), "-c", BURNISH, "serve", str(work.engine), *self._flags(ports)]
+            return burnish_command(work.engine, ports, self.flags)
         source = work.folder if self.name == NOTHING else work.model
         program = ["-W", "ignore", "-m", f"{PROGRAMS}.{self.program}"]
         return [self.python(), *program, str(source), MODEL, str(ports.http), str(ports.grpc)]
 
-    def _flags(self, ports: Ports) -> list[str]:
-        told = {"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics}
-        each = [part for name, port in told.items() for part in (f"--{name}-port", str(port))]
-        return ["--host", "127.0.0.1", *each, *self.flags]
+
+def burnish_command(engine: Path, ports: Ports, flags: Sequence[str] = ()) -> list[str]:
+    """`burnish serve` on loopback."""
+    told = {"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics}
+    each = [part for name, port in told.items() for part in (f"--{name}-port", str(port))]
+    return [sys.executable, "-c", BURNISH, "serve", str(engine), "--host", "127.0.0.1", *each, *flags]
 
 
 def _peer(name: str, title: str) -> Tool:
