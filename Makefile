@@ -31,6 +31,7 @@ lint: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m burnish_operator.api.crds --check .
+	@$(BIN)/python -m burnish_serving.grpc.generate --check .
 
 test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
@@ -45,7 +46,7 @@ test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cl
 	@$(PYTEST) -q tests/e2e
 
 ##@ Long runs
-.PHONY: bench-correctness bench-rewrite bench-optimize bench-serving soak test-long
+.PHONY: bench-correctness bench-rewrite bench-optimize bench-serving soak test-long fuzz
 bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: right, wrong, invalid, crashed, nodes left (about 20 minutes)
 	@$(BIN)/python hack/bench correctness
 
@@ -64,6 +65,11 @@ soak: setup ## Mixed load on one server: memory flat, no error, every answer rig
 test-long: setup ## Properties on new examples, 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
 	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 --hypothesis-profile=explore tests/property tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
 
+FUZZ_REQUESTS ?= 100000
+FUZZ_SEED ?= 1
+fuzz: setup ## Mutated HTTP requests against a server: FUZZ_REQUESTS=100000 FUZZ_SEED=1 (about ten minutes)
+	@BURNISH_FUZZ_REQUESTS=$(FUZZ_REQUESTS) BURNISH_FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) -q --timeout=0 tests/integration/test_serving_fuzz.py
+
 ##@ Development
 .PHONY: setup cluster-install cluster-up generate format clean help
 setup: ## Python environment in .venv, pinned by constraints/
@@ -75,8 +81,9 @@ cluster-install: ## Build and install what the embedded cluster needs (cached)
 cluster-up: cluster-install ## Start the embedded cluster alone
 	@$(PYTHON) hack/cluster up
 
-generate: setup ## Write the CRDs from the typed API
+generate: setup ## Write the CRDs from the typed API, and gRPC's messages from their .proto files
 	@$(BIN)/python -m burnish_operator.api.crds .
+	@$(BIN)/python -m burnish_serving.grpc.generate .
 
 format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

@@ -41,7 +41,7 @@ def roots(project: Mapping[str, Any]) -> dict[str, list[str]]:
         "runtime": runtime,
         "operator": [*core, *extras["operator"]],
         "optimizer": [*runtime, *extras["optimizer"]],
-        "serving": [*runtime, *extras["serving"]],
+        "serving": [*runtime, *extras["serving"], *extras["tracing"]],
         "dev": [*core, *(line for name, extra in extras.items() if name not in APART for line in extra)],
     }
 

@@ -11,6 +11,7 @@ SCHEMA_VERSION = 1
 ENGINE_FILE = "engine.json"
 REPORT_FILE = "report.json"
 REPORT_PAGE = "report.html"
+GOLDEN_FILE = "golden.npz"
 
 
 class TensorSpec(Record):
@@ -41,10 +42,23 @@ class RunOptions(Record):
     static_shapes: tuple[dict[str, tuple[int, ...]], ...] = ()
 
 
+class GoldenAnswer(Record):
+    """One request and what this engine answered to it where it was made: what a server must see first.
+
+    file: an `.npz` below the folder, with `input:<name>` and `output:<name>` (see `burnish_runtime.golden`).
+    tolerances: by output: the largest distance of a number; of integers, truth values and texts the share of
+        entries that may be others.
+    """
+
+    file: str
+    tolerances: dict[str, float]
+
+
 class EngineDescriptor(Record):
     """The engine: which file, which backend, which signature, made from what, for what.
 
     files: digest of every model file, by its name below the folder: what a folder is verified by.
+    golden: None in engines that were made before there were golden answers, or without the hardware.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -60,6 +74,7 @@ class EngineDescriptor(Record):
     options: RunOptions = RunOptions()
     files: dict[str, str] = Field(default_factory=dict)
     warmup_shapes: tuple[dict[str, tuple[int, ...]], ...] = ()
+    golden: GoldenAnswer | None = None
     target: dict[str, str]
     toolchain: dict[str, str]
     created: datetime

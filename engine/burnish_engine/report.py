@@ -10,8 +10,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
-from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
+from burnish_engine.request import Backend, Metric, Minimize, OptimizationRequest, Precision
 
 SCHEMA_VERSION = 1
 
@@ -129,7 +130,7 @@ class CandidateReport(Record):
     candidates that were measured at different times are not to be divided.
     first_look: the same ratio from a few windows, for candidates that were not measured further.
     on_front: no other candidate that passed is better in latency, memory, size and accuracy together.
-    coverage: where its nodes run.   notes: what its builder told.
+    coverage: where its nodes run.   notes, conversion: what its builder told.
     """
 
     recipe: str
@@ -145,13 +146,15 @@ class CandidateReport(Record):
     on_front: bool = False
     coverage: Coverage | None = None
     notes: tuple[str, ...] = ()
+    conversion: Conversion | None = None
     seconds: float = 0.0
 
 
 class CurvePoint(Record):
     """A mixture of precisions: the first `parts` parts of the order in which precision is given back.
 
-    loss: predicted, noise power over signal power.   seconds_given_up: of what the lower precision saves.
+    loss: predicted, noise power over signal power.   seconds_given_up, bytes_given_up: of what the lower
+    precision saves, a request and on disk.
     passed, drop: what the accuracy gate said, None where this mixture was not tried.
     """
 
@@ -160,14 +163,19 @@ class CurvePoint(Record):
     seconds_given_up: float
     passed: bool | None = None
     drop: float | None = None
+    bytes_given_up: int | None = None
 
 
 class PrecisionCurve(Record):
-    """What giving precision back buys, for one recipe. loss: measured, with nothing given back."""
+    """What giving precision back buys, for one recipe. loss: measured, with nothing given back.
+
+    minimize: the objective by which parts were ordered.
+    """
 
     recipe: str
     loss: float
     points: tuple[CurvePoint, ...]
+    minimize: Minimize = Minimize.LATENCY
 
 
 class Guarantee(StrEnum):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from burnish_engine.base import Record
-from burnish_optimizer.errors import BudgetExceeded, ReferenceFailed, WorkerFailed
+from burnish_engine.faults import disk_full
+from burnish_optimizer.errors import BudgetExceeded, NoSpace, ReferenceFailed, WorkerFailed
 from burnish_optimizer.job import OptimizeJob
 from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.measure.process import run_worker
@@ -54,10 +55,12 @@ class Context:
     def essential(self) -> Iterator[None]:
         """Steps without which there is no answer: their failure ends the run.
 
-        Raises: BudgetExceeded where time is up, else ReferenceFailed.
+        Raises: BudgetExceeded where time is up, DiskFull where there is no room, else ReferenceFailed.
         """
         try:
             yield
+        except NoSpace as error:
+            raise disk_full(str(self.job.work_dir)) from error
         except WorkerFailed as error:
             budget = self.job.request.budget_seconds
             if budget is not None and self.left() <= 0:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_FILE, REPORT_PAGE, EngineDescriptor
+from burnish_engine.faults import DiskFull, written_to
 from burnish_engine.report import Report
 from burnish_optimizer.errors import InvalidJob
 
@@ -15,19 +16,20 @@ def write_engine(
 ) -> None:
     """Copy the model's files and write the records beside them. `engine.json` comes last.
 
-    Raises: InvalidJob: the folder is not empty and holds no engine that could be replaced.
+    Raises: InvalidJob: the folder is not empty and holds no engine that could be replaced.   DiskFull.
     """
     check_output(folder)
     _empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, source in files.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-        (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2), encoding="utf-8")
-        (folder / REPORT_PAGE).write_text(page, encoding="utf-8")
-        (folder / ENGINE_FILE).write_text(descriptor.model_dump_json(indent=2), encoding="utf-8")
+        with written_to(folder):
+            for name, source in files.items():
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+            (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2), encoding="utf-8")
+            (folder / REPORT_PAGE).write_text(page, encoding="utf-8")
+            (folder / ENGINE_FILE).write_text(descriptor.model_dump_json(indent=2), encoding="utf-8")
     except BaseException:
         _empty(folder)
         with suppress(OSError):  # a mount point stays
@@ -48,7 +50,7 @@ def check_output(folder: Path) -> None:
             expected="an empty folder, an earlier engine, or nothing",
             remedy="Name another output folder.",
         )
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    nearest = _nearest(folder)
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise InvalidJob(
             str(folder),
@@ -56,6 +58,25 @@ def check_output(folder: Path) -> None:
             expected="a place for the engine",
             remedy="Name another output folder, or change the permissions.",
         )
+
+
+def check_room(folder: Path, needed_bytes: int) -> None:
+    """Refuse, before any work, a disk without room for the source: it is the engine where nothing beats it.
+
+    Raises: DiskFull.
+    """
+    free = shutil.disk_usage(_nearest(folder)).free
+    if free < needed_bytes:
+        raise DiskFull(
+            str(folder),
+            found=f"{free} bytes free",
+            expected=f"{needed_bytes} at least: the source is the engine where nothing beats it",
+            remedy="Free space, or name another output folder.",
+        )
+
+
+def _nearest(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def _empty(folder: Path) -> None:

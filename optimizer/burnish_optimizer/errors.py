@@ -12,6 +12,8 @@ BurnishError
 │   ├── NoTruth             an operator that the FP64 evaluation does not know
 │   ├── BudgetExceeded      not even the baseline could be measured in the time given
 │   └── WorkerFailed        a process of ours ended without its result (one candidate's end, never the run's)
+│       ├── OutOfTime       … because it was killed at its time limit
+│       └── NoSpace         … because the disk was full
 └── TransientError
     └── DownloadFailed      no answer, a broken answer, or a 5xx
 """
@@ -61,6 +63,14 @@ class BudgetExceeded(StalledError):
 
 class WorkerFailed(StalledError):
     """A worker process crashed, hung, ran out of memory, or raised."""
+
+
+class OutOfTime(WorkerFailed):
+    """A worker process was killed at its time limit."""
+
+
+class NoSpace(WorkerFailed):
+    """A worker process could not write what it made: the disk is full."""
 
 
 class DownloadFailed(TransientError):

@@ -7,6 +7,7 @@ from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.redact import sanitized
 from burnish_engine.report import Report
 from burnish_engine.request import OptimizationRequest
+from burnish_optimizer.report.limits import broken_limits
 from burnish_optimizer.targets.fingerprint import available_memory_bytes
 
 MEMORY_SHARE = 0.8
@@ -79,7 +80,9 @@ class OptimizeResult:
         """The result in one sentence."""
         chosen = self.report.selected
         if chosen.recipe == "baseline":
-            return "Nothing beat the baseline: the engine is the source itself."
+            broken = broken_limits(self.report)
+            told = "Nothing beat the baseline: the engine is the source itself"
+            return f"{told}, and {broken}." if broken else f"{told}."
         accuracy = self.report.accuracy
         speedup = self.report.speedup
         how = "was not measured" if speedup is None else f"is {speedup:.2f} × as fast as the baseline"

@@ -1,5 +1,6 @@
 """Everything that goes into a run, local and checked before anything costs time."""
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,7 @@ def gather(job: OptimizeJob, steps: Steps) -> Materials:
     Raises: NotFound, IntegrityError, InvalidSource, UnsafeSource, UnsupportedOpset, InvalidData, InvalidJob.
     """
     steps.begin("ingest", f"source {job.source.shown}")
+    shutil.rmtree(job.work_dir / "materials", ignore_errors=True)  # half of what a killed run fetched
     source = fetch(job.source, job.work_dir / "materials" / "source", limit_bytes=job.limits.download_bytes)
     model = read_source(source.path)
     _check_batch(job, model)

@@ -4,15 +4,16 @@ ingest ─> reference ─> gated passes ─> baseline ─> candidates, one after
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from burnish_engine import digest
+from burnish_engine.descriptor import GOLDEN_FILE
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.context import Context
-from burnish_optimizer.engine_folder import check_output, write_engine
+from burnish_optimizer.engine_folder import check_output, check_room, write_engine
 from burnish_optimizer.job import OptimizeJob, OptimizeResult
 from burnish_optimizer.judged import JudgedOn
 from burnish_optimizer.materials import Materials, gather
@@ -21,7 +22,7 @@ from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
-from burnish_optimizer.search.finalists import sustained
+from burnish_optimizer.search.finalists import golden, sustained
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
@@ -30,6 +31,7 @@ from burnish_optimizer.stages import (
     Tried,
     open_baseline,
     open_bench,
+    run_name,
     run_options,
     run_passes,
     run_reference,
@@ -70,6 +72,7 @@ def optimize(
         started=clock(),
     )
     materials = gather(job, context.steps)
+    check_room(job.output_dir, materials.model.size_bytes)
     reference = run_reference(context, materials)
     exact = run_passes(context, materials)
     planned = plan(
@@ -81,10 +84,13 @@ def optimize(
         is_installed=is_installed,
         target=job.target_facts,
     )
-    key = job.key or _key(job, materials, context.facts)
+    used = toolchain({one.recipe.library for one in planned if not one.skip})
+    own = _key(job, materials, context.facts, used)
+    key = job.key or own
+    work = run_name(key, own, planned)
     with open_baseline(context, materials, reference) as baseline:
-        bench = open_bench(context, materials, key=key, reference=reference, exact=exact, baseline=baseline)
-        tried = try_candidates(context, planned, bench, key)
+        bench = open_bench(context, materials, work=work, reference=reference, exact=exact, baseline=baseline)
+        tried = try_candidates(context, planned, bench, work)
         attempts = tried.attempts
         context.steps.begin("select", "comparing the candidates")
         verdicts = _verdicts(tried, job)
@@ -93,6 +99,8 @@ def optimize(
         chosen = _chosen(job, winner, baseline)
         context.steps.note("select", "how much the baseline and the winner serve within the goal")
         rates = sustained(winner, chosen.baseline, bench)
+        golden_path = job.work_dir / GOLDEN_FILE
+        golden_answer = golden(winner, bench, golden_path)
     finished = assemble.Finished(
         job=job,
         key=key,
@@ -104,10 +112,13 @@ def optimize(
         passes=exact.passes,
         facts=context.facts,
         versions=versions(),
+        toolchain=used,
         started=begun,
         seconds=clock() - context.started,
+        golden=golden_answer,
     )
-    result = _write(finished, *_files(winner, materials))
+    beside = {GOLDEN_FILE: golden_path} if golden_answer else {}
+    result = _write(finished, *_files(winner, materials), beside)
     context.steps.finish("done", result.message)
     return result
 
@@ -138,7 +149,7 @@ def _chosen(job: OptimizeJob, winner: Attempt | None, baseline: Baseline) -> ass
     )
 
 
-def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
+def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str], used: dict[str, str]) -> str:
     calibration, evaluation = materials.calibration, materials.evaluation
     return engine_key(
         KeyInputs(
@@ -147,7 +158,7 @@ def _key(job: OptimizeJob, materials: Materials, facts: dict[str, str]) -> str:
             evaluation=evaluation.material.digest if evaluation else None,
             request=job.request,
             target=assemble.target(job, facts),
-            toolchain=toolchain(),
+            toolchain=used,
         )
     )
 
@@ -159,11 +170,13 @@ def _files(winner: Attempt | None, materials: Materials) -> tuple[Path, list[Pat
     return winner.model, sorted(p for p in winner.model.parent.rglob("*") if p.is_file())
 
 
-def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> OptimizeResult:
+def _write(
+    finished: assemble.Finished, model: Path, files: Sequence[Path], beside: Mapping[str, Path]
+) -> OptimizeResult:
     report = assemble.report(finished)
-    named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
+    named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files} | dict(beside)
     told = {name: digest.of_file(path) for name, path in sorted(named.items())}
-    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told, toolchain())
+    descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told)
     folder = finished.job.output_dir
     write_engine(folder, named, descriptor, report, render_page(report, finished.job.name))
     return OptimizeResult(folder, descriptor, report)

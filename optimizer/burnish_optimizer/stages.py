@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from burnish_engine import digest
 from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, GateResult, Measurement, PassReport, PrecisionCurve
 from burnish_engine.request import Backend, Precision
@@ -42,6 +43,7 @@ from burnish_runtime import memory
 
 BASELINE_WINDOWS, BASELINE_REVIVALS = 6, 3
 MIN_CANDIDATE_BYTES = 128 << 20
+NAME_LENGTH = 32
 BASELINE_RECIPE = Recipe(
     name=BASELINE, backend=Backend.ONNXRUNTIME, precision=Precision.FP32, build="the source itself"
 )
@@ -183,9 +185,19 @@ def open_baseline(context: Context, materials: Materials, reference: Reference) 
         yield Baseline(probe, opened, figures, accuracy)
 
 
-def try_candidates(context: Context, planned: Sequence[Planned], bench: Bench, key: str) -> Tried:
-    """Every planned recipe; what is skipped says why. A run of the same key that was cut short goes on."""
-    own = context.folder("candidates") / key
+def run_name(key: str, own_key: str, planned: Sequence[Planned]) -> str:
+    """The folder of a run's candidates: what may go on from each other shares it.
+
+    Args: own_key: computed here. A key that a caller gave may be that of another source by mistake, and what
+    was made of that must not count for this one.
+    """
+    recipes = [[one.recipe.model_dump(mode="json"), one.skip] for one in planned]
+    return digest.of_json([key, own_key, recipes]).removeprefix("sha256:")[:NAME_LENGTH]
+
+
+def try_candidates(context: Context, planned: Sequence[Planned], bench: Bench, work: str) -> Tried:
+    """Every planned recipe; what is skipped says why. A run of the same name that was cut short goes on."""
+    own = context.folder("candidates") / work
     for other in context.folder("candidates").glob("*"):
         if other != own:
             shutil.rmtree(other, ignore_errors=True)
@@ -199,13 +211,13 @@ def open_bench(
     context: Context,
     materials: Materials,
     *,
-    key: str,
+    work: str,
     reference: Reference,
     exact: Exact,
     baseline: Baseline,
 ) -> Bench:
     """What all candidates of this run share."""
-    own = context.folder("candidates") / key
+    own = context.folder("candidates") / work
     return Bench(
         request=context.job.request,
         baseline=baseline.probe,

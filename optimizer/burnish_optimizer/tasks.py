@@ -7,8 +7,9 @@ recipe is data, and a test can hand in one that crashes.
 from pydantic import Field
 
 from burnish_engine.base import Record
+from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
-from burnish_engine.descriptor import RunOptions, TensorSpec
+from burnish_engine.descriptor import GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import RewriteReport
 from burnish_engine.request import Backend, Metric
 from burnish_optimizer.ingest.samples import DataSpec
@@ -104,7 +105,8 @@ class BuildTask(Task):
 class BuildResult(Record):
     """The file to load, relative to the candidate's folder. options: how to run it, None: as was asked.
 
-    coverage: where nodes run, as the builder knows it; None: the loaded model tells.   notes: for the report.
+    coverage: where nodes run, as the builder knows it; None: the loaded model tells.
+    notes, conversion: for the report.
     unmeasured: why it cannot be run here; empty: it can.   stand_in: then the ONNX file, relative to the
     folder or absolute, that computes the same in ONNX Runtime.
     """
@@ -113,6 +115,7 @@ class BuildResult(Record):
     options: RunOptions | None = None
     coverage: Coverage | None = None
     notes: tuple[str, ...] = ()
+    conversion: Conversion | None = None
     unmeasured: str = ""
     stand_in: str = ""
 
@@ -163,6 +166,12 @@ class EnergyTaken(Record):
     joules: float | None
     requests: int
     domains: tuple[str, ...] = ()
+
+
+class GoldenTaken(Record):
+    """A golden answer that was written; None: tensors too large for a small record, or no finite answer."""
+
+    golden: GoldenAnswer | None
 
 
 class OpenLoopRun(Record):

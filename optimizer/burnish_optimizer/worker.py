@@ -1,7 +1,7 @@
 """A process for what may break: `python -m burnish_optimizer.worker TASK.json RESULT.json PARENT`.
 
 The task names a function; its result is written as JSON: `{"ok": …}`, `{"declined": reason}` or
-`{"error": {"type", "message"}}`. Anything else (a crash, a kill) leaves no file, which says it all.
+`{"error": {"type", "message", "full"}}`. Anything else (a crash, a kill) leaves no file, which says it all.
 """
 
 import importlib
@@ -10,13 +10,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from burnish_engine.base import Record
 from burnish_engine.errors import BurnishError
+from burnish_engine.faults import is_full
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.lifetime import die_with_parent
+
+# Ends a process that had no room for its result.
+NO_SPACE_CODE = 74
 
 
 def resolve(name: str) -> Callable[..., Any]:
@@ -35,8 +40,10 @@ def run_task(data: dict[str, Any]) -> dict[str, Any]:
     except Declined as reason:
         return {"declined": str(reason)}
     except Exception as error:  # noqa: BLE001 - the candidate's end, told to the search
-        traceback.print_exc()
-        return {"error": {"type": type(error).__name__, "message": _message(error)}}
+        with suppress(OSError):  # the log's disk may be full as well
+            traceback.print_exc()
+        told = {"type": type(error).__name__, "message": _message(error), "full": is_full(error)}
+        return {"error": told}
     return {"ok": result.model_dump(mode="json") if isinstance(result, Record) else None}
 
 
@@ -47,8 +54,13 @@ def main(arguments: list[str]) -> int:
     task, result = map(Path, paths)
     answer = run_task(json.loads(task.read_bytes()))
     temporary = result.with_suffix(".part")
-    temporary.write_text(json.dumps(answer), encoding="utf-8")
-    temporary.replace(result)
+    try:
+        temporary.write_text(json.dumps(answer), encoding="utf-8")
+        temporary.replace(result)
+    except OSError as error:
+        if is_full(error):
+            return NO_SPACE_CODE
+        raise
     return 0
 
 

@@ -1,109 +1,104 @@
 """The server's ASGI applications: the protocol on one port, metrics on another."""
 
+from typing import Any
+
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
-from burnish_serving.http.failures import failure, json_response, status_of
-from burnish_serving.http.infer import InferEndpoint
+from burnish_serving.http.failures import failure, status_of
+from burnish_serving.http.infer import InferEndpoint, target_of
+from burnish_serving.http.operations import OPERATIONS
+from burnish_serving.http.pages import Pages
+from burnish_serving.http.reply import Reply
+from burnish_serving.http.repository import Repository
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
-from burnish_serving.protocol import metadata
+from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
+from burnish_serving.swap import Swaps
 
 
-def create_app(settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> Starlette:
-    """The Open Inference Protocol over the given models. They may be loaded later: until then 503."""
-    pages, infer = _Pages(models), InferEndpoint(settings, models, gate, metrics)
-    routes = [
-        Route("/v2", pages.server),
-        Route("/v2/health/live", pages.live),
-        Route("/v2/health/ready", pages.ready),
-        Route("/v2/repository/index", pages.index, methods=["POST"]),
-        Route("/v2/models/stats", pages.all_statistics),
-    ]
-    for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        routes += [
-            Route(path, pages.model),
-            Route(f"{path}/ready", pages.model_ready),
-            Route(f"{path}/config", pages.model_config),
-            Route(f"{path}/stats", pages.statistics),
-            Route(f"{path}/infer", infer.handle, methods=["POST"]),
-        ]
-    return Starlette(
-        routes=routes, exception_handlers={BurnishError: _on_burnish_error, HTTPException: _on_http_error}
-    )
+def create_app(
+    settings: ServeSettings,
+    models: Models,
+    gate: Gate,
+    metrics: ServingMetrics,
+    observers: Observers,
+    *,
+    swaps: Swaps | None = None,
+) -> ASGIApp:
+    """The Open Inference Protocol over the given models. They may be loaded later: until then 503.
+
+    swaps: what changes engines by request; None: that is refused.
+    """
+    infer, router = InferEndpoint(settings, models, gate, metrics, observers), create_router(models, swaps)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # Inference does without the router: matching a dozen paths costs as much as a small model.
+        target = target_of(scope)
+        if target is None:
+            await router(scope, receive, send)
+        else:
+            await infer(target, scope, receive, send)
+
+    return application
+
+
+def create_router(models: Models, swaps: Swaps | None = None) -> Starlette:
+    """Everything but inference, of which it only knows the paths."""
+    all_pages = (Pages(models), Repository(swaps))
+    handlers = {name: getattr(pages, name) for pages in all_pages for name in _names(pages)}
+    handlers["infer"] = _not_here
+    routes = [Route(o.path, handlers[o.name], methods=[o.method]) for o in OPERATIONS]
+    routes.append(Route("/v2/", handlers["server"]))
+    handled: Any = {  # Starlette's types ask for its own responses, and it takes any ASGI application
+        BurnishError: _on_burnish_error,
+        HTTPException: _on_http_error,
+        Exception: _on_unexpected_error,
+    }
+    router = Starlette(routes=routes, exception_handlers=handled)
+    router.router.redirect_slashes = False
+    return router
 
 
 def create_metrics_app(metrics: ServingMetrics) -> Starlette:
     """`GET /metrics`, in the text format or OpenMetrics, as the scraper prefers."""
 
-    async def page(request: Request) -> Response:
+    async def page(request: Request) -> Reply:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(metrics.registry), headers={"Content-Type": content_type})
+        return Reply([encode(metrics.registry)], media_type=content_type)
 
     return Starlette(routes=[Route("/metrics", page)])
 
 
-class _Pages:
-    """Everything but inference: small documents about the server and its models."""
-
-    def __init__(self, models: Models) -> None:
-        self._models = models
-
-    async def server(self, _: Request) -> Response:
-        return json_response(metadata.server_metadata())
-
-    async def live(self, _: Request) -> Response:
-        return json_response({"live": True})
-
-    async def ready(self, _: Request) -> Response:
-        return _readiness("ready", ready=self._models.is_ready)
-
-    async def index(self, _: Request) -> Response:
-        state = "READY" if self._models.is_ready else "UNAVAILABLE"
-        return json_response(metadata.repository_index({m.name: state for m in self._models.all()}))
-
-    async def model(self, request: Request) -> Response:
-        model = self._models.find(**_wanted(request))
-        return json_response(metadata.model_metadata(model.name, model.descriptor))
-
-    async def model_ready(self, request: Request) -> Response:
-        self._models.find(**_wanted(request))
-        return _readiness("ready", ready=self._models.is_ready)
-
-    async def model_config(self, request: Request) -> Response:
-        model = self._models.find(**_wanted(request))
-        return json_response(metadata.model_config(model.name, model.descriptor))
-
-    async def statistics(self, request: Request) -> Response:
-        return json_response({"model_stats": [self._models.find(**_wanted(request)).statistics()]})
-
-    async def all_statistics(self, _: Request) -> Response:
-        return json_response({"model_stats": [model.statistics() for model in self._models.all()]})
+def _names(pages: Pages | Repository) -> list[str]:
+    return [name for name in dir(pages) if not name.startswith("_")]
 
 
-def _wanted(request: Request) -> dict[str, str]:
-    names = {"model": "name", "version": "version"}
-    return {names[key]: value for key, value in request.path_params.items()}
+async def _not_here(_: Request) -> Reply:
+    raise HTTPException(404)
 
 
-def _readiness(name: str, *, ready: bool) -> Response:
-    return json_response({name: ready}, 200 if ready else 503)
-
-
-async def _on_burnish_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, BurnishError)  # noqa: S101 - registered for it
+async def _on_burnish_error(_: Request, error: BurnishError) -> Reply:
     return failure(str(error), status_of(error))
 
 
-async def _on_http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    response = failure(error.detail, error.status_code)
-    response.headers.update(error.headers or {})
-    return response
+async def _on_http_error(request: Request, error: HTTPException) -> Reply:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] += ", OPTIONS"
+        if request.method == "OPTIONS":
+            return Reply([], 200, headers)
+    reply = failure(f"{request.method[:20]} {request.url.path[:200]}: {error.detail}.", error.status_code)
+    reply.headers.update(headers)
+    return reply
+
+
+async def _on_unexpected_error(_: Request, __: Exception) -> Reply:
+    return failure("internal error", 500)

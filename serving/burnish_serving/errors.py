@@ -8,9 +8,14 @@ BurnishError
 │   ├── UnsupportedEncoding   a body compressed in a way the server does not read
 │   ├── UnsupportedCall       a call of an extension that is not served
 │   ├── SlowBody              the client stopped sending
-│   └── InvalidSettings       the server cannot be started like that
+│   ├── InvalidSettings       the server cannot be started like that
+│   ├── RepositoryClosed      engines may not be changed by request here
+│   ├── ForbiddenEngine       an engine that may not be loaded by request
+│   └── NotEnoughMemory       no room for one more engine beside the one that serves
 └── WaitingError
     ├── NotReady              still loading
+    ├── SwapRefused           the server is draining, or too many changes wait already
+    ├── PeerFailed            the stable peer gives no answer to compare with
     └── Overloaded            as many requests as allowed are being answered
 """
 
@@ -43,6 +48,26 @@ class SlowBody(StalledError):
 
 class InvalidSettings(StalledError):
     """Settings with which no server can be started."""
+
+
+class RepositoryClosed(StalledError):
+    """Loading and unloading by request is switched off."""
+
+
+class ForbiddenEngine(StalledError):
+    """An engine that may not be loaded by request: no digest, another repository, other inputs or outputs."""
+
+
+class NotEnoughMemory(StalledError):
+    """Two engines do not fit into the memory limit together."""
+
+
+class SwapRefused(WaitingError):
+    """A change of engines that cannot be made now."""
+
+
+class PeerFailed(WaitingError):
+    """A peer without an answer that ours could be compared with."""
 
 
 class NotReady(WaitingError):

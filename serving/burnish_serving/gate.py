@@ -1,8 +1,9 @@
 """The door: how many requests may be inside at once, and when the last one has left."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from prometheus_client import Gauge
 
@@ -12,19 +13,19 @@ from burnish_serving.errors import Overloaded
 class Visit:
     """One request inside: counted under no model's name until it is known which one is asked."""
 
-    def __init__(self, in_flight: Gauge, model: str) -> None:
-        self._in_flight, self.model = in_flight, model
-        in_flight.labels(model).inc()
+    def __init__(self, in_flight: Callable[[str], Gauge], model: str) -> None:
+        self._in_flight, self._counted = in_flight, in_flight(model)
+        self._counted.inc()
 
     def asks(self, model: str) -> None:
         """Count this request under that name from now on."""
         self.leave()
-        self.model = model
-        self._in_flight.labels(model).inc()
+        self._counted = self._in_flight(model)
+        self._counted.inc()
 
     def leave(self) -> None:
         """Count it no more."""
-        self._in_flight.labels(self.model).dec()
+        self._counted.dec()
 
 
 class Gate:
@@ -34,7 +35,9 @@ class Gate:
     """
 
     def __init__(self, limit: int, in_flight: Gauge) -> None:
-        self._limit, self._in_flight = limit, in_flight
+        self._limit = limit
+        # Finding a gauge by its label costs more than all else here.
+        self._in_flight: Callable[[str], Gauge] = cache(in_flight.labels)
         self._inside = 0
         self._empty = asyncio.Event()
         self._empty.set()

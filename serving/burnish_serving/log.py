@@ -8,6 +8,11 @@ from typing import Any, TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
+_LEVELS = {
+    "burnish": logging.INFO,
+    **dict.fromkeys(("uvicorn", "grpc", "asyncio", "opentelemetry"), logging.ERROR),
+}
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a record: time, level, logger, message, and whatever was passed as `extra`."""
@@ -33,8 +38,7 @@ def configure(stream: TextIO | None = None) -> None:
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
-    others = (("uvicorn", logging.ERROR), ("grpc", logging.ERROR), ("asyncio", logging.ERROR))
-    for name, level in (("burnish", logging.INFO), *others):
+    for name, level in _LEVELS.items():
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [handler], False
         logger.setLevel(level)

@@ -12,6 +12,46 @@ BUCKETS_SECONDS = (
 )
 
 
+# Of agreement: what matters is near 1.
+BUCKETS_AGREEMENT = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1.0)
+
+
+class ShadowMetrics:
+    """What became of mirrored requests. `compared` ones are those that agreed and those that differed."""
+
+    RESULTS = ("agreed", "differed", "failed", "dropped")
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "burnish_shadow_requests",
+            "Mirrored requests: agreed, differed, failed (no answer of the peer), dropped (queue full).",
+            ("model", "result"),
+            registry=registry,
+        )
+        self._agreement = Histogram(
+            "burnish_shadow_agreement_ratio",
+            "Agreement of our answers with the peer's, 0 to 1.",
+            ("model",),
+            buckets=BUCKETS_AGREEMENT,
+            registry=registry,
+        )
+
+    def expect(self, model: str) -> None:
+        """Show a model's series from the first scrape."""
+        for result in self.RESULTS:
+            self._requests.labels(model, result)
+        self._agreement.labels(model)
+
+    def count(self, model: str, result: str) -> None:
+        """Count a mirrored request that was not compared."""
+        self._requests.labels(model, result).inc()
+
+    def compared(self, model: str, agreement: float, *, agreed: bool) -> None:
+        """Count one that was."""
+        self.count(model, "agreed" if agreed else "differed")
+        self._agreement.labels(model).observe(agreement)
+
+
 class ServingMetrics:
     """All metrics of one server. Labels are the served model's name and closed sets, never user input."""
 
@@ -26,7 +66,7 @@ class ServingMetrics:
         self._queue_seconds = self._histogram(
             "burnish_queue_duration_seconds", "Decoded requests waiting for the engine.", ("model",)
         )
-        self._compute_seconds = self._histogram(
+        self.compute_seconds = self._histogram(
             "burnish_compute_duration_seconds", "The engine running.", ("model",)
         )
         self.in_flight = Gauge(
@@ -47,6 +87,18 @@ class ServingMetrics:
             ("model", "digest", "backend", "precision", "key"),
             registry=self.registry,
         )
+        self._answered = Counter(
+            "burnish_engine_answers",
+            "Requests answered by an engine that is loaded; the series goes when it is unloaded.",
+            ("model", "digest"),
+            registry=self.registry,
+        )
+        self._swaps = Counter(
+            "burnish_engine_swaps",
+            "Changes of engines while the server runs; result: swapped, or the error.",
+            ("model", "result"),
+            registry=self.registry,
+        )
         self._load_seconds = Gauge(
             "burnish_engine_load_seconds",
             "How long loading and compiling took.",
@@ -60,18 +112,37 @@ class ServingMetrics:
             model, digest, descriptor.backend.value, descriptor.precision.value, descriptor.key
         ).set(1)
         self._load_seconds.labels(model).set(seconds)
-        self.in_flight.labels(model).set(0)
+        self.in_flight.labels(model)
         self._queue_seconds.labels(model)
-        self._compute_seconds.labels(model)
+        self.compute_seconds.labels(model)
 
-    def request(self, model: str, protocol: str, code: int | str, seconds: float) -> None:
-        """Count an answered request. `model` is empty where the request named none that is served."""
-        self._request_seconds.labels(model, protocol, str(code)).observe(seconds)
+    def engine_unloaded(self, model: str, digest: str, descriptor: EngineDescriptor) -> None:
+        """Tell that this engine serves no more."""
+        self._info.remove(model, digest, descriptor.backend.value, descriptor.precision.value, descriptor.key)
+        self._answered.remove(model, digest)
+
+    def answered(self, model: str, digest: str) -> Counter:
+        """The counter of one engine's answers."""
+        return self._answered.labels(model, digest)
+
+    def swap(self, model: str, result: str) -> None:
+        """Count a change of engines. `model` is empty where no model of this name was served."""
+        self._swaps.labels(model, result).inc()
+
+    def request(
+        self, model: str, protocol: str, code: int | str, seconds: float, trace_id: str | None = None
+    ) -> None:
+        """Count an answered request. `model` is empty where the request named none that is served.
+
+        trace_id: becomes the exemplar of its bucket, which OpenMetrics shows.
+        """
+        exemplar = {"trace_id": trace_id} if trace_id else None
+        self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
 
     def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
         """Count one run of the engine."""
         self._queue_seconds.labels(model).observe(queue_seconds)
-        self._compute_seconds.labels(model).observe(compute_seconds)
+        self.compute_seconds.labels(model).observe(compute_seconds)
 
     def rejected(self, model: str, reason: str) -> None:
         """Count a refusal; `reason` is the name of an error class."""

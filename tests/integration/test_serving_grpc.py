@@ -139,19 +139,30 @@ def test_triton_is_told_what_is_wrong(
     assert client.infer("tiny", adding(ONES)).as_numpy("sum") is not None
 
 
-@pytest.mark.parametrize(
-    ("outputs", "words"),
-    [
-        ([triton.InferRequestedOutput("nothing")], "nothing"),
-        ([triton.InferRequestedOutput("sum", class_count=3)], "classification"),
-    ],
-)
-def test_outputs_that_are_not_there(
-    client: triton.InferenceServerClient, outputs: list[triton.InferRequestedOutput], words: str
-) -> None:
-    with pytest.raises(InferenceServerException, match=words) as caught:
-        client.infer("tiny", adding(ONES), outputs=outputs)
+def test_an_output_that_is_not_there(client: triton.InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match="nothing") as caught:
+        client.infer("tiny", adding(ONES), outputs=[triton.InferRequestedOutput("nothing")])
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_triton_gets_classes(client: triton.InferenceServerClient) -> None:
+    array = np.array([[1, 3, 2]], np.float32)
+    outputs = [triton.InferRequestedOutput("sum", class_count=2)]
+    result = client.infer("tiny", adding(array), outputs=outputs)
+    assert result.as_numpy("sum").tolist() == [[b"6.0:1", b"4.0:2"]]
+
+
+def test_a_request_is_told_of_in_the_access_log(tmp_path: Path) -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    with running_server(str(write_adder(tmp_path / "engine")), access_log=True) as running:
+        running.logged("ready")
+        with triton.InferenceServerClient(f"127.0.0.1:{running.grpc_port}") as own:
+            parent = f"00-{trace_id}-b7ad6b7169203331-01"
+            own.infer("tiny", adding(ONES), request_id="7", headers={"traceparent": parent})
+        line = running.logged("request")
+    assert (line["protocol"], line["code"], line["model"], line["id"]) == ("grpc", "OK", "tiny", "7")
+    assert line["trace_id"] == trace_id
+    assert min(line["request_bytes"], line["response_bytes"], line["compute_seconds"]) > 0
 
 
 def test_extensions_that_are_not_served_say_so(client: triton.InferenceServerClient) -> None:
@@ -194,6 +205,18 @@ def test_a_stream_answers_in_order_and_survives_what_is_wrong(client: triton.Inf
     assert [result.get_response().id for result in found] == [str(n) for n in range(40) if n != 7]
     assert all(result.get_response().parameters["triton_final_response"].bool_param for result in found)
     assert all((result.as_numpy("sum") == 2 * int(result.get_response().id)).all() for result in found)
+
+
+def test_a_stream_of_large_requests(client: triton.InferenceServerClient) -> None:
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    client.start_stream(callback=lambda result, error: answers.put(error or result))
+    for number in range(12):
+        array = np.full((30_000 if number % 3 else 2, 3), number, np.float32)
+        client.async_stream_infer("tiny", adding(array), request_id=str(number))
+    found = [answers.get(timeout=60) for _ in range(12)]
+    client.stop_stream()
+    assert [result.get_response().id for result in found] == [str(n) for n in range(12)]
+    assert all((result.as_numpy("sum") == 2 * n).all() for n, result in enumerate(found))
 
 
 def test_a_stream_beside_the_others(server: Server) -> None:

@@ -162,10 +162,10 @@ def test_an_engine_is_pulled_by_digest_and_cached(tmp_path: Path) -> None:
     # The registry is gone: what was pulled still serves, as long as it is what was pulled.
     with running_server(reference, cache=str(cache)) as running:
         running.logged("ready")
-    (descriptor,) = cache.glob(f"*/{ENGINE_FILE}")
+    (descriptor,) = cache.glob(f"*/engine/{ENGINE_FILE}")
     descriptor.write_bytes(descriptor.read_bytes() + b" ")
     with running_server(reference, cache=str(cache)) as running:
-        running.logged("fetching the engine")
+        running.logged("a cached engine is damaged, and fetched again")
         assert httpx.get(f"{running.url}/v2/health/live").status_code == 200
         assert httpx.get(f"{running.url}/v2/health/ready").status_code == 503
         assert httpx.post(f"{running.url}/v2/models/tiny/infer", content=b"{}").status_code == 503

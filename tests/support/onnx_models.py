@@ -7,8 +7,19 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from burnish_engine.descriptor import ENGINE_FILE, EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine import digest
+from burnish_engine.descriptor import (
+    ENGINE_FILE,
+    GOLDEN_FILE,
+    REPORT_FILE,
+    REPORT_PAGE,
+    EngineDescriptor,
+    RunOptions,
+    TensorSpec,
+)
 from burnish_engine.request import Backend, Precision
+from burnish_runtime import golden
+from burnish_runtime.load import open_engine, warm_up_shapes, zeros
 
 KEY = "0123456789abcdef" * 4
 DTYPES = {
@@ -57,6 +68,18 @@ def add_and_multiply() -> onnx.ModelProto:
     """`sum = a + b`, `product = a * b`."""
     nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Mul", ["a", "b"], ["product"])]
     return model_of(nodes, ADD_INPUTS, ADD_OUTPUTS)
+
+
+SCALE_INPUTS = (TensorSpec(name="x", dtype="float32", shape=(None, 3)),)
+SCALE_OUTPUTS = (TensorSpec(name="y", dtype="float32", shape=(None, 3)),)
+
+
+def write_scaler(folder: Path, factor: float) -> Path:
+    """The engine of `y = x * factor`, with a golden answer: its answers tell which engine gave them."""
+    constant = helper.make_tensor("factor", TensorProto.FLOAT, [], [factor])
+    node = helper.make_node("Mul", ["x", "factor"], ["y"])
+    model = model_of([node], SCALE_INPUTS, SCALE_OUTPUTS, [constant])
+    return add_golden(write_running_engine(folder, model, SCALE_INPUTS, SCALE_OUTPUTS))
 
 
 def long_loop() -> onnx.ModelProto:
@@ -132,6 +155,27 @@ def write_running_engine(
 def write_adder(folder: Path, backend: Backend = Backend.ONNXRUNTIME) -> Path:
     """The engine of `add_and_multiply`."""
     return write_running_engine(folder, add_and_multiply(), ADD_INPUTS, ADD_OUTPUTS, backend=backend)
+
+
+def add_golden(folder: Path) -> Path:
+    """Let an engine record what it answers here."""
+    engine = open_engine(folder)
+    feeds = {
+        spec.name: zeros(spec.dtype, shapes[spec.name])
+        for shapes in warm_up_shapes(engine.descriptor)[:1]
+        for spec in engine.session.inputs
+    }
+    feeds = {name: array + 1 if array.dtype.kind == "f" else array for name, array in feeds.items()}
+    recorded = golden.record(engine.session, feeds, engine.descriptor.precision, folder / GOLDEN_FILE)
+    engine.session.close()
+    files = {
+        name: digest.of_file(folder / name)
+        for name in (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        if name not in (ENGINE_FILE, REPORT_FILE, REPORT_PAGE)
+    }
+    changed = engine.descriptor.model_copy(update={"golden": recorded, "files": files})
+    (folder / ENGINE_FILE).write_text(changed.model_dump_json(), "utf-8")
+    return folder
 
 
 def _value(spec: TensorSpec) -> onnx.ValueInfoProto:

@@ -1,6 +1,7 @@
 """A real server in its own process, for as long as a test needs it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,8 +19,12 @@ import json, pathlib, sys
 from burnish_serving.server import run
 from burnish_serving.settings import ServeSettings
 settings = json.loads(sys.argv[1])
-cache = settings.pop("cache", None)
-run(ServeSettings(**settings, cache=pathlib.Path(cache) if cache else None))
+for name in ("cache", "outcome"):
+    settings[name] = pathlib.Path(settings[name]) if settings.get(name) else None
+settings["verify_keys"] = tuple(pathlib.Path(key) for key in settings.get("verify_keys", ()))
+for name in ("further_engines", "swap_from"):
+    settings[name] = tuple(settings.get(name, ()))
+run(ServeSettings(**settings))
 """
 START_SECONDS = 60
 
@@ -86,6 +91,7 @@ def running_server(
         [sys.executable, "-c", _PROGRAM, json.dumps(settings)],
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | (environment or {}),
     )
     server = Server(process)
     reader = threading.Thread(target=_read, args=(server,), daemon=True)

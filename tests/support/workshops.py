@@ -7,7 +7,7 @@ import numpy as np
 from burnish_engine.report import Accuracy, Estimate, GateResult, Latency, Measurement
 from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.attempt import Attempt, Mixed
 from burnish_optimizer.search.select import Figures
 
 
@@ -36,6 +36,8 @@ class FakeWorkshop:
     looks: list[str] = field(default_factory=list)
     examined: list[str] = field(default_factory=list)
     duels: list[tuple[str, str]] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)
     interval: float = 0.01
     few_samples: bool = False
 
@@ -47,6 +49,8 @@ class FakeWorkshop:
         truth = self.truths[recipe.name]
         if truth.breaks == "look":
             return Attempt(recipe=recipe, failed="it crashed")
+        if truth.breaks == "time":
+            return Attempt(recipe=recipe, skipped="not finished within the budget of 5 s", again=True)
         if truth.absent:
             judged = (gate("signature", passed=True), gate("accuracy", passed=truth.drop == 0.0))
             return Attempt(recipe=recipe, unmeasured="no such device", gates=judged)
@@ -72,17 +76,19 @@ class FakeWorkshop:
         )
 
     def measure(self, attempt):
+        self.measured.append(attempt.recipe.name)
         ratio = self.truths[attempt.recipe.name].ratio
         return attempt.model_copy(update={"figures": figures(ratio, self.interval)})
 
-    def mix(self, base, best):
+    def mix(self, base, best, journal):
+        self.mixed.append(base.recipe.name)
         name = f"{base.recipe.name}-mixed"
         recipe = base.recipe.model_copy(update={"name": name, "parts": "", "settings": {"keep": name}})
         mixed = self.truths[base.recipe.name].mixed
         if mixed is None:
-            return Attempt(recipe=recipe, declined="nothing helps"), None
+            return Mixed(attempt=Attempt(recipe=recipe, declined="nothing helps"))
         self.truths[name] = mixed
-        return self.look(recipe).model_copy(update={"accuracy": accuracy(mixed.drop)}), None
+        return Mixed(attempt=self.look(recipe).model_copy(update={"accuracy": accuracy(mixed.drop)}))
 
     def duel(self, first, second):
         pair = (first.recipe.name, second.recipe.name)

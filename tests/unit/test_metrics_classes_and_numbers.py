@@ -51,6 +51,14 @@ def test_labels_of_another_shape_give_no_figure():
         metric(Metric.F1, [case(one_hot(0), one_hot(0))])
 
 
+@pytest.mark.parametrize("label", [4, -1])
+def test_a_label_of_no_class_gives_no_figure_and_is_told(label):
+    wrong = case(one_hot(0), one_hot(0), label=[label])
+    for kind in (Metric.ACCURACY, Metric.F1):
+        with pytest.raises(NoFigure, match=f"label {label}, and the class scores are of classes 0 to 3"):
+            metric(kind, [wrong])
+
+
 def test_the_five_best_overlap_whatever_their_order():
     expected = np.array([[9, 8, 7, 6, 5, 0, 0, 0]], np.float32)
     found = np.array([[5, 6, 7, 8, 0, 0, 0, 9]], np.float32)

@@ -123,6 +123,18 @@ def test_a_rollout_never_goes_below_what_serves(fleet: Fleet) -> None:
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > 25
 
 
+def test_both_protocols_are_reached_through_the_service(fleet: Fleet) -> None:
+    [container] = only(fleet, DEPLOYMENT)["spec"]["template"]["spec"]["containers"]
+    listening = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert listening == {"http": 8080, "grpc": 8081, "metrics": 9090}
+    args = container["args"]
+    assert all(args[args.index(f"--{name}-port") + 1] == str(port) for name, port in listening.items())
+    ports = {port["name"]: port for port in only(fleet, SERVICE)["spec"]["ports"]}
+    assert {name: port["port"] for name, port in ports.items()} == {"http": 8080, "grpc": 8081}
+    assert all(port["targetPort"] == name for name, port in ports.items())
+    assert ports["grpc"]["appProtocol"] == "kubernetes.io/h2c"
+
+
 def test_long_names_are_cut_and_stay_apart() -> None:
     one = names.workload_name("m" * 60, "nvidia-h100-80gb-hbm3")
     other = names.workload_name("m" * 60, "nvidia-h100-80gb-hbm2")

@@ -22,10 +22,11 @@ from burnish_engine.report import (
     Report,
     Selected,
 )
-from burnish_engine.request import Backend, Metric, OptimizationRequest, Precision
+from burnish_engine.request import Backend, LatencyGoal, Metric, OptimizationRequest, Precision
 from burnish_optimizer.progress import JsonProgress, Steps
 from burnish_optimizer.report.beside import beside
 from burnish_optimizer.report.console import milliseconds, render_report, size
+from burnish_optimizer.report.limits import broken_limits
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.report.plot import LABEL_WIDTH, WIDTH, speedup_plot
 
@@ -126,6 +127,22 @@ def test_the_page_tells_every_candidate_with_its_reason():
 def test_a_baseline_that_wins_is_said_plainly():
     assert "The baseline serves" in render_page(report("baseline"), "net")
     assert "baseline wins" in rendered(report("baseline"))
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"max_memory_bytes": 1 << 20}, "it takes 100 MiB of memory, where at most 1 MiB are allowed"),
+        ({"latency": LatencyGoal(percentile=99, seconds=0.001)}, "its p99 is 20 ms, where at most 1 ms"),
+        ({"max_memory_bytes": 1 << 30, "latency": LatencyGoal(percentile=99, seconds=1)}, ""),
+    ],
+)
+def test_a_baseline_that_serves_and_breaks_a_limit_is_told_as_such(limit, words):
+    found = report("baseline").model_copy(update={"request": OptimizationRequest(**limit)})
+    assert words in rendered(found)
+    assert words in render_page(found, "net")
+    assert ("the source serves, and" in rendered(found)) is bool(words)
+    assert not broken_limits(report("fast").model_copy(update={"request": OptimizationRequest(**limit)}))
 
 
 def rendered(found):

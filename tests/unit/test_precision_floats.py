@@ -252,5 +252,6 @@ def test_what_overflows_is_built_again_in_fp32() -> None:
     feeds = [{"x": np.full((2, 8), value, np.float32)} for value in (1.0, 300.0)]
     made, report = checked_fp16(typed(source), {}, (), Check(lambda: feeds))
     assert {"q", "t", "r"} <= set(report.kept)
+    assert "left the range of FP16 when it ran" in report.kept["t"]
     assert report.narrow >= 1
     assert np.isfinite(answers(valid(made), feeds[1])[0]).all()

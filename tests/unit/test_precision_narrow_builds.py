@@ -9,7 +9,9 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from burnish_engine.conversion import FloatConversion
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.request import Precision
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.samples import DataSpec
 from burnish_optimizer.precision.floats.bf16 import to_bf16
@@ -117,6 +119,23 @@ def test_builders_write_models_that_answer(build: Any, tolerance: float, tmp_pat
     feeds = {"x": 40 * weights(6, 24)}
     expected, found = answers(source, feeds)[0], answers(onnx.load(made), feeds)[0]
     assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+
+
+def test_the_builder_of_fp16_tells_ranges_and_what_stayed_and_why(tmp_path: Path) -> None:
+    source = model_of(
+        "(float[N,24] x) => (float[N,8] y)"
+        "{q = Mul(x, x) a = Mul(q, q) r = Sqrt(a) s = Sqrt(r) y = MatMul(s, v)}",
+        {"v": weights(24, 8)},
+    )
+    told = build_fp16(task(tmp_path, source, samples=8)).conversion
+    assert isinstance(told, FloatConversion)
+    assert (told.precision, told.limit) == (Precision.FP16, 65504)
+    assert [one.name for one in told.ranges] == ["x", "q", "a", "r", "s", "y"]
+    furthest = {one.name: one.high for one in told.ranges}
+    assert furthest["a"] > 65504 > furthest["r"]
+    assert {one.name for one in told.ranges if one.stayed} >= {"a"}
+    assert any("a reaches" in one.reason for one in told.stayed)
+    assert told.nodes >= 1
 
 
 def test_bf16_is_built_without_samples(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Weights in few bits: codes, packing, and what ONNX Runtime computes with them."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from burnish_engine.conversion import WeightConversion
 from burnish_engine.descriptor import TensorSpec
+from burnish_engine.request import Backend
+from burnish_optimizer.backends.onnxruntime_weight_parts import parts
 from burnish_optimizer.errors import Declined, InvalidJob
 from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.ingest.samples import DataSpec
 from burnish_optimizer.precision.large import drop_unused
+from burnish_optimizer.precision.sensitivity import SensitivityTask, measure
 from burnish_optimizer.precision.weight_only.build import build
 from burnish_optimizer.precision.weight_only.grid import Grid
 from burnish_optimizer.precision.weight_only.moments import Samples, grouped, moments
@@ -121,6 +126,9 @@ def test_shared_weights_are_quantized_once() -> None:
     made, report = quantized(model, plan())
     assert len(report.done) == 2
     assert len(made.graph.initializer) == 3
+    first, second = report.done.values()
+    assert first.bytes_before == 4 * 32 * 32
+    assert (second.bytes_before, second.bytes_after, second.note) == (0, 0, "the weights of a")
     products = [n for n in made.graph.node if n.op_type == "MatMulNBits"]
     assert products[0].input[1:] == products[1].input[1:]
 
@@ -178,7 +186,7 @@ def test_embeddings_are_read_row_by_row() -> None:
         {"t": weights(50, 24) * np.logspace(-3, 3, 50)[:, None], "w": weights(24, 24)},
     )
     made, report = quantized(model, plan(8, 16))
-    assert report.tables == ["t"]
+    assert list(report.tables) == ["t"]
     feeds = {"ids": np.array([[0, 49, -1], [7, 7, -50]])}
     expected, found = answer(model, feeds), answer(made, feeds)
     size = np.abs(expected).max(axis=-1, keepdims=True)
@@ -236,7 +244,7 @@ def task(folder: Path, model: onnx.ModelProto, settings: Mapping[str, str], samp
     if samples:
         np.savez(folder / "data.npz", x=weights(samples, dims[1] or 1))
     return BuildTask(
-        run="",
+        run="burnish_optimizer.precision.weight_only.build:build",
         model=str(folder / "source.onnx"),
         folder=str(folder / "out"),
         shared=str(folder),
@@ -254,13 +262,85 @@ def test_a_model_is_built_from_file_to_file(tmp_path: Path) -> None:
         {"w": weights(256, 256), "v": weights(256, 128)},
     )
     given = task(tmp_path, model, {"method": "gptq", "bits": "4", "block": "32"}, samples=12)
-    made = Path(given.folder) / build(given).model
+    built = build(given)
+    made = Path(given.folder) / built.model
     assert [p.name for p in made.parent.iterdir()] == [made.name]
+    told = built.conversion
+    assert isinstance(told, WeightConversion)
+    assert [(one.name, one.bits, one.block, one.method) for one in told.layers] == [
+        ("a", 4, 32, "gptq"),
+        ("y", 4, 32, "gptq"),
+    ]
+    assert told.bytes_before == 4 * (256 * 256 + 256 * 128)
+    assert made.stat().st_size - told.bytes_after < 2048
     assert made.stat().st_size < 0.2 * Path(given.model).stat().st_size
     feeds = random_feeds(model)
     expected = answer(model, feeds)
     error = np.linalg.norm(answer(onnx.load(made), feeds) - expected) / np.linalg.norm(expected)
     assert error < 0.3
+
+
+TWO = "(float[N,256] x) => (float[N,128] y) {a = MatMul(x, w) y = Gemm(a, v)}"
+
+
+@pytest.mark.parametrize("method", ["rtn", "gptq"])
+def test_what_a_search_keeps_has_8_bits_where_the_recipe_says_so(tmp_path: Path, method: str) -> None:
+    model = model_of(TWO, {"w": weights(256, 256), "v": weights(256, 128)})
+    settings = {"method": method, "bits": "4", "block": "32", "kept_bits": "8", "keep": '["a"]'}
+    given = task(tmp_path, model, settings, samples=12)
+    made = onnx.load(Path(given.folder) / build(given).model)
+    bits = [
+        next(a.i for a in node.attribute if a.name == "bits")
+        for node in made.graph.node
+        if node.op_type == "MatMulNBits"
+    ]
+    assert bits == [8, 4]
+
+
+def test_what_a_search_keeps_is_fp32_where_nothing_says_otherwise(tmp_path: Path) -> None:
+    model = model_of(TWO, {"w": weights(256, 256), "v": weights(256, 128)})
+    given = task(tmp_path, model, {"bits": "8", "block": "128", "keep": '["a", "y"]'})
+    made = onnx.load(Path(given.folder) / build(given).model)
+    assert [node.op_type for node in made.graph.node] == ["MatMul", "Gemm"]
+    feeds = random_feeds(model)
+    assert np.array_equal(answer(made, feeds), answer(model, feeds))
+
+
+def test_parts_are_the_layers_of_a_weight_and_what_reads_a_table(tmp_path: Path) -> None:
+    model = model_of(
+        "(float[N,128] x, int64[M] ids) => (float[N,128] y, float[M,128] z)"
+        " {a = MatMul(x, w) b = Relu(a) c = MatMul(b, w) y = MatMul(c, v) z = Gather(t, ids)}",
+        {"w": weights(128, 128), "v": weights(128, 128), "t": weights(64, 128)},
+    )
+    feeds = [{"x": weights(3, 128), "ids": np.arange(5)}]
+    found = parts(task(tmp_path, model, {"bits": "8", "block": "128"}), feeds)
+    assert [part.names for part in found] == [("a", "c"), ("y",), ("z",)]
+    assert all(part.seconds_saved for part in found[:2])
+    shutil.rmtree(tmp_path / "out")
+    in_8_bits = parts(task(tmp_path, model, {"bits": "4", "kept_bits": "8"}), feeds)
+    assert [part.names for part in in_8_bits] == [("a", "c"), ("y",)]
+
+
+def test_each_part_s_loss_and_bytes_are_measured(tmp_path: Path) -> None:
+    """One layer's weights are far from normal: their grid is coarse, and it is the first to go back."""
+    rough = weights(128, 128)
+    rough[::32] *= 60
+    model = model_of(
+        "(float[N,128] x) => (float[N,128] y) {a = MatMul(x, w) b = Relu(a) y = MatMul(b, v)}",
+        {"w": weights(128, 128), "v": rough},
+    )
+    given = task(tmp_path, model, {"bits": "4", "block": "32", "kept_bits": "8"}, samples=8)
+    found = measure(
+        SensitivityTask(
+            build=given,
+            backend=Backend.ONNXRUNTIME,
+            parts="burnish_optimizer.backends.onnxruntime_weight_parts:parts",
+        )
+    ).found
+    assert [one.part.names for one in found] == [("a",), ("y",)]
+    assert found[1].loss > 2 * found[0].loss
+    # 4 of 8 bits, less the scales and zeros that shorter blocks have more of.
+    assert all(0.3 * 128 * 128 < one.part.bytes_saved < 0.5 * 128 * 128 for one in found)
 
 
 def test_a_model_without_products_is_declined(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from burnish_engine.report import CandidateState
 from burnish_engine.request import Minimize, OptimizationRequest, Precision
 from burnish_optimizer.report.entries import entry
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
@@ -117,6 +118,51 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(tmp_path):
     found = run(again, map(recipe, truths), tmp_path)
     assert (again.looks, again.examined) == ([], ["second"])
     assert found["first"].figures is not None
+
+
+def test_a_finished_mixture_is_neither_made_nor_measured_again(tmp_path):
+    recipes = [recipe("low", Precision.INT8, parts="some:parts"), recipe("safe")]
+    truths = {"low": Truth(0.3, drop=0.2, mixed=Truth(0.4)), "safe": Truth(0.6)}
+    first = FakeWorkshop(dict(truths))
+    found = run(first, recipes, tmp_path)
+    assert (first.mixed, first.measured) == (["low"], ["low-mixed"])
+    again = FakeWorkshop(dict(truths))
+    assert run(again, recipes, tmp_path) == found
+    assert (again.mixed, again.measured) == ([], [])
+
+
+def test_what_ran_out_of_time_is_tried_again(tmp_path):
+    """It did not finish, so there is nothing to go on from."""
+    late = FakeWorkshop({"one": Truth(0.5, breaks="time")})
+    assert "budget" in run(late, [recipe("one")], tmp_path)["one"].skipped
+    again = FakeWorkshop({"one": Truth(0.5)})
+    assert run(again, [recipe("one")], tmp_path)["one"].passed
+
+
+@pytest.mark.parametrize(
+    ("breaks", "state", "words"),
+    [
+        ("time", CandidateState.SKIPPED, "not finished within the budget"),
+        ("look", CandidateState.SKIPPED, "built as minmax is, which failed"),
+        ("examine", CandidateState.SKIPPED, "built as minmax is, which failed"),
+    ],
+)
+def test_nothing_is_said_of_a_speed_that_was_not_seen(tmp_path, breaks, state, words):
+    recipes = [recipe(name, Precision.INT8, settings={"method": name}) for name in ("minmax", "mse")]
+    found = run(FakeWorkshop({"minmax": Truth(0.5, breaks=breaks)}), recipes, tmp_path)
+    told = entry(found["mse"], None, frozenset())
+    assert told.state is state
+    assert words in told.reason
+    assert "as fast" not in told.reason
+
+
+def test_what_was_looked_at_and_not_examined_for_want_of_time_is_not_called_slower(tmp_path):
+    steps = iter([""])
+    found = run(
+        FakeWorkshop({"one": Truth(0.5)}), [recipe("one")], tmp_path, lambda: next(steps, "time is up")
+    )
+    told = entry(found["one"], None, frozenset())
+    assert (told.state, told.reason, told.first_look) == (CandidateState.SKIPPED, "time is up", 2.0)
 
 
 def test_half_a_journal_is_no_journal(tmp_path):

@@ -2,73 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
-from burnish_runtime.load import open_engine
-from burnish_serving.app import create_app, create_metrics_app
+from burnish_serving.app import create_metrics_app
 from burnish_serving.errors import InvalidSettings
-from burnish_serving.gate import Gate
 from burnish_serving.lifecycle import drain
-from burnish_serving.metrics import ServingMetrics
-from burnish_serving.models import Models, ServedModel, State
 from burnish_serving.settings import ServeSettings
+from support.houses import ADD, House, client, post, talk
 from support.onnx_models import LOOP_INPUTS, LOOP_OUTPUTS, long_loop, write_adder, write_running_engine
-
-ADD = {
-    "id": "7",
-    "inputs": [{"name": name, "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3]} for name in ("a", "b")],
-}
-
-
-class House:
-    """Everything that a server is made of, but the sockets."""
-
-    def __init__(self, engine: Path, *, loaded: bool = True, **settings: Any) -> None:
-        self.settings = ServeSettings(str(engine), **settings)
-        self.models, self.metrics = Models(), ServingMetrics()
-        self.gate = Gate(self.settings.max_pending, self.metrics.in_flight)
-        self.app = create_app(self.settings, self.models, self.gate, self.metrics)
-        if loaded:
-            self.models.add(ServedModel("tiny", "sha256:x", open_engine(engine), self.metrics))
-            self.models.state = State.READY
-
-    def close(self) -> None:
-        for model in self.models.all():
-            model.close()
-
-    def metric(self, name: str, **labels: str) -> float | None:
-        return self.metrics.registry.get_sample_value(name, labels)
-
-
-def client(app: Starlette) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server")
-
-
-def talk(house: House, speak: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
-    async def conversation() -> None:
-        async with client(house.app) as http:
-            await speak(http)
-
-    try:
-        asyncio.run(conversation())
-    finally:
-        house.close()
-
-
-def post(house: House, path: str, **request: Any) -> httpx.Response:
-    answers: list[httpx.Response] = []
-
-    async def speak(http: httpx.AsyncClient) -> None:
-        answers.append(await http.post(path, **request))
-
-    talk(house, speak)
-    return answers[0]
 
 
 def test_inference_is_answered_and_counted(tmp_path: Path) -> None:
@@ -324,6 +269,8 @@ def test_a_server_that_never_was_ready_has_nothing_to_wait_for(tmp_path: Path) -
         {"http_port": -1},
         {"metrics_port": 65536},
         {"http_port": 9090},
+        {"grpc_port": 8080},
+        {"grpc_port": 65536},
         {"drain_seconds": -1},
         {"max_body_bytes": 0},
         {"max_pending": 0},

@@ -7,11 +7,12 @@ import pytest
 
 from burnish_engine.descriptor import TensorSpec
 from burnish_serving import errors
-from burnish_serving.errors import InvalidRequest, UnknownModel
+from burnish_serving.errors import BodyTooLarge, InvalidRequest, UnknownModel
 from burnish_serving.grpc import failures, typed_contents, wire
-from burnish_serving.grpc.decode import decode, receive
+from burnish_serving.grpc.decode import decode, split
 from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
 from burnish_serving.grpc.proto.open_inference_pb2 import (
+    InferParameter,
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
@@ -21,6 +22,7 @@ from burnish_serving.http.failures import STATUSES
 from burnish_serving.protocol.datatypes import DTYPES
 from burnish_serving.protocol.encode import answer
 from burnish_serving.protocol.messages import InferRequest, RequestedOutput
+from support.grpc_calls import receive
 
 VALUES: dict[str, list[Any]] = {
     "bool_contents": [True, False, True],
@@ -126,9 +128,13 @@ def test_names_given_twice() -> None:
 def test_outputs_and_the_id_are_read() -> None:
     message = request(b"\0" * 12)
     message.id = "7"
-    message.outputs.add(name="y")
+    message.outputs.add(name="y").parameters["classification"].int64_param = 2
     found = read(message)
-    assert (found.id, found.outputs, found.binary) == ("7", (RequestedOutput("y"),), True)
+    assert (found.id, found.outputs, found.binary) == ("7", (RequestedOutput("y", classes=2),), True)
+    for wrong in ({"int64_param": -1}, {"string_param": "2"}, {"bool_param": True}, {}):
+        message.outputs[0].parameters["classification"].CopyFrom(InferParameter(**wrong))
+        with pytest.raises(InvalidRequest, match="classification"):
+            read(message)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +153,24 @@ def test_outputs_and_the_id_are_read() -> None:
 def test_bytes_that_are_no_message(data: bytes) -> None:
     with pytest.raises(InvalidRequest, match="protobuf"):
         receive(data)
+
+
+def test_more_than_any_model_needs_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="4096 fields"):
+        receive(b"\x2a\0" * 5000)
+    with pytest.raises(InvalidRequest, match="33 dimensions"):
+        read(request(b"", shape=[1] * 1_000_000))
+    strings = request(datatype="BYTES", contents={"bytes_contents": [b""] * 1000})
+    with pytest.raises(BodyTooLarge, match="raw contents"):
+        split(strings.SerializeToString(), 1000)
+
+
+def test_raw_numbers_cost_nothing_to_read() -> None:
+    data = bytes(1 << 20)
+    numbers = receive(request(data, shape=[1 << 18]).SerializeToString())
+    truths = receive(request(data, shape=[1 << 20], datatype="BOOL").SerializeToString())
+    assert numbers.work_bytes < 100
+    assert truths.work_bytes > 1 << 20
 
 
 def test_fields_of_later_versions_are_skipped() -> None:
@@ -208,7 +232,8 @@ def test_an_error_in_a_stream_names_its_request() -> None:
 def test_both_surfaces_know_the_same_errors() -> None:
     assert failures.CODES.keys() == STATUSES.keys()
     own = {e for e in vars(errors).values() if isinstance(e, type) and e.__module__ == errors.__name__}
-    assert own - failures.CODES.keys() == {errors.InvalidSettings}
+    # The first is told before anybody can ask; the second never leaves the mirror.
+    assert own - failures.CODES.keys() == {errors.InvalidSettings, errors.PeerFailed}
 
 
 def test_details_fit_a_header() -> None:

@@ -11,7 +11,10 @@ import pytest
 
 from burnish_engine.errors import InvalidReference, RegistryUnavailable
 from burnish_serving import log, source
-from burnish_serving.source import locate
+from burnish_serving.errors import Overloaded
+from burnish_serving.gate import Gate
+from burnish_serving.metrics import ServingMetrics
+from burnish_serving.source import Place, locate
 from burnish_serving.workers import Workers
 from support.onnx_models import write_adder
 
@@ -70,6 +73,22 @@ def test_one_thread_runs_jobs_in_order() -> None:
     assert order == list(range(20))
 
 
+def test_a_visit_is_counted_under_the_model_that_it_turns_out_to_ask() -> None:
+    metrics = ServingMetrics()
+    gate = Gate(1, metrics.in_flight)
+
+    def inside(model: str) -> float | None:
+        return metrics.registry.get_sample_value("burnish_requests_in_flight", {"model": model})
+
+    with gate.entered() as visit:
+        assert (inside(""), gate.inside) == (1, 1)
+        visit.asks("tiny")
+        assert (inside(""), inside("tiny"), gate.inside) == (0, 1, 1)
+        with pytest.raises(Overloaded, match="server"), gate.entered():
+            pass
+    assert (inside(""), inside("tiny"), gate.inside) == (0, 0, 0)
+
+
 def test_logs_are_one_json_object_a_line() -> None:
     stream = io.StringIO()
     record = logging.makeLogRecord(
@@ -93,7 +112,7 @@ def test_a_logged_exception_is_in_its_line() -> None:
 
 def test_a_folder_is_served_where_it_lies(tmp_path: Path) -> None:
     folder = write_adder(tmp_path / "engine")
-    found = locate(str(folder), tmp_path / "cache")
+    found = locate(str(folder), Place(tmp_path / "cache"))
     assert found.path == folder
     assert found.digest.startswith("sha256:")
     assert not (tmp_path / "cache").exists()
@@ -101,13 +120,13 @@ def test_a_folder_is_served_where_it_lies(tmp_path: Path) -> None:
 
 def test_a_wrong_reference_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidReference):
-        locate("oci://host.example/UPPER", tmp_path)
+        locate("oci://host.example/UPPER", Place(tmp_path))
 
 
 def test_a_registry_that_is_away_is_tried_again(tmp_path: Path) -> None:
     slept: list[float] = []
     with pytest.raises(RegistryUnavailable):
-        locate("oci://127.0.0.1:1/engines@sha256:" + "0" * 64, tmp_path, slept.append)
+        locate("oci://127.0.0.1:1/engines@sha256:" + "0" * 64, Place(tmp_path), slept.append)
     assert slept == list(source.RETRY_SECONDS)
 
 

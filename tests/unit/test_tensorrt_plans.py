@@ -180,6 +180,7 @@ def test_narrow_graphs_become_plans_and_stand_in_for_them(tmp_path):
         result = make(task)
         graph = Path(task.folder) / result.stand_in
         assert word in result.notes[0]
+        assert result.conversion.nodes == 1
         assert graph.is_file()
         assert not graph.is_relative_to((Path(task.folder) / result.model).parent)
         with pytest.raises(Declined, match="calibration samples"):

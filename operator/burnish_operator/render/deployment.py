@@ -9,6 +9,7 @@ from burnish_operator.ports import Object
 from burnish_operator.render import pod
 
 HTTP_PORT = 8080
+GRPC_PORT = 8081
 METRICS_PORT = 9090
 DRAIN_SECONDS = 20
 # Endpoints and load balancers need a moment to forget a pod that still answers.
@@ -60,19 +61,22 @@ def _template(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
 
 
 def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
-    arguments = ("serve", engine, "--http-port", str(HTTP_PORT), "--metrics-port", str(METRICS_PORT))
+    ports = ("--http-port", HTTP_PORT, "--grpc-port", GRPC_PORT, "--metrics-port", METRICS_PORT)
+    arguments = ("serve", engine, *map(str, ports))
     name = ("--model-name", seen.model.name, "--cache", f"{pod.WORK}/cache")
     return {
         "name": "server",
         "image": seen.settings.serving_image,
         "command": ["burnish"],
-        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS)],
+        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS), "--outcome", pod.OUTCOME],
         "env": pod.environment(seen),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
         "resources": pod.resources(target),
+        "terminationMessagePath": pod.OUTCOME,
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
         # Pulling and warming up take as long as they take: five minutes before it counts as dead.

@@ -15,7 +15,6 @@ from burnish_operator.observed import Observed
 from burnish_operator.ports import Object
 from burnish_operator.render import pod
 
-OUTCOME = "/dev/termination-log"
 RETRIES = 3
 # 137 is the kernel's out-of-memory kill (or any SIGKILL): the same limit would fail the same way.
 NO_RETRY = (int(ExitCode.USAGE), int(ExitCode.STALLED), 137)
@@ -91,7 +90,7 @@ def _container(seen: Observed, target: ResolvedTarget, key: str, memory_factor: 
         "resources": pod.resources(target, memory_factor),
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
-        "terminationMessagePath": OUTCOME,
+        "terminationMessagePath": pod.OUTCOME,
         "terminationMessagePolicy": "File",
     }
 
@@ -112,7 +111,7 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
     yield from ("--name", seen.model.name, "--key", key, "--target-name", target.name)
     yield from ("--target-facts", canonical_json(target_facts(target)).decode())
     yield from ("--push", f"oci://{names.engine_place(seen.repository, key)}")
-    yield from ("--outcome", OUTCOME, "--work-dir", pod.WORK)
+    yield from ("--outcome", pod.OUTCOME, "--work-dir", pod.WORK)
 
 
 def _request_arguments(request: OptimizationRequest) -> Iterator[str]:

@@ -116,12 +116,14 @@ def _weights(name: str, precision: Precision, settings: dict[str, str], **fields
         precision=precision,
         build="burnish_optimizer.precision.weight_only.build:build",
         settings={"accuracy_level": "auto", **settings},
+        parts="burnish_optimizer.backends.onnxruntime_weight_parts:parts",
         **fields,
     )
 
 
 # Longer blocks are faster, shorter ones closer: of 8 bits there are enough for long ones.
-_INT4 = {"bits": "4", "block": "32"}
+_INT4 = {"bits": "4", "block": "32", "kept_bits": "8"}
+_IN_8_BITS = "ort-int8-weights"
 
 # Within one precision the order is the order of trying, cheap and safe first.
 RECIPES: tuple[Recipe, ...] = (
@@ -159,10 +161,16 @@ RECIPES: tuple[Recipe, ...] = (
         precision=Precision.INT8,
         build=f"{_INT8}:build_dynamic",
     ),
-    _weights("int8-weights", Precision.INT8, {"bits": "8", "block": "128"}),
-    _weights("int4-rtn", Precision.INT4, {**_INT4, "method": "rtn"}),
-    _weights("int4-hqq", Precision.INT4, {**_INT4, "method": "hqq"}),
-    _weights("int4-gptq", Precision.INT4, {**_INT4, "method": "gptq"}, needs_calibration=True),
+    _weights("int8-weights", Precision.INT8, {"bits": "8", "block": "128"}, above="ort-fp32"),
+    _weights("int4-rtn", Precision.INT4, {**_INT4, "method": "rtn"}, above=_IN_8_BITS),
+    _weights("int4-hqq", Precision.INT4, {**_INT4, "method": "hqq"}, above=_IN_8_BITS),
+    _weights(
+        "int4-gptq",
+        Precision.INT4,
+        {**_INT4, "method": "gptq"},
+        above=_IN_8_BITS,
+        needs_calibration=True,
+    ),
     _provider("cuda", Backend.ONNXRUNTIME_CUDA),
     _provider("tensorrt", Backend.ONNXRUNTIME_TENSORRT),
     _plan("fp32", Precision.FP32, "build"),

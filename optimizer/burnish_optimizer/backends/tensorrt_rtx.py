@@ -75,7 +75,8 @@ def _build_narrow(task: BuildTask, narrow: Callable[[BuildTask], BuildResult]) -
     folder = Path(task.folder) / GRAPH
     folder.mkdir(parents=True, exist_ok=True)
     made = narrow(task.model_copy(update={"folder": str(folder)}))
-    return build_graph(task, folder / made.model)
+    plan = build_graph(task, folder / made.model)
+    return plan.model_copy(update={"conversion": made.conversion})
 
 
 def build_graph(task: BuildTask, graph: Path) -> BuildResult:

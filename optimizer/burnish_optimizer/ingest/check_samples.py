@@ -67,6 +67,7 @@ def _check_array(where: str, array: Array, spec: TensorSpec) -> None:
             found=f"shape {format_shape(array.shape)}",
             expected=f"{format_shape(spec.shape)}"
             + (f", or {format_shape(without_batch)} without its batch axis" if batch_is_free else ""),
+            remedy="Prepare samples as for the model itself, or leave out those that do not fit it.",
         )
     _check_finite(where, array)
 

@@ -42,7 +42,12 @@ def fetch(given: Input, folder: Path, *, limit_bytes: int) -> LocalMaterial:
     else:
         path = Path(given.uri)
         if not path.exists():
-            raise NotFound(given.shown, found="nothing", expected="a file, a folder, https://… or oci://…")
+            raise NotFound(
+                given.shown,
+                found="nothing",
+                expected="a file, a folder, https://… or oci://…",
+                remedy="Check the spelling; paths are relative to where the command runs.",
+            )
         digest = digests.of_path(path)
     if given.digest:
         digests.check(given.shown, found=digest, expected=given.digest)

@@ -101,7 +101,12 @@ class _Rows:
         except BROKEN as error:
             raise _broken(self._where, error) from error
         if len(data) != size:
-            raise InvalidData(self._where, found="a truncated array", expected=f"{size} more bytes")
+            raise InvalidData(
+                self._where,
+                found="a truncated array",
+                expected=f"{size} more bytes",
+                remedy="Write or copy the file again.",
+            )
         return data
 
 
@@ -142,7 +147,8 @@ def _read_header(file: IO[bytes], where: str) -> Header:
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     header = Header(*reader(file))
     if any(size < 0 for size in header.shape):
-        raise InvalidData(where, found=f"shape {list(header.shape)}", expected="sizes of 0 or more")
+        found = f"shape {list(header.shape)}"
+        raise InvalidData(where, found=found, expected="sizes of 0 or more", remedy="Write it again.")
     if header.dtype.hasobject:
         raise InvalidData(
             where,
@@ -160,7 +166,10 @@ def _common_count(path: Path, headers: Mapping[str, Header]) -> int:
             f"{name}: {count if count is not None else 'a scalar'}" for name, count in counts.items()
         )
         raise InvalidData(
-            str(path), found=f"arrays of {listed} samples", expected="the same number along every first axis"
+            str(path),
+            found=f"arrays of {listed} samples",
+            expected="the same number along every first axis",
+            remedy="Cut them to the same samples, or write one .npz a sample into a folder.",
         )
     return next(iter(counts.values()), 0) or 0
 
@@ -183,9 +192,11 @@ def _plain(member: Array | bytes, name: str) -> Array:
 
 
 def _broken(where: str, error: Exception) -> InvalidData:
+    # NumPy takes what is no archive for a pickle, and says how to load that unsafely: not our advice.
+    told = "it is neither a ZIP archive nor a plain array" if "pickle" in str(error) else str(error)
     return InvalidData(
         where,
-        found=f"a file that cannot be read ({error})",
+        found=f"a file that cannot be read ({told})",
         expected="an .npz of plain arrays",
         remedy="It may be truncated, or hold pickled objects: write it again with numpy.savez.",
     )

@@ -184,7 +184,10 @@ def read_preprocess(path: Path) -> Preprocess:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise InvalidData(
-            str(path), found=f"text that is no YAML ({one_line(error, 200)})", expected="YAML or JSON"
+            str(path),
+            found=f"text that is no YAML ({one_line(error, 200)})",
+            expected="YAML or JSON",
+            remedy=EXAMPLE,
         ) from error
     if not isinstance(content, Mapping):
         raise InvalidData(str(path), found="no fields", expected="fields by name", remedy=EXAMPLE)
@@ -196,13 +199,17 @@ def read_preprocess(path: Path) -> Preprocess:
 
 def _invalid(path: Path, error: ValidationError | ZeroDivisionError) -> InvalidData:
     if isinstance(error, ZeroDivisionError):
-        return InvalidData(f"{path}, scale", found="a division by 0", expected="a number such as 1/255")
+        expected = "a number such as 1/255"
+        return InvalidData(f"{path}, scale", found="a division by 0", expected=expected, remedy=EXAMPLE)
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"]))
     if not field:
         return InvalidData(
-            str(path), found=first["msg"].removeprefix("Value error, "), expected="a consistent file"
+            str(path),
+            found=first["msg"].removeprefix("Value error, "),
+            expected="a consistent file",
+            remedy=EXAMPLE,
         )
     unknown = first["type"] == "extra_forbidden"
     expected = f"one of {', '.join(Preprocess.model_fields)}" if unknown else first["msg"]
-    return InvalidData(f"{path}, {field}", found=repr(first["input"])[:80], expected=expected)
+    return InvalidData(f"{path}, {field}", found=repr(first["input"])[:80], expected=expected, remedy=EXAMPLE)

@@ -95,7 +95,7 @@ def open_samples(data: DataSpec, inputs: Sequence[TensorSpec]) -> SampleSet:
     """
     found = Chosen(_open(Path(data.path), inputs), data)
     if len(found) == 0:
-        raise InvalidData(data.path, found="no samples", expected="at least one")
+        raise InvalidData(data.path, found="no samples", expected="at least one", remedy=f"Give {EXPECTED}.")
     return found
 
 
@@ -116,7 +116,12 @@ def _open(path: Path, inputs: Sequence[TensorSpec]) -> SampleSet:
         from burnish_optimizer.ingest.parquet import ParquetSet  # noqa: PLC0415 - pyarrow is slow to import
 
         return ParquetSet(path, inputs)
-    raise InvalidData(str(path), found=f"a file named {path.name!r}", expected=EXPECTED)
+    raise InvalidData(
+        str(path),
+        found=f"a file named {path.name!r}",
+        expected=EXPECTED,
+        remedy="Save samples in one of these forms, or name another file.",
+    )
 
 
 def _other_folder(path: Path, inputs: Sequence[TensorSpec]) -> SampleSet | None:

@@ -1,6 +1,6 @@
 """Writes a model whose weights lie in files: its graph is small, and numbers go from file to file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -93,7 +93,7 @@ def _taken_out(tensor: TensorProto) -> dict[str, str]:
     return facts
 
 
-def _bring_in(tensors: Iterator[TensorProto], base: Path) -> None:
+def _bring_in(tensors: Iterable[TensorProto], base: Path) -> None:
     """Those of subgraphs, which are small as a rule, in memory."""
     for tensor in tensors:
         facts = _taken_out(tensor)

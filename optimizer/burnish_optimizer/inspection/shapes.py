@@ -4,7 +4,7 @@ Shape inference stops at a Reshape whose target is computed. So every value that
 Shape node of its own, and the model is run once: only shapes are kept, never activations.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -76,7 +76,7 @@ def infer(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _bind(
-    name: str, dims: list[onnx.TensorShapeProto.Dimension], shape: tuple[int, ...], sizes: dict[str, int]
+    name: str, dims: Sequence[onnx.TensorShapeProto.Dimension], shape: tuple[int, ...], sizes: dict[str, int]
 ) -> None:
     if dims and len(dims) != len(shape):
         raise _wrong(name, f"{len(shape)} dimensions", f"{len(dims)}")

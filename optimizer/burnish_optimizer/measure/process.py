@@ -16,14 +16,17 @@ import psutil
 
 from burnish_engine.base import Record
 from burnish_engine.errors import one_line
-from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.errors import Declined, NoSpace, OutOfTime, WorkerFailed
 from burnish_optimizer.tasks import Task
+from burnish_optimizer.worker import NO_SPACE_CODE
 from burnish_runtime.memory import descendants, private_bytes_of
 
 R = TypeVar("R", bound=Record)
 POLL_SECONDS = 0.05
 LOG_TAIL_BYTES = 1500
 GRACE_SECONDS = 5.0
+FULL = "no space left on the disk: its result could not be written"
+LATE = "out of time: killed at its time limit"
 
 
 class Watched:
@@ -92,7 +95,10 @@ class Watched:
         what = self._verdict or (_signal_name(-code) if code < 0 else f"exit code {code} without a result")
         tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         last = " ".join(tail.splitlines()[-3:])[:400]
-        return WorkerFailed(
+        if code == NO_SPACE_CODE and not self._verdict:
+            return NoSpace(self.name, found=FULL, expected="room for its result")
+        kind = OutOfTime if self._verdict == LATE else WorkerFailed
+        return kind(
             self.name, found=what + (f"; its last words: {last}" if last else ""), expected="a result"
         )
 
@@ -100,7 +106,7 @@ class Watched:
         while self.process.poll() is None:
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
-                self.kill("out of time: killed at its time limit")
+                self.kill(LATE)
             used = _private_bytes(self.process.pid, self._memory_bytes)
             if used > self._memory_bytes:
                 self.kill(
@@ -148,7 +154,8 @@ def read_answer(data: bytes, result_type: type[R], name: str) -> R:
         if "declined" in answer:
             raise Declined(answer["declined"])
         if "error" in answer:
-            raise WorkerFailed(name, found=answer["error"]["message"], expected="a result")
+            kind = NoSpace if answer["error"].get("full") else WorkerFailed
+            raise kind(name, found=answer["error"]["message"], expected="a result")
         return result_type.model_validate(answer["ok"])
     except (ValueError, KeyError, TypeError) as error:
         found = f"an answer that cannot be read ({one_line(error, 200)})"

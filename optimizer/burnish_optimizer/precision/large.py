@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import onnx_ir as ir
 
+from burnish_engine.conversion import Conversion
 from burnish_optimizer.ingest.saving import save
 from burnish_optimizer.ingest.weights import WeightFolder
 from burnish_optimizer.rewrite.shapes import ensure_shapes, forget_symbols
@@ -49,13 +50,16 @@ def opened(task: BuildTask) -> Iterator[Opened]:
         yield Opened(model, weights)
 
 
-def write(made: Opened, folder: Path) -> BuildResult:
-    """Write the model, without constants that nothing takes any more."""
+def write(made: Opened, folder: Path, conversion: Conversion | None = None) -> BuildResult:
+    """Write the model, without constants that nothing takes any more.
+
+    Args: conversion: what was done to it.
+    """
     drop_unused(made.model)
     made.weights.spill(made.model)
     forget_symbols(made.model)
     save(made.model, folder / MODEL, external=False)
-    return BuildResult(model=MODEL)
+    return BuildResult(model=MODEL, conversion=conversion)
 
 
 def drop_unused(model: ir.Model) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from burnish_engine.base import Record
 from burnish_engine.request import Backend
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
+from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.precision.parts import Part, Sensitivity, merged
 from burnish_optimizer.tasks import BuildResult, BuildTask, Task
@@ -27,6 +29,13 @@ from burnish_runtime.session import Array, Session
 MIN_PARTS, MAX_PARTS = 6, 32
 KEEP = "keep"
 Answers = list[dict[str, Array]]
+
+
+class _Built(NamedTuple):
+    """What a mixture answers, and the size of its files."""
+
+    answers: Answers
+    size_bytes: int
 
 
 class SensitivityTask(Task):
@@ -62,16 +71,17 @@ def measure(task: SensitivityTask) -> SensitivityResult:
     if len(parts) < 2:
         raise Declined("fewer than two parts: all or nothing is all there is")
     everything = [name for part in parts for name in part.names]
-    expected = _answers(task, everything, feeds)
+    exact = _answers(task, everything, feeds)
     begun = time.perf_counter()
-    loss = noise(expected, _answers(task, [], feeds))
+    loss = noise(exact.answers, _answers(task, [], feeds).answers)
     each = max(time.perf_counter() - begun, 1e-3)
     parts = merged(parts, int(np.clip(task.seconds / each, MIN_PARTS, MAX_PARTS)))
     found = []
     for part in parts:
         own = set(part.names)
-        kept = [name for name in everything if name not in own]
-        found.append(Sensitivity(part=part, loss=noise(expected, _answers(task, kept, feeds))))
+        alone = _answers(task, [name for name in everything if name not in own], feeds)
+        sized = part.model_copy(update={"bytes_saved": exact.size_bytes - alone.size_bytes})
+        found.append(Sensitivity(part=sized, loss=noise(exact.answers, alone.answers)))
     return SensitivityResult(found=tuple(found), loss=loss)
 
 
@@ -102,11 +112,11 @@ def _feeds(task: SensitivityTask) -> list[Feeds]:
     return [to_feeds(sample.arrays, task.build.inputs) for sample in samples]
 
 
-def _answers(task: SensitivityTask, keep: Sequence[str], feeds: Sequence[Feeds]) -> Answers:
+def _answers(task: SensitivityTask, keep: Sequence[str], feeds: Sequence[Feeds]) -> _Built:
     with TemporaryDirectory(prefix="burnish-part-", dir=task.build.folder) as folder:
         session = open_kept(task.build, task.backend, keep, Path(folder))
         try:
-            return [session.run(feed) for feed in feeds]
+            return _Built([session.run(feed) for feed in feeds], size_bytes(Path(folder)))
         finally:
             session.close()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.descriptor import EngineDescriptor, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import (
     Accuracy,
     CandidateReport,
@@ -53,7 +53,10 @@ def with_rates(chosen: Chosen, rates: tuple[SustainedRate | None, SustainedRate 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work."""
+    """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work.
+
+    toolchain: those of the versions that the engine key tells of.
+    """
 
     job: OptimizeJob
     key: str
@@ -65,8 +68,10 @@ class Finished:
     passes: tuple[PassReport, ...]
     facts: Mapping[str, str]
     versions: Mapping[str, str]
+    toolchain: Mapping[str, str]
     started: datetime
     seconds: float
+    golden: GoldenAnswer | None = None
 
 
 def report(finished: Finished) -> Report:
@@ -93,9 +98,7 @@ def report(finished: Finished) -> Report:
     )
 
 
-def descriptor(
-    finished: Finished, model: str, files: Mapping[str, str], versions: Mapping[str, str]
-) -> EngineDescriptor:
+def descriptor(finished: Finished, model: str, files: Mapping[str, str]) -> EngineDescriptor:
     """`engine.json`. `model` and the names of `files` are relative to the engine folder."""
     chosen, job = finished.chosen, finished.job
     inputs, outputs = finished.signature
@@ -112,8 +115,9 @@ def descriptor(
         options=chosen.options,
         files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
+        golden=finished.golden,
         target=target(job, finished.facts),
-        toolchain=dict(versions),
+        toolchain=dict(finished.toolchain),
         created=datetime.now(UTC),
     )
 

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from burnish_engine.report import CandidateReport, CandidateState, Estimate, Measurement, Report
+from burnish_optimizer.report.limits import broken_limits
 from burnish_optimizer.report.words import NO_CALIBRATION
 
 STYLES = {
@@ -15,6 +16,7 @@ STYLES = {
     CandidateState.SKIPPED: "dim",
     CandidateState.UNMEASURED: "dim",
 }
+NOTHING_ELSE = "Nothing else that passed the gates keeps this limit and is better."
 COLUMNS = ("p50 ms", "p99 ms", "per s", "× base")
 
 
@@ -40,8 +42,11 @@ def headline(report: Report) -> Text:
 
 
 def warnings(report: Report) -> tuple[Text, ...]:
-    """What the run was not given, and what that cost it."""
-    return () if report.calibration else (Text(f"WARNING: {NO_CALIBRATION}", style="bold yellow"),)
+    """What the run was not given and what that cost it; limits that what serves breaks."""
+    broken = broken_limits(report)
+    told = [] if report.calibration else [NO_CALIBRATION]
+    told += [f"the source serves, and {broken}. {NOTHING_ELSE}"] if broken else []
+    return tuple(Text(f"WARNING: {text}", style="bold yellow") for text in told)
 
 
 def candidate_table(report: Report) -> Table:

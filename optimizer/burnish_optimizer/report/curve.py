@@ -1,4 +1,4 @@
-"""Geometry of the curve that tells what precision buys: time given up against loss. Pure.
+"""Geometry of the curve that tells what precision buys: time (or bytes) given up against loss. Pure.
 
 Both axes are what was predicted from the parts, one part at a time; what was tried is marked with what the
 accuracy gate said.
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from burnish_engine.report import CurvePoint, PrecisionCurve
+from burnish_optimizer.search.price import SPEED
 
 WIDTH, HEIGHT = 760.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 70.0, 20.0, 14.0, 40.0
@@ -35,13 +36,15 @@ class Tick:
 
 @dataclass(frozen=True)
 class CurvePlot:
-    """A picture of `width` × `height` user units."""
+    """A picture of `width` × `height` user units. given_up: the horizontal axis' unit; each: of prose."""
 
     name: str
+    given_up: str
+    each: str
     line: str
     marks: tuple[Mark, ...]
     decades: tuple[Tick, ...]
-    times: tuple[Tick, ...]
+    amounts: tuple[Tick, ...]
     width: float = WIDTH
     height: float = HEIGHT
     left: float = LEFT
@@ -51,13 +54,19 @@ class CurvePlot:
 
 
 def curve_plot(curve: PrecisionCurve) -> CurvePlot:
-    """Time given up to the right (ms a request), loss upwards (noise over signal, in decades)."""
-    longest = max((p.seconds_given_up for p in curve.points), default=0.0) or 1e-9
+    """To the right what the objective gives up, upwards loss (noise over signal, in decades)."""
+    is_time = curve.minimize in SPEED
+    scale = 1e3 if is_time else 1 / (1 << 20)
+
+    def given_up(point: CurvePoint) -> float:
+        return scale * (point.seconds_given_up if is_time else point.bytes_given_up or 0)
+
+    longest = max(map(given_up, curve.points), default=0.0) or 1e-9
     logs = [math.log10(max(p.loss, LEAST_LOSS)) for p in curve.points]
     low, high = math.floor(min(logs)), max(math.ceil(max(logs)), math.floor(min(logs)) + 1)
 
     def place(point: CurvePoint) -> tuple[float, float]:
-        across = point.seconds_given_up / longest
+        across = given_up(point) / longest
         up = (math.log10(max(point.loss, LEAST_LOSS)) - low) / (high - low)
         return _across(across), _upwards(up)
 
@@ -66,8 +75,9 @@ def curve_plot(curve: PrecisionCurve) -> CurvePlot:
     decades = tuple(
         Tick(_upwards((decade - low) / (high - low)), f"1e{decade}") for decade in range(low, high + 1)
     )
-    times = tuple(Tick(_across(share), f"{longest * share * 1000:.3g}") for share in (0, 0.25, 0.5, 0.75, 1))
-    return CurvePlot(curve.recipe, corners, marks, decades, times)
+    amounts = tuple(Tick(_across(share), f"{longest * share:.3g}") for share in (0, 0.25, 0.5, 0.75, 1))
+    words = ("milliseconds a request", "second") if is_time else ("MiB of files", "byte")
+    return CurvePlot(curve.recipe, *words, corners, marks, decades, amounts)
 
 
 def curve_plots(curves: Sequence[PrecisionCurve]) -> tuple[CurvePlot, ...]:

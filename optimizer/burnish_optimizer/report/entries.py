@@ -46,6 +46,7 @@ def entry(attempt: Attempt, verdict: Verdict | None, on_front: frozenset[str]) -
         on_front=recipe.name in on_front,
         coverage=attempt.coverage,
         notes=attempt.notes,
+        conversion=attempt.conversion,
         seconds=attempt.seconds,
     )
 

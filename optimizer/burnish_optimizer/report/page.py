@@ -8,6 +8,7 @@ from burnish_engine.report import Report
 from burnish_optimizer.report.beside import beside
 from burnish_optimizer.report.chains import fused_regions
 from burnish_optimizer.report.console import milliseconds, size, warnings
+from burnish_optimizer.report.conversions import conversion_plots
 from burnish_optimizer.report.curve import curve_plots
 from burnish_optimizer.report.passes import told
 from burnish_optimizer.report.plot import speedup_plot
@@ -26,6 +27,7 @@ def render_page(report: Report, name: str) -> str:
             name=name,
             plot=speedup_plot(report),
             curves=curve_plots(report.curves),
+            conversions=conversion_plots(report),
             won=report.selected.recipe != "baseline",
             regions=fused_regions(report.passes),
             told=told(report.passes),

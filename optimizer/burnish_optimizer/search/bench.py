@@ -14,7 +14,7 @@ from burnish_engine.descriptor import RunOptions
 from burnish_engine.report import Accuracy, Energy, Estimate, GateResult, Measurement
 from burnish_engine.request import Backend, OptimizationRequest, Precision
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.errors import Declined, WorkerFailed
+from burnish_optimizer.errors import Declined, NoSpace, OutOfTime, WorkerFailed
 from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
 from burnish_optimizer.gates.checks import batch_gate, faithful_gate, finite_gate, signature_gate
 from burnish_optimizer.gates.coverage import coverage_gate, of_recipe
@@ -82,7 +82,7 @@ def examine(attempt: Attempt, bench: Bench) -> Attempt:
                 windows = bench.windows if attempt.passed else bench.brief
                 attempt = _measured(attempt, candidate, windows, bench)
     except (Declined, WorkerFailed) as error:
-        attempt = _ended(attempt, error)
+        attempt = ended_by(attempt, error, bench)
     return _timed(attempt, begun, bench)
 
 
@@ -94,7 +94,7 @@ def measure(attempt: Attempt, bench: Bench) -> Attempt:
             candidate.open()
             attempt = _measured(attempt, candidate, bench.windows, bench)
     except (Declined, WorkerFailed) as error:
-        attempt = _ended(attempt, error)
+        attempt = ended_by(attempt, error, bench)
     return _timed(attempt, begun, bench)
 
 
@@ -164,14 +164,19 @@ def _built(recipe: Recipe, bench: Bench, then: Callable[[Attempt, ProbeProcess, 
             with loaded(attempt, bench) as candidate:
                 attempt = then(_opened(attempt, candidate, bench), candidate, bench)
     except (Declined, WorkerFailed) as error:
-        attempt = _ended(attempt, error)
+        attempt = ended_by(attempt, error, bench)
     return _timed(attempt, begun, bench)
 
 
-def _ended(attempt: Attempt, error: Declined | WorkerFailed) -> Attempt:
-    """With what ended it early: a reason not to, or evidence of what broke."""
-    told = {"declined": str(error)} if isinstance(error, Declined) else {"failed": error.found}
-    return attempt.model_copy(update=told)
+def ended_by(attempt: Attempt, error: Declined | WorkerFailed, bench: Bench) -> Attempt:
+    """With what ended it early: a reason not to, evidence of what broke, or that the run's time was up."""
+    if isinstance(error, Declined):
+        return attempt.model_copy(update={"declined": str(error)})
+    if isinstance(error, OutOfTime) and bench.left() < MIN_SECONDS:
+        budget = bench.request.budget_seconds or 0.0
+        late = f"not finished within the budget of {budget:g} s"
+        return attempt.model_copy(update={"skipped": late, "again": True})
+    return attempt.model_copy(update={"failed": error.found, "again": isinstance(error, NoSpace)})
 
 
 def _told(attempt: Attempt, built: BuildResult, task: BuildTask) -> Attempt:
@@ -184,6 +189,7 @@ def _told(attempt: Attempt, built: BuildResult, task: BuildTask) -> Attempt:
         "coverage": built.coverage,
         "unmeasured": built.unmeasured,
         "notes": built.notes,
+        "conversion": built.conversion,
     }
     return attempt.model_copy(update=told)
 

@@ -3,6 +3,7 @@
 A journal belongs to one engine key and one set of recipes; another key starts a new one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +35,20 @@ class Journal:
         part = file.with_suffix(".part")
         part.write_text(record.model_dump_json(), encoding="utf-8")
         part.replace(file)
+
+    def once(
+        self, stage: str, name: str, kind: type[R], step: Callable[[], R], is_good: Callable[[R], bool]
+    ) -> R:
+        """This step's result: what an earlier run left of it, else taken now, and kept where it is good.
+
+        Args: is_good: whether it is a result at all, and what it tells of is still there.
+        """
+        found = self.read(stage, name, kind)
+        if found is None or not is_good(found):
+            found = step()
+            if is_good(found):
+                self.write(stage, name, found)
+        return found
 
     def _file(self, stage: str, name: str) -> Path:
         return self.folder / stage / f"{name}.json"

@@ -1,23 +1,28 @@
 """Precision given back where it buys most, until the gate lets the candidate through.
 
 The parts of a recipe that failed the accuracy gate are measured (see `precision.sensitivity`), put in the
-order of loss removed for each second given up (greedy knapsack), and the shortest row of them that passes
-is searched by halving: the gate itself judges every step. Then parts of the row are left out again, the
-dearest first, as long as it still passes.
+order of loss removed for what is given up of the objective (greedy knapsack), and the shortest row of them
+that passes is searched by halving: the gate itself judges every step. Then parts of the row are left out
+again, the dearest first, as long as it still passes. Every step is kept in the run's journal.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from burnish_engine import digest
 from burnish_engine.report import CurvePoint, PrecisionCurve
+from burnish_engine.request import Minimize
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.measure.process import run_worker
 from burnish_optimizer.precision.parts import Sensitivity, curve, give_back_order
 from burnish_optimizer.precision.sensitivity import KEEP, SensitivityResult, SensitivityTask
-from burnish_optimizer.search.attempt import Attempt
-from burnish_optimizer.search.bench import Bench, judged
+from burnish_optimizer.search.attempt import Attempt, Mixed
+from burnish_optimizer.search.bench import Bench, ended_by, judged
+from burnish_optimizer.search.journal import Journal
+from burnish_optimizer.search.order import promise
+from burnish_optimizer.search.price import Price
 
 SUFFIX = "mixed"
 REFINEMENTS = 2
@@ -25,46 +30,85 @@ REFINEMENTS = 2
 
 @dataclass
 class _Tries:
-    """The rows that were tried, by the number of parts given back."""
+    """The rows that were tried, by the number of parts given back.
+
+    standing: the recipe whose files are in the candidate's folder; None: an earlier run's, if any.
+    """
 
     base: Attempt
     bench: Bench
+    journal: Journal
     ordered: Sequence[Sensitivity]
     tried: dict[int, Attempt] = field(default_factory=dict)
+    standing: Recipe | None = None
 
     def row(self, kept: Sequence[Sensitivity]) -> Attempt:
-        return judged(recipe_with(self.base.recipe, kept), self.bench)
+        """A row, judged now or by the run before this one."""
+        recipe = recipe_with(self.base.recipe, kept)
+        name = f"{recipe.name}-{digest.of_json(recipe.settings).removeprefix('sha256:')[:16]}"
+        return self.journal.once("rows", name, Attempt, lambda: self.built(recipe), lambda a: not a.again)
+
+    def built(self, recipe: Recipe) -> Attempt:
+        """Build it where all rows are built, in place of the one before, and judge it."""
+        self.standing = recipe
+        return judged(recipe, self.bench)
 
     def passes(self, count: int) -> bool:
+        """Whether the first so many parts are enough."""
         self.tried[count] = self.row(self.ordered[:count])
         return self.tried[count].passed
 
 
-def mix(base: Attempt, bench: Bench, best: float | None) -> tuple[Attempt, PrecisionCurve | None]:
-    """The fastest mixture of a recipe that failed the accuracy gate, judged but not measured yet.
+def mix(base: Attempt, bench: Bench, best: float | None, journal: Journal) -> Mixed:
+    """The best mixture of a recipe that failed the accuracy gate, judged but not measured yet.
 
-    Args: best: p50 over the baseline's that must be beaten.
+    Args: best: the objective over the baseline's that must be beaten.
     Returns: an attempt called `<recipe>-mixed` (one that ended early where no mixture passes), and the curve.
     """
     recipe = recipe_with(base.recipe, ())
     try:
-        result = sensitivity(base, bench)
+        result = sensitivity(base, bench, journal)
     except (Declined, WorkerFailed) as error:
-        return Attempt(recipe=recipe, declined=f"sensitivity was not measured: {error}"), None
-    ordered = give_back_order(result.found)
+        early = ended_by(Attempt(recipe=recipe), error, bench)
+        why = {"declined": f"sensitivity was not measured: {error}", "failed": ""}
+        return Mixed(attempt=early if early.skipped else early.model_copy(update=why))
+    price = price_of(bench)
+    ordered = give_back_order(result.found, price.of)
     points = curve(ordered)
-    p50 = bench.baseline_seconds
-    most = affordable([base.looked + p.seconds_given_up / p50 for p in points], best) if base.looked else 0
-    tries = _Tries(base, bench, ordered)
+    promised = promise(base, price.minimize, bench.baseline_opened, bench.baseline_size_bytes)
+    most = affordable([promised + price.given_up(point) for point in points], best)
+    tries = _Tries(base, bench, journal, ordered)
     count = shortest(most, tries.passes)
-    told = _curve(base.recipe.name, result.loss, points, tries.tried)
+    found = PrecisionCurve(recipe=base.recipe.name, loss=result.loss, points=points, minimize=price.minimize)
+    told = _curve(found, tries.tried)
     if count is None:
-        return Attempt(recipe=recipe, declined=_nothing(len(ordered), most, best)), told
-    return _refined(tries, count), told
+        return Mixed(attempt=_none(tries, recipe, most, best), curve=told)
+    return Mixed(attempt=_refined(tries, count, price), curve=told)
 
 
-def sensitivity(base: Attempt, bench: Bench) -> SensitivityResult:
-    """Raises: Declined, WorkerFailed."""
+def price_of(bench: Bench) -> Price:
+    """The request's objective, and the baseline's figure of it."""
+    match minimize := bench.request.minimize:
+        case Minimize.LATENCY | Minimize.COST:
+            return Price(minimize, bench.baseline_seconds)
+        case Minimize.MEMORY:
+            return Price(minimize, bench.baseline_opened.peak_memory_bytes)
+        case Minimize.SIZE:
+            return Price(minimize, bench.baseline_size_bytes)
+
+
+def sensitivity(base: Attempt, bench: Bench, journal: Journal) -> SensitivityResult:
+    """What each part costs, measured once for a run and for those that go on from it.
+
+    Raises: Declined, WorkerFailed.
+    """
+    name = base.recipe.name
+    return journal.once(
+        "sensitivity", name, SensitivityResult, lambda: _measured(base, bench), lambda _: True
+    )
+
+
+def _measured(base: Attempt, bench: Bench) -> SensitivityResult:
     folder = bench.candidates / f"{base.recipe.name}-sensitivity"
     folder.mkdir(parents=True, exist_ok=True)
     task = SensitivityTask(
@@ -107,37 +151,41 @@ def shortest(most: int, passes: Callable[[int], bool]) -> int | None:
     return high
 
 
-def _refined(tries: _Tries, count: int) -> Attempt:
+def _refined(tries: _Tries, count: int, price: Price) -> Attempt:
     """Parts are left out of the row again. What was built last is what stands in the candidate's folder."""
     kept = list(tries.ordered[:count])
-    last: Attempt | None = None
-    dearest = sorted(kept[:-1], key=lambda one: one.part.seconds_saved, reverse=True)
+    chosen = tries.tried[count]
+    dearest = sorted(kept[:-1], key=lambda one: price.of(one.part), reverse=True)
     for one in dearest[:REFINEMENTS]:
         fewer = [other for other in kept if other is not one]
         attempt = tries.row(fewer)
-        kept, last = (fewer, attempt) if attempt.passed else (kept, None)
-    return last or tries.row(kept)
+        if attempt.passed:
+            kept, chosen = fewer, attempt
+    return chosen if tries.standing == chosen.recipe else tries.built(chosen.recipe)
 
 
-def _curve(
-    recipe: str, loss: float, points: Sequence[CurvePoint], tried: dict[int, Attempt]
-) -> PrecisionCurve:
+def _curve(predicted: PrecisionCurve, tried: dict[int, Attempt]) -> PrecisionCurve:
+    """With what the gate said of the rows that were tried."""
     told = tuple(
-        point.model_copy(
-            update={
-                "passed": tried[point.parts].passed,
-                "drop": accuracy.drop if (accuracy := tried[point.parts].accuracy) else None,
-            }
-        )
-        if point.parts in tried
-        else point
-        for point in points
+        _said(point, tried[point.parts]) if point.parts in tried else point for point in predicted.points
     )
-    return PrecisionCurve(recipe=recipe, loss=loss, points=told)
+    return predicted.model_copy(update={"points": told})
 
 
-def _nothing(parts: int, most: int, best: float | None) -> str:
+def _said(point: CurvePoint, attempt: Attempt) -> CurvePoint:
+    drop = attempt.accuracy.drop if attempt.accuracy else None
+    return point.model_copy(update={"passed": attempt.passed, "drop": drop})
+
+
+def _none(tries: _Tries, recipe: Recipe, most: int, best: float | None) -> Attempt:
+    """Why there is no mixture: time, what it would cost, or that it is not enough."""
+    late = next((a.skipped for a in tries.tried.values() if a.skipped), "")
+    if late:
+        return Attempt(recipe=recipe, skipped=late, again=True)
     beaten = "the baseline" if best is None else "the best so far"
     if most < 1:
-        return f"giving any part back its precision would cost what {beaten} leaves"
-    return f"{most} of {parts} parts may be given back before {beaten} is as fast, and that is not enough"
+        why = f"giving any part back its precision would cost what {beaten} leaves"
+    else:
+        parts = f"{most} of {len(tries.ordered)} parts"
+        why = f"{parts} may be given back before {beaten} is as good, and that is not enough"
+    return Attempt(recipe=recipe, declined=why)

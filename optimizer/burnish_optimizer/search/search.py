@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from burnish_engine.report import PrecisionCurve
 from burnish_optimizer.backends.recipes import Recipe
-from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.attempt import Attempt, Mixed
 from burnish_optimizer.search.journal import Journal
 from burnish_optimizer.search.order import achieved, answers_key, prune, speed_key
 from burnish_optimizer.search.plan import Planned
@@ -22,7 +22,6 @@ from burnish_optimizer.search.workshop import Workshop
 Told = Callable[[str], None]
 MAX_MIXTURES = 3
 LEAST_GAIN = 0.97  # a mixture is a little slower than what it is made of
-_END_OF_OTHERS = "which passes every gate"
 
 
 @dataclass
@@ -58,11 +57,21 @@ class _State:
 
     def _end_others(self, head: Attempt) -> None:
         """Where accuracy is not what it lost, what differs from it in answers alone would fare no better."""
-        name = head.recipe.name
-        end = _END_OF_OTHERS if head.passed else (head.skipped or head.declined or head.failed or head.pruned)
-        for recipe in self.others.pop(name, ()):
-            reason = f"as fast as {name}: {end or 'which another gate refused'}"
-            self.done[recipe.name] = Attempt(recipe=recipe, looked=head.looked, pruned=reason)
+        for recipe in self.others.pop(head.recipe.name, ()):
+            self.done[recipe.name] = _as_its_head(recipe, head)
+
+
+def _as_its_head(recipe: Recipe, head: Attempt) -> Attempt:
+    """The end of one that differs in answers alone from one that ended: no more than was seen of that."""
+    name = head.recipe.name
+    if head.skipped:
+        return Attempt(recipe=recipe, skipped=head.skipped)
+    if head.declined:
+        return Attempt(recipe=recipe, declined=f"as {name}: {head.declined}")
+    if head.failed:
+        return Attempt(recipe=recipe, skipped=f"built as {name} is, which failed")
+    end = "which passes every gate" if head.passed else head.pruned or "which another gate refused"
+    return Attempt(recipe=recipe, looked=head.looked, pruned=f"as fast as {name}: {end}")
 
 
 def search(
@@ -111,19 +120,20 @@ def _by_speed(planned: Sequence[Planned]) -> tuple[list[Planned], dict[str, list
 
 
 def _first_look(recipe: Recipe, state: _State) -> Attempt:
-    return _remembered("look", recipe.name, state, lambda: state.shop.look(recipe))
+    return _remembered("look", Attempt(recipe=recipe), state, lambda one: state.shop.look(one.recipe))
 
 
 def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
     """Examine one, or end it; those that differ from it in answers alone may join the queue."""
     name = attempt.recipe.name
-    reason = _pruned(attempt, state) or state.exhausted()
-    if reason:
-        state.told(f"{name}: {reason}")
-        state.finish(attempt.model_copy(update={"pruned": reason}))
+    reason = _pruned(attempt, state)
+    late = "" if reason else state.exhausted()
+    if reason or late:
+        state.told(f"{name}: {reason or late}")
+        state.finish(attempt.model_copy(update={"pruned": reason, "skipped": late}))
         return
     state.told(f"{name}: judge and measure")
-    examined = _remembered("examined", name, state, lambda: state.shop.examine(attempt))
+    examined = _remembered("examined", attempt, state, state.shop.examine)
     state.finish(examined)
     if examined.lost_accuracy:
         others = state.others.pop(name, [])
@@ -142,12 +152,23 @@ def _mixtures(state: _State) -> None:
             continue
         name = base.recipe.name
         state.told(f"{name}: lost accuracy; measuring where precision buys most")
-        mixture, curve = state.shop.mix(base, state.best)
-        state.curves += [curve] if curve else []
+        found = _mixed(base, state)
+        state.curves += [found.curve] if found.curve else []
+        mixture = found.attempt
         if mixture.passed and not mixture.ended:
             state.told(f"{mixture.recipe.name}: measure")
-            mixture = state.shop.measure(mixture)
+            mixture = _remembered("examined", mixture, state, state.shop.measure)
         state.finish(mixture)
+
+
+def _mixed(base: Attempt, state: _State) -> Mixed:
+    def is_good(found: Mixed) -> bool:
+        return _is_there(found.attempt)
+
+    def step() -> Mixed:
+        return state.shop.mix(base, state.best, state.journal)
+
+    return state.journal.once("mixed", base.recipe.name, Mixed, step, is_good)
 
 
 def _may_mix(attempt: Attempt) -> bool:
@@ -177,10 +198,11 @@ def _pruned(attempt: Attempt, state: _State) -> str:
     return prune(state.shop.promise(attempt), state.best, state.best_name, minimize)
 
 
-def _remembered(stage: str, name: str, state: _State, step: Callable[[], Attempt]) -> Attempt:
+def _remembered(stage: str, attempt: Attempt, state: _State, step: Callable[[Attempt], Attempt]) -> Attempt:
     """A step's result, or what an earlier run of the same key left of it."""
-    found = state.journal.read(stage, name, Attempt)
-    if found is None or (found.model is not None and not found.model.exists()):
-        found = step()
-        state.journal.write(stage, name, found)
-    return found
+    return state.journal.once(stage, attempt.recipe.name, Attempt, lambda: step(attempt), _is_there)
+
+
+def _is_there(attempt: Attempt) -> bool:
+    """Whether it came to an end of its own, and its files are where it says."""
+    return not attempt.again and (attempt.model is None or attempt.model.exists())

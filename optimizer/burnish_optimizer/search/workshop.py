@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from burnish_engine.report import Estimate, PrecisionCurve
+from burnish_engine.report import Estimate
 from burnish_engine.request import OptimizationRequest
 from burnish_optimizer.backends.recipes import Recipe
 from burnish_optimizer.search import bench as steps
 from burnish_optimizer.search import mixed
-from burnish_optimizer.search.attempt import Attempt
+from burnish_optimizer.search.attempt import Attempt, Mixed
 from burnish_optimizer.search.bench import Bench
+from burnish_optimizer.search.journal import Journal
 from burnish_optimizer.search.order import promise
 
 
@@ -32,8 +33,11 @@ class Workshop(Protocol):
     def measure(self, attempt: Attempt) -> Attempt:
         """Measure one that was judged already."""
 
-    def mix(self, base: Attempt, best: float | None) -> tuple[Attempt, PrecisionCurve | None]:
-        """The fastest mixture of one that lost accuracy, looked at and judged."""
+    def mix(self, base: Attempt, best: float | None, journal: Journal) -> Mixed:
+        """The best mixture of one that lost accuracy, judged and not measured.
+
+        Args: best: the objective over the baseline's that must be beaten.   journal: keeps its steps.
+        """
 
     def duel(self, first: Attempt, second: Attempt) -> Estimate | None:
         """The first one's time over the second's."""
@@ -67,9 +71,9 @@ class RealWorkshop:
         """See `Workshop`."""
         return steps.measure(attempt, self.bench)
 
-    def mix(self, base: Attempt, best: float | None) -> tuple[Attempt, PrecisionCurve | None]:
+    def mix(self, base: Attempt, best: float | None, journal: Journal) -> Mixed:
         """See `Workshop`."""
-        return mixed.mix(base, self.bench, best)
+        return mixed.mix(base, self.bench, best, journal)
 
     def duel(self, first: Attempt, second: Attempt) -> Estimate | None:
         """See `Workshop`."""

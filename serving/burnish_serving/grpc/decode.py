@@ -7,21 +7,17 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from burnish_serving.errors import InvalidRequest
+from burnish_serving.errors import BodyTooLarge, InvalidRequest
 from burnish_serving.grpc import typed_contents, wire
 from burnish_serving.grpc.proto.open_inference_pb2 import InferParameter, ModelInferRequest
 from burnish_serving.protocol import binary_data, fields
-from burnish_serving.protocol.datatypes import dtype_of
+from burnish_serving.protocol.datatypes import BOOL, BYTES, dtype_of
+from burnish_serving.protocol.decode import MAX_JSON_BYTES
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
 
 RAW_INPUT_CONTENTS = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
-# True for every request of a stream: asks that the last answer may be an empty one that says so.
-EMPTY_FINAL_RESPONSE = "triton_enable_empty_final_response"
 _REFUSED: Mapping[str, str] = MappingProxyType(
-    {
-        "shared_memory_region": "tensors in the request: memory is not shared with clients",
-        "classification": "tensors: classes are not told",
-    }
+    {"shared_memory_region": "tensors in the request: memory is not shared with clients"}
 )
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -32,6 +28,17 @@ class Received:
 
     message: ModelInferRequest
     raw: Sequence[memoryview]
+
+    @classmethod
+    def read(cls, message: bytes, raw: Sequence[memoryview]) -> "Received":
+        """Of what `split` gave. Raises: InvalidRequest."""
+        return cls(parse(ModelInferRequest, message), raw)
+
+    @property
+    def work_bytes(self) -> int:
+        """How much there is to read, element by element: raw numbers are not, they become views."""
+        visited = any(item.datatype in (BOOL, BYTES) for item in self.message.inputs)
+        return self.message.ByteSize() + (wire.size(self.raw) if visited else 0)
 
 
 def parse(kind: type[AnyMessage], data: bytes) -> AnyMessage:
@@ -44,10 +51,21 @@ def parse(kind: type[AnyMessage], data: bytes) -> AnyMessage:
         ) from error
 
 
-def receive(data: bytes) -> Received:
-    """Read a request's message. Raises: InvalidRequest."""
+def split(data: bytes, max_message_bytes: int = MAX_JSON_BYTES) -> tuple[bytes, Sequence[memoryview]]:
+    """A request's message without its raw contents, and views of those. Fast, however large they are.
+
+    Args: max_message_bytes: of the message alone; typed contents grow severalfold when they are read.
+    Raises: InvalidRequest; BodyTooLarge: the message alone.
+    """
     message, raw = wire.split(data, RAW_INPUT_CONTENTS)
-    return Received(parse(ModelInferRequest, message), raw)
+    if len(message) > max_message_bytes:
+        raise BodyTooLarge(
+            "request",
+            found=f"{len(message)} bytes beside raw contents",
+            expected=f"at most {max_message_bytes} bytes",
+            remedy="Send tensors as raw contents, or raise --max-json-bytes.",
+        )
+    return message, raw
 
 
 def decode(received: Received) -> InferRequest:
@@ -76,7 +94,7 @@ def _input(item: ModelInferRequest.InferInputTensor, raw: memoryview | None) -> 
     subject = f"input {item.name[:80]!r}"
     _refuse(item.parameters, subject)
     dtype_of(item.datatype, subject)
-    shape = fields.shape(list(item.shape), f"{subject}, shape")
+    shape = fields.shape(list(item.shape[: fields.MAX_RANK + 1]), f"{subject}, shape")
     typed = item.HasField("contents") and item.contents.ByteSize() > 0
     if raw is None:
         array = typed_contents.decode(item.contents, item.datatype, shape, subject)
@@ -90,8 +108,18 @@ def _input(item: ModelInferRequest.InferInputTensor, raw: memoryview | None) -> 
 
 
 def _output(item: ModelInferRequest.InferRequestedOutputTensor) -> RequestedOutput:
-    _refuse(item.parameters, f"output {item.name[:80]!r}")
-    return RequestedOutput(item.name)
+    subject = f"output {item.name[:80]!r}"
+    _refuse(item.parameters, subject)
+    classes = _whole_number(item.parameters, "classification", subject)
+    return RequestedOutput(item.name, classes=classes)
+
+
+def _whole_number(parameters: Mapping[str, InferParameter], name: str, subject: str) -> int:
+    """A parameter that counts something, 0 where it is not there. Raises: InvalidRequest."""
+    if name not in parameters:
+        return 0
+    kind = parameters[name].WhichOneof("parameter_choice")
+    return fields.size(getattr(parameters[name], kind) if kind else None, f"{subject}, {name}")
 
 
 def _refuse(parameters: Mapping[str, InferParameter], subject: str) -> None:

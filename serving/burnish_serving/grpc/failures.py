@@ -5,14 +5,27 @@ from types import MappingProxyType
 
 from grpc import StatusCode
 
-from burnish_engine.errors import BurnishError, WaitingError
-from burnish_runtime.errors import InvalidInput
+from burnish_engine.errors import (
+    BurnishError,
+    IntegrityError,
+    InvalidEngine,
+    InvalidReference,
+    NotFound,
+    RegistryUnavailable,
+    UntrustedEngine,
+    WaitingError,
+)
+from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
+    ForbiddenEngine,
     InvalidRequest,
+    NotEnoughMemory,
     NotReady,
     Overloaded,
+    RepositoryClosed,
     SlowBody,
+    SwapRefused,
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
@@ -27,6 +40,18 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
         BodyTooLarge: StatusCode.RESOURCE_EXHAUSTED,
         UnsupportedEncoding: StatusCode.UNIMPLEMENTED,
         UnsupportedCall: StatusCode.UNIMPLEMENTED,
+        RepositoryClosed: StatusCode.PERMISSION_DENIED,
+        ForbiddenEngine: StatusCode.PERMISSION_DENIED,
+        UntrustedEngine: StatusCode.PERMISSION_DENIED,
+        InvalidReference: StatusCode.INVALID_ARGUMENT,
+        NotFound: StatusCode.NOT_FOUND,
+        IntegrityError: StatusCode.FAILED_PRECONDITION,
+        InvalidEngine: StatusCode.FAILED_PRECONDITION,
+        InvalidModel: StatusCode.FAILED_PRECONDITION,
+        GoldenMismatch: StatusCode.FAILED_PRECONDITION,
+        NotEnoughMemory: StatusCode.RESOURCE_EXHAUSTED,
+        RegistryUnavailable: StatusCode.UNAVAILABLE,
+        SwapRefused: StatusCode.UNAVAILABLE,
         NotReady: StatusCode.UNAVAILABLE,
         Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     }
@@ -35,7 +60,7 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
 MAX_DETAILS_BYTES = 2000
 # Read by gRPC's own retries: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 PUSHBACK = "grpc-retry-pushback-ms"
-RETRY_AFTER_MILLISECONDS = 1000
+RETRY_AFTER_SECONDS = 1.0
 
 
 def code_of(error: BurnishError) -> StatusCode:
@@ -50,5 +75,7 @@ def details_of(error: BurnishError) -> str:
 
 def pushback_of(error: BurnishError) -> tuple[tuple[str, str], ...]:
     """Trailing metadata: when to come back, where that may help."""
-    waiting = isinstance(error, WaitingError)
-    return ((PUSHBACK, str(RETRY_AFTER_MILLISECONDS)),) if waiting else ()
+    if not isinstance(error, WaitingError):
+        return ()
+    seconds = getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS)
+    return ((PUSHBACK, str(round(seconds * 1000))),)

@@ -7,8 +7,8 @@ import asyncio
 from typing import Any
 
 from burnish_serving.errors import UnknownModel
+from burnish_serving.grpc.context import Context, write
 from burnish_serving.grpc.decode import parse
-from burnish_serving.grpc.infer import Context
 from burnish_serving.grpc.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from burnish_serving.models import Models
 
@@ -38,7 +38,7 @@ class Health:
         while True:
             status = self._status(service)
             if status != told:
-                await context.write(HealthCheckResponse(status=status).SerializeToString())
+                await write(context, HealthCheckResponse(status=status).SerializeToString())
                 told = status
             await asyncio.sleep(WATCH_SECONDS)
 

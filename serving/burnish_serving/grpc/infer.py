@@ -2,23 +2,23 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from grpc import StatusCode
-from grpc.aio import EOF, ServicerContext
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.errors import InvalidRequest, SlowBody
 from burnish_serving.gate import Gate, Visit
-from burnish_serving.grpc.decode import Received, decode, receive
+from burnish_serving.grpc.context import Context, abort, headers, next_message, write
+from burnish_serving.grpc.decode import Received, decode, split
 from burnish_serving.grpc.encode import encode, encode_streamed, encode_streamed_error
 from burnish_serving.grpc.failures import code_of, details_of, pushback_of
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
-from burnish_serving.off_loop import off_loop_if
+from burnish_serving.observe import Observed, Observers
+from burnish_serving.off_loop import INLINE_BYTES, off_loop_if
 from burnish_serving.protocol.messages import InferRequest, InferResponse
 from burnish_serving.settings import ServeSettings
 
@@ -26,22 +26,19 @@ LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "grpc"
 # Requests of one stream that are read, queued or run at once: the next ones wait in its socket.
 STREAM_WINDOW = 8
-# Bytes in, bytes out: messages are read and written here, where what is wrong can be told.
-Context: TypeAlias = ServicerContext[bytes, bytes]
 Read: TypeAlias = Callable[[], Awaitable[bytes]]
 Encode: TypeAlias = Callable[[InferResponse], bytes]
 
 
 @dataclass
 class _Outcome:
-    """What came of a request: an answer, or a code with its details."""
+    """What came of a request: an answer, or a code and why there is none."""
 
-    code: StatusCode = StatusCode.OK
+    seen: Observed
     answer: bytes = b""
     details: str = ""
     pushback: tuple[tuple[str, str], ...] = ()
-    model: str = ""
-    id: str = ""
+    code: StatusCode = StatusCode.OK
 
     def fail(self, code: StatusCode, details: str) -> None:
         self.code, self.details = code, details
@@ -50,15 +47,22 @@ class _Outcome:
 class InferEndpoint:
     """From a request's bytes to an answer's, with every way in which that can fail."""
 
-    def __init__(self, settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        models: Models,
+        gate: Gate,
+        metrics: ServingMetrics,
+        observers: Observers,
+    ) -> None:
         self._settings, self._models = settings, models
-        self._gate, self._metrics = gate, metrics
+        self._gate, self._metrics, self._observers = gate, metrics, observers
 
     async def unary(self, _: Any, context: Context) -> bytes:
         """Answer one request. Its bytes are read here, once it is let in: as HTTP does."""
         outcome = await self._attempt(lambda: self._read(context), encode, context)
         if outcome.code is not StatusCode.OK:
-            await context.abort(outcome.code, outcome.details, outcome.pushback)
+            await abort(context, outcome.code, outcome.details, outcome.pushback)
         return outcome.answer
 
     async def stream(self, _: Any, context: Context) -> None:
@@ -68,6 +72,8 @@ class InferEndpoint:
             group.create_task(_write_in_order(pending, context))
             while (data := await next_message(context)) is not None:
                 await pending.put(group.create_task(self._streamed(data, context)))
+                if len(data) > INLINE_BYTES:  # a window of large ones would be a large memory
+                    await pending.join()
             await pending.put(None)
 
     async def _streamed(self, data: bytes, context: Context) -> bytes:
@@ -77,14 +83,15 @@ class InferEndpoint:
         outcome = await self._attempt(read, encode_streamed, context)
         if outcome.code is StatusCode.OK:
             return outcome.answer
-        return encode_streamed_error(outcome.details, model_name=outcome.model, request_id=outcome.id)
+        seen = outcome.seen
+        return encode_streamed_error(outcome.details, model_name=seen.model, request_id=seen.request_id or "")
 
     async def _attempt(self, read: Read, encode_answer: Encode, context: Context) -> _Outcome:
         """Answer, count, and never let an exception out, but that of a caller who went away."""
-        started, outcome = time.perf_counter(), _Outcome()
+        outcome = _Outcome(Observed(PROTOCOL, trace=self._observers.begin(headers(context))))
         try:
             with self._gate.entered() as visit:
-                outcome.answer = await self._answer(read, encode_answer, visit, outcome, context)
+                outcome.answer = await self._answer(read, encode_answer, visit, outcome.seen, context)
         except BurnishError as error:
             self._failed(error, outcome)
         except asyncio.CancelledError:
@@ -92,23 +99,27 @@ class InferEndpoint:
             outcome.code = StatusCode.DEADLINE_EXCEEDED if expired else StatusCode.CANCELLED
             raise
         except Exception:
-            LOG.exception("a request failed unexpectedly", extra={"model": outcome.model})
+            LOG.exception("a request failed unexpectedly", extra={"model": outcome.seen.model})
             outcome.fail(StatusCode.INTERNAL, "internal error")
         finally:
-            self._count(outcome, time.perf_counter() - started)
+            outcome.seen.code, outcome.seen.response_bytes = outcome.code.name, len(outcome.answer)
+            self._observers.end(outcome.seen)
         return outcome
 
     async def _answer(
-        self, read: Read, encode_answer: Encode, visit: Visit, outcome: _Outcome, context: Context
+        self, read: Read, encode_answer: Encode, visit: Visit, seen: Observed, context: Context
     ) -> bytes:
         data = await read()
-        received = await off_loop_if(len(data), lambda: receive(data))
-        outcome.id = received.message.id
+        seen.request_bytes = len(data)
+        message, raw = split(data, self._settings.max_json_bytes)
+        received = await off_loop_if(len(message), lambda: Received.read(message, raw))
+        seen.request_id = received.message.id or None
         model = self._find(received)
-        outcome.model = model.name
+        seen.model = model.name
         visit.asks(model.name)
-        request = await off_loop_if(len(data), lambda: decode(received))
+        request = await off_loop_if(received.work_bytes, lambda: decode(received))
         answer = await self._infer(model, request, context)
+        seen.timing = answer.timing
         return await off_loop_if(answer.size_bytes, lambda: encode_answer(answer))
 
     def _find(self, received: Received) -> ServedModel:
@@ -132,23 +143,12 @@ class InferEndpoint:
         outcome.fail(code_of(error), details_of(error))
         outcome.pushback = pushback_of(error)
         if outcome.code is StatusCode.INTERNAL:
-            LOG.error(str(error), extra={"model": outcome.model})
+            LOG.error(str(error), extra={"model": outcome.seen.model})
         else:
-            self._metrics.rejected(outcome.model, type(error).__name__)
-
-    def _count(self, outcome: _Outcome, seconds: float) -> None:
-        self._metrics.request(outcome.model, PROTOCOL, outcome.code.name, seconds)
-        if self._settings.access_log:
-            told = {"model": outcome.model, "code": outcome.code.name, "seconds": round(seconds, 6)}
-            LOG.info("request", extra=told)
-
-
-async def next_message(context: Context) -> bytes | None:
-    """The next message of a call, None where its client sends no more."""
-    message: Any = await context.read()
-    return None if message is EOF else message
+            self._metrics.rejected(outcome.seen.model, type(error).__name__)
 
 
 async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:
     while (task := await pending.get()) is not None:
-        await context.write(await task)
+        await write(context, await task)
+        pending.task_done()

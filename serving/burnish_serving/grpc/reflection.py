@@ -9,8 +9,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc import StatusCode
 
 from burnish_serving.errors import InvalidRequest
+from burnish_serving.grpc.context import Context, next_message, write
 from burnish_serving.grpc.decode import parse
-from burnish_serving.grpc.infer import Context, next_message
 from burnish_serving.grpc.proto.pool import POOL
 from burnish_serving.grpc.proto.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
@@ -26,7 +26,7 @@ class Reflection:
     async def stream(self, _: Any, context: Context) -> None:
         """Answer each question of a stream."""
         while (data := await next_message(context)) is not None:
-            await context.write(self.answer(data).SerializeToString())
+            await write(context, self.answer(data).SerializeToString())
 
     def answer(self, data: bytes) -> ServerReflectionResponse:
         """The answer to one question; a question that has none is answered by an error."""

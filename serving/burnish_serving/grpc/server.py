@@ -8,6 +8,7 @@ from burnish_serving.grpc.infer import InferEndpoint
 from burnish_serving.grpc.service import handlers
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
+from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
 
 # Enough for any one client; each costs a few kilobytes until it is let in.
@@ -21,12 +22,19 @@ MIN_PING_INTERVAL_MILLISECONDS = 5_000
 class GrpcServer:
     """The gRPC half of `burnish serve`. Made on the event loop that it runs on."""
 
-    def __init__(self, settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        models: Models,
+        gate: Gate,
+        metrics: ServingMetrics,
+        observers: Observers,
+    ) -> None:
         """Listen; nobody is answered before `start`.
 
         Raises: InvalidSettings: the port is taken.
         """
-        endpoint = InferEndpoint(settings, models, gate, metrics)
+        endpoint = InferEndpoint(settings, models, gate, metrics, observers)
         self._server = grpc.aio.server(handlers=handlers(models, endpoint), options=_options(settings))
         self.port = _listen(self._server, settings.host, settings.grpc_port)
 

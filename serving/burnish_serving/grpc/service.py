@@ -15,10 +15,11 @@ from grpc import GenericRpcHandler, RpcMethodHandler, StatusCode
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.grpc import failures, reflection
+from burnish_serving.grpc.context import Context, abort
 from burnish_serving.grpc.decode import parse
 from burnish_serving.grpc.documents import Documents
 from burnish_serving.grpc.health import Health
-from burnish_serving.grpc.infer import Context, InferEndpoint
+from burnish_serving.grpc.infer import InferEndpoint
 from burnish_serving.grpc.proto import health_pb2, open_inference_pb2
 from burnish_serving.models import Models
 
@@ -82,6 +83,6 @@ def _told(kind: type[Message], answer: Callable[[Any], Message]) -> Unary:
         except Exception:
             LOG.exception("a call failed unexpectedly", extra={"call": kind.__name__})
             code, details, pushback = StatusCode.INTERNAL, "internal error", ()
-        return await context.abort(code, details, pushback)
+        return await abort(context, code, details, pushback)
 
     return handle

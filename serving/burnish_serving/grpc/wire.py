@@ -13,6 +13,8 @@ from burnish_serving.errors import InvalidRequest
 Buffer: TypeAlias = bytes | memoryview
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES = 10
+# Far more than any model has inputs and outputs; walking over them must not hold up the event loop.
+MAX_FIELDS = 4096
 
 
 def split(data: bytes, field: int) -> tuple[bytes, list[memoryview]]:
@@ -20,12 +22,16 @@ def split(data: bytes, field: int) -> tuple[bytes, list[memoryview]]:
 
     Args: field: its number, below 16.
     Returns: the message without the field, and views of the field's values, in order.
-    Raises: InvalidRequest: no protobuf message.
+    Raises: InvalidRequest: no protobuf message, or one of more than MAX_FIELDS fields.
     """
     wanted, view, offset = field << 3 | _LENGTH_DELIMITED, memoryview(data), 0
     rest: list[memoryview] = []
     values: list[memoryview] = []
     while offset < len(data):
+        if len(rest) + len(values) == MAX_FIELDS:
+            raise InvalidRequest(
+                "request", found=f"more than {MAX_FIELDS} fields", expected="an inference request"
+            )
         start = offset
         tag, offset = _varint(data, offset)
         begin, offset = _skip(data, tag & 7, offset)

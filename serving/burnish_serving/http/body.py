@@ -1,42 +1,109 @@
 """Reading a body that may be too large, too slow, compressed, or never end."""
 
 import asyncio
+from collections.abc import Mapping
 
-from starlette.requests import Request
+import numpy as np
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from burnish_serving.errors import SlowBody
 from burnish_serving.protocol.compression import decompress, too_large
 
+# A body that arrives more slowly than this for longer than the time-out is given up, however steadily.
+MIN_BYTES_PER_SECOND = 8 << 10
+# Backends take tensors without a copy only where they are aligned; this is what the strictest wants.
+ALIGNMENT_BYTES = 64
 
-async def read_body(request: Request, *, limit_bytes: int, timeout_seconds: float) -> bytes | bytearray:
-    """The body, decompressed.
 
-    Args: timeout_seconds: longest silence between two pieces of it.
+async def read_body(
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    *,
+    limit_bytes: int,
+    timeout_seconds: float,
+    align_at: int = 0,
+) -> bytes | bytearray | memoryview:
+    """The body, decompressed, in memory that may be written to.
+
+    Args: headers: by lower-case name.   align_at: the offset from which on tensors lie.
+        timeout_seconds: longest silence between two pieces of it, and what a trickle is given.
     Raises: BodyTooLarge, SlowBody, UnsupportedEncoding, InvalidRequest,
         starlette.requests.ClientDisconnect.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > limit_bytes:
-        raise too_large(f"{declared[:20]} bytes", limit_bytes)
-    body = await _read_stream(request, limit_bytes, timeout_seconds)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    declared = _declared(headers)
+    if declared is not None and declared > limit_bytes:
+        raise too_large(f"{str(declared)[:20]} bytes", limit_bytes)
+    pace = _Pace(timeout_seconds)
+    body: bytearray | memoryview
+    if declared is None:
+        body = await _read_unsized(receive, limit_bytes, pace)
+    else:
+        body = await _read_sized(receive, aligned(declared, align_at), pace)
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding in ("", "identity"):
         return body
-    return await asyncio.to_thread(decompress, body, encoding, limit_bytes)
+    data = await asyncio.to_thread(decompress, body, encoding, limit_bytes)
+    memory = aligned(len(data), align_at)
+    memory[:] = data
+    return memory
 
 
-async def _read_stream(request: Request, limit_bytes: int, timeout_seconds: float) -> bytearray:
+def aligned(size: int, at: int) -> memoryview:
+    """Memory for a body whose byte `at` lies at a multiple of 64. Pages cost nothing until written."""
+    memory = np.empty(size + ALIGNMENT_BYTES, np.uint8)
+    start = -(memory.__array_interface__["data"][0] + at) % ALIGNMENT_BYTES
+    return memory.data[start : start + size]
+
+
+class _Pace:
+    """Until when the next piece must be there."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._clock = asyncio.get_running_loop().time
+        self._started = self._clock()
+
+    async def next(self, receive: Receive, received: int) -> tuple[bytes, bool]:
+        """The next piece, and whether more follow."""
+        earned = received / MIN_BYTES_PER_SECOND
+        deadline = self._timeout_seconds + min(self._clock(), self._started + earned)
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise SlowBody(
+                "request",
+                found=f"{received} bytes, then silence or a trickle",
+                expected=f"the whole body, {MIN_BYTES_PER_SECOND} bytes a second at least",
+            ) from error
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        return message.get("body", b""), message.get("more_body", False)
+
+
+async def _read_sized(receive: Receive, memory: memoryview, pace: _Pace) -> memoryview:
+    received, more = 0, True
+    while more:
+        piece, more = await pace.next(receive, received)
+        if received + len(piece) > len(memory):
+            raise too_large(f"more than the {len(memory)} bytes that were announced", len(memory))
+        memory[received : received + len(piece)] = piece
+        received += len(piece)
+    return memory[:received]
+
+
+async def _read_unsized(receive: Receive, limit_bytes: int, pace: _Pace) -> bytearray:
     # A bytearray, because tensors become views of it and some backends refuse memory that is read-only.
-    body, clock = bytearray(), asyncio.get_running_loop().time
-    try:
-        async with asyncio.timeout(timeout_seconds) as silence:
-            async for piece in request.stream():
-                silence.reschedule(clock() + timeout_seconds)
-                body += piece
-                if len(body) > limit_bytes:
-                    raise too_large(f"more than {limit_bytes} bytes", limit_bytes)
-    except TimeoutError as error:
-        raise SlowBody(
-            "request", found=f"{len(body)} bytes and then silence", expected="the whole body"
-        ) from error
+    body, more = bytearray(), True
+    while more:
+        piece, more = await pace.next(receive, len(body))
+        body += piece
+        if len(body) > limit_bytes:
+            raise too_large(f"more than {limit_bytes} bytes", limit_bytes)
     return body
+
+
+def _declared(headers: Mapping[bytes, bytes]) -> int | None:
+    text = headers.get(b"content-length", b"")
+    return int(text[:20]) if text.isdigit() and b"transfer-encoding" not in headers else None

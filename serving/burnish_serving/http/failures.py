@@ -1,24 +1,33 @@
 """What an error looks like over HTTP: a status and `{"error": …}`."""
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-from starlette.responses import Response
-
-from burnish_engine.errors import BurnishError
-from burnish_runtime.errors import InvalidInput
+from burnish_engine.errors import (
+    BurnishError,
+    IntegrityError,
+    InvalidEngine,
+    InvalidReference,
+    NotFound,
+    RegistryUnavailable,
+    UntrustedEngine,
+)
+from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
+    ForbiddenEngine,
     InvalidRequest,
+    NotEnoughMemory,
     NotReady,
     Overloaded,
+    RepositoryClosed,
     SlowBody,
+    SwapRefused,
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
 )
+from burnish_serving.http.reply import Reply, error_content
 
 RETRY_AFTER_SECONDS = 1
 STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
@@ -29,6 +38,18 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         SlowBody: 408,
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
+        RepositoryClosed: 403,
+        ForbiddenEngine: 403,
+        UntrustedEngine: 403,
+        InvalidReference: 400,
+        NotFound: 404,
+        IntegrityError: 422,
+        InvalidEngine: 422,
+        InvalidModel: 422,
+        GoldenMismatch: 422,
+        NotEnoughMemory: 507,
+        RegistryUnavailable: 502,
+        SwapRefused: 503,
         UnsupportedCall: 501,
         NotReady: 503,
         Overloaded: 503,
@@ -42,13 +63,7 @@ def status_of(error: BurnishError) -> int:
     return STATUSES.get(type(error), 500)
 
 
-def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer, in ASCII: names that a client sent may hold what UTF-8 cannot encode."""
-    content = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    return Response(content, status, headers, media_type="application/json")
-
-
-def failure(message: str, status: int) -> Response:
+def failure(message: str, status: int) -> Reply:
     """An error as the protocol wants it; told to come back where that may help."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return json_response({"error": message}, status, headers)
+    return Reply([error_content(message)], status, headers)

@@ -1,85 +1,150 @@
-"""`POST /v2/models/{model}/infer`."""
+"""`POST /v2/models/{model}/infer`: an ASGI application of its own, in front of the router."""
 
 import asyncio
 import logging
-import time
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
 from burnish_serving.http.body import read_body
 from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, status_of
+from burnish_serving.http.reply import Reply
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
-from burnish_serving.off_loop import off_loop_if
+from burnish_serving.observe import Observed, Observers
+from burnish_serving.protocol.compression import answer_encoding, compress
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
-from burnish_serving.protocol.messages import EncodedResponse
+from burnish_serving.protocol.messages import EncodedResponse, InferResponse
 from burnish_serving.settings import ServeSettings
 
+Result = TypeVar("Result")
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "http"
+ENGINE_HEADER = "Burnish-Engine"  # the digest of the engine that computed the answer
+# Below this (de)coding takes less time than a hop to a thread and back.
+INLINE_BYTES = 256 << 10
+_PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
+_HEADER_LENGTH = HEADER_LENGTH.lower().encode()
+_BINARY = "application/octet-stream"
+
+
+class Target(NamedTuple):
+    """The model that a path asks for, as it is written there."""
+
+    model: str
+    version: str | None
+
+
+def target_of(scope: Scope) -> Target | None:
+    """What an inference request asks for; None: it is a request for something else."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    match = _PATH.fullmatch(scope["path"])
+    return Target(match[1], match[2]) if match else None
 
 
 class InferEndpoint:
     """From a request's bytes to an answer's, with every way in which that can fail."""
 
-    def __init__(self, settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        models: Models,
+        gate: Gate,
+        metrics: ServingMetrics,
+        observers: Observers,
+    ) -> None:
         self._settings, self._models = settings, models
-        self._gate, self._metrics = gate, metrics
+        self._gate, self._metrics, self._observers = gate, metrics, observers
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, count, and never let an exception out."""
-        started, model = time.perf_counter(), ""
+        headers = dict(scope["headers"])
+        seen = Observed(PROTOCOL, trace=self._observers.begin(headers))
+        reply = await self._guarded(target, headers, receive, seen)
+        await reply(scope, receive, send)
+        seen.code, seen.response_bytes = reply.status_code, reply.size_bytes
+        self._observers.end(seen)
+
+    async def _guarded(
+        self, target: Target, headers: Mapping[bytes, bytes], receive: Receive, seen: Observed
+    ) -> Reply:
         try:
-            served = self._find(request)
-            model = served.name
-            with self._gate.entered(model):
-                response = await self._answer(request, served)
+            served = self._models.find(target.model, target.version)
+            seen.model = served.name
+            with self._gate.entered(seen.model):
+                return await self._answer(headers, receive, served, seen)
         except BurnishError as error:
-            response = self._failed(error, model)
+            return self._failed(error, seen)
         except ClientDisconnect:
-            response = failure("the client went away", CLIENT_CLOSED_REQUEST)
+            return failure("the client went away", CLIENT_CLOSED_REQUEST)
         except asyncio.CancelledError:  # only the end of the process cancels: say so, and be done
-            response = failure("the server stopped before the answer was there", 503)
+            return failure("the server stopped before the answer was there", 503)
         except Exception:
-            LOG.exception("a request failed unexpectedly", extra={"model": model})
-            response = failure("internal error", 500)
-        self._count(model, response.status_code, time.perf_counter() - started)
-        return response
+            LOG.exception("a request failed unexpectedly", extra={"model": seen.model})
+            return failure("internal error", 500)
 
-    def _find(self, request: Request) -> ServedModel:
-        return self._models.find(request.path_params["model"], request.path_params.get("version"))
-
-    async def _answer(self, request: Request, model: ServedModel) -> Response:
+    async def _answer(
+        self, headers: Mapping[bytes, bytes], receive: Receive, model: ServedModel, seen: Observed
+    ) -> Reply:
+        header_length = headers[_HEADER_LENGTH].decode("latin-1") if _HEADER_LENGTH in headers else None
         body = await read_body(
-            request,
+            headers,
+            receive,
             limit_bytes=self._settings.max_body_bytes,
             timeout_seconds=self._settings.body_timeout_seconds,
+            align_at=_offset(header_length),
         )
-        header_length = request.headers.get(HEADER_LENGTH)
-        decoded = await off_loop_if(len(body), lambda: decode_request(body, header_length))
+        seen.request_bytes = len(body)
+        # A binary tensor is a view of the body, however large: only JSON takes time to read.
+        json_bytes = _offset(header_length) or len(body)
+        decoded = await _off_loop_if(
+            json_bytes, lambda: decode_request(body, header_length, self._settings.max_json_bytes)
+        )
+        seen.request_id = decoded.id
         answer = await model.infer(decoded)
-        return _respond(await off_loop_if(answer.size_bytes, lambda: encode_response(answer)))
+        seen.timing = answer.timing
+        encoded = await _off_loop_if(_json_size(answer), lambda: encode_response(answer))
+        return await _reply(encoded, headers.get(b"accept-encoding"), answer.engine)
 
-    def _failed(self, error: BurnishError, model: str) -> Response:
+    def _failed(self, error: BurnishError, seen: Observed) -> Reply:
         status = status_of(error)
         if status >= 500 and status != 503:
-            LOG.error(str(error), extra={"model": model})
+            LOG.error(str(error), extra={"model": seen.model})
         else:
-            self._metrics.rejected(model, type(error).__name__)
+            self._metrics.rejected(seen.model, type(error).__name__)
         return failure(str(error), status)
 
-    def _count(self, model: str, code: int, seconds: float) -> None:
-        self._metrics.request(model, PROTOCOL, code, seconds)
-        if self._settings.access_log:
-            LOG.info("request", extra={"model": model, "code": code, "seconds": round(seconds, 6)})
+
+async def _reply(encoded: EncodedResponse, accepted: bytes | None, engine: str) -> Reply:
+    is_json, headers = encoded.header_length is None, {ENGINE_HEADER: engine}
+    if not is_json:
+        headers[HEADER_LENGTH] = str(encoded.header_length)
+    pieces: tuple[bytes | memoryview, ...] = encoded.pieces
+    if accepted is not None:
+        size, text = encoded.size_bytes, accepted.decode("latin-1")
+        coding = answer_encoding(text, is_json=is_json, size_bytes=size)
+        if coding is not None:
+            headers["Content-Encoding"] = coding
+            pieces = (await _off_loop_if(size, lambda: compress(encoded.pieces, coding)),)
+    return Reply(pieces, headers=headers, media_type="application/json" if is_json else _BINARY)
 
 
-def _respond(encoded: EncodedResponse) -> Response:
-    if encoded.header_length is None:
-        return Response(encoded.body, media_type="application/json")
-    headers = {HEADER_LENGTH: str(encoded.header_length)}
-    return Response(encoded.body, headers=headers, media_type="application/octet-stream")
+def _offset(header_length: str | None) -> int:
+    # What it says is judged where the request is decoded; here a lie only costs alignment.
+    return int(header_length) if header_length and re.fullmatch("[0-9]{1,9}", header_length) else 0
+
+
+def _json_size(answer: InferResponse) -> int:
+    return sum(output.array.nbytes for output in answer.outputs if not output.binary)
+
+
+async def _off_loop_if(size_bytes: int, function: Callable[[], Result]) -> Result:
+    """Run large work on a thread: the loop must answer probes meanwhile."""
+    return function() if size_bytes <= INLINE_BYTES else await asyncio.to_thread(function)

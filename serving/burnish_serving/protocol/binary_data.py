@@ -38,11 +38,11 @@ def decode(data: memoryview, datatype: str, shape: tuple[int, ...], subject: str
 
 
 def encode(array: Array, datatype: str) -> bytes | memoryview:
-    """The bytes of an array: a view of it where it lies as it travels."""
+    """The bytes of an array: its own memory where that is laid out so already."""
     if datatype == BYTES:
         return b"".join(_prefixed(str(value).encode()) for value in array.reshape(-1))
-    flat = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(-1)
-    return flat.view(np.uint8).data
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return little.reshape(-1).view(np.uint8).data if little.size else b""
 
 
 def _prefixed(value: bytes) -> bytes:

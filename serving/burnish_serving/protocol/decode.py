@@ -6,13 +6,15 @@ from typing import Any
 from burnish_engine.descriptor import TensorSpec
 from burnish_runtime import check
 from burnish_runtime.session import Array
-from burnish_serving.errors import InvalidRequest
+from burnish_serving.errors import BodyTooLarge, InvalidRequest
 from burnish_serving.protocol import binary_data, fields, json_data
 from burnish_serving.protocol.datatypes import DATATYPES, dtype_of
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-_REFUSED = ("shared_memory_region", "classification")
+# Elements of JSON become objects that take several times their text. Large tensors travel as bytes.
+MAX_JSON_BYTES = 32 << 20
+_REFUSED = ("shared_memory_region",)
 
 
 class _Tail:
@@ -39,20 +41,24 @@ class _Tail:
             )
 
 
-def decode_request(body: bytes | bytearray, header_length: str | None) -> InferRequest:
-    """Read a request.
+def decode_request(
+    body: bytes | bytearray | memoryview, header_length: str | None, max_json_bytes: int = MAX_JSON_BYTES
+) -> InferRequest:
+    """Read a request. Arrays of binary tensors are views of the body.
 
     Args: header_length: the header `Inference-Header-Content-Length` as sent, None: all is JSON.
-    Raises: InvalidRequest.
+    Raises: InvalidRequest; BodyTooLarge: the JSON alone.
     """
     view = memoryview(body)
     length = len(view) if header_length is None else _header_length(header_length, len(view))
-    document, tail = fields.parse_object(bytes(view[:length])), _Tail(view[length:])
+    if length > max_json_bytes:
+        raise _json_too_large(length, max_json_bytes)
+    document, tail = fields.parse_object(view[:length]), _Tail(view[length:])
     inputs = tuple(_input(item, tail) for item in fields.items(document.get("inputs"), "inputs"))
     tail.check_used()
-    fields.check_unique([tensor.name for tensor in inputs], "inputs")
+    _check_unique([tensor.name for tensor in inputs], "inputs")
     outputs = tuple(_output(item) for item in fields.items(document.get("outputs", []), "outputs"))
-    fields.check_unique([output.name for output in outputs], "outputs")
+    _check_unique([output.name for output in outputs], "outputs")
     return InferRequest(
         inputs=inputs,
         outputs=outputs,
@@ -79,6 +85,15 @@ def to_feeds(request: InferRequest, specs: Sequence[TensorSpec]) -> dict[str, Ar
             )
         check.shape(tensor.array.shape, spec)
     return {tensor.name: tensor.array for tensor in request.inputs}
+
+
+def _json_too_large(found: int, limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        "request",
+        found=f"{found} bytes of JSON",
+        expected=f"at most {limit} bytes",
+        remedy="Send tensors as binary data, or raise --max-json-bytes.",
+    )
 
 
 def _header_length(text: str, available: int) -> int:
@@ -110,7 +125,9 @@ def _output(value: Any) -> RequestedOutput:
     item = fields.mapping(value, "outputs")
     name = fields.text(item.get("name"), "an output's name")
     subject = f"output {name[:80]!r}"
-    return RequestedOutput(name, _flag(_parameters(item, subject), "binary_data", subject))
+    parameters = _parameters(item, subject)
+    classes = fields.size(parameters.get("classification", 0), f"{subject}, classification")
+    return RequestedOutput(name, _flag(parameters, "binary_data", subject), classes)
 
 
 def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
@@ -125,3 +142,9 @@ def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
 
 def _flag(parameters: Mapping[str, Any], name: str, subject: str) -> bool | None:
     return fields.flag(parameters[name], f"{subject}, {name}") if name in parameters else None
+
+
+def _check_unique(names: list[str], subject: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidRequest(subject, found=f"{twice[0][:80]!r} twice", expected="every name once")

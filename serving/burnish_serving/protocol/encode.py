@@ -1,13 +1,15 @@
 """Arrays -> `InferResponse` -> bytes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from burnish_engine.descriptor import TensorSpec
 from burnish_runtime.session import Array
 from burnish_serving.protocol import binary_data, json_data
-from burnish_serving.protocol.datatypes import DATATYPES
+from burnish_serving.protocol.classification import classify
+from burnish_serving.protocol.datatypes import BYTES, DATATYPES
 from burnish_serving.protocol.messages import (
     EncodedResponse,
     InferRequest,
@@ -25,15 +27,18 @@ def answer(
     model_name: str,
     model_version: str,
 ) -> InferResponse:
-    """The answer to a request: its outputs in the order asked for (default: the model's)."""
+    """The answer to a request: its outputs in the order asked for (default: the model's).
+
+    Raises: InvalidRequest: an output that cannot be classified.
+    """
     by_name = {spec.name: spec for spec in specs}
     asked = request.outputs or tuple(RequestedOutput(spec.name) for spec in specs)
     outputs = tuple(
-        OutputTensor(
-            name=output.name,
-            datatype=DATATYPES[by_name[output.name].dtype],
-            array=arrays[output.name],
-            binary=request.binary if output.binary is None else output.binary,
+        _tensor(
+            output,
+            arrays[output.name],
+            DATATYPES[by_name[output.name].dtype],
+            request.binary if output.binary is None else output.binary,
         )
         for output in asked
     )
@@ -53,9 +58,16 @@ def encode_response(response: InferResponse) -> EncodedResponse:
     }
     if response.id is not None:
         document["id"] = response.id
-    header = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+    header = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     binary = [chunk for chunk in chunks if chunk is not None]
-    return EncodedResponse(b"".join([header, *binary]), len(header) if binary else None)
+    return EncodedResponse((header, *binary), len(header) if binary else None)
+
+
+def _tensor(output: RequestedOutput, array: Array, datatype: str, binary: bool) -> OutputTensor:
+    if output.classes:
+        array = classify(array, datatype, output.classes, f"output {output.name!r}")
+        datatype = BYTES
+    return OutputTensor(output.name, datatype, array, binary)
 
 
 def _output(output: OutputTensor, chunk: bytes | memoryview | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from burnish_runtime.check import format_shape
 from burnish_runtime.session import Array
 from burnish_serving.errors import InvalidRequest
+from burnish_serving.protocol import bfloat16
 from burnish_serving.protocol.datatypes import BF16, BOOL, BYTES, dtype_of
 from burnish_serving.protocol.fields import elements
 
@@ -16,10 +17,8 @@ def decode(data: list[Any], datatype: str, shape: tuple[int, ...], subject: str)
     """An array from a list, flat or nested as the shape says.
 
     Raises: InvalidRequest: other counts than the shape's, other types than the datatype's, numbers
-    that the datatype cannot hold. BF16 has no JSON form here: only binary data keeps its bits.
+    that the datatype cannot hold. Floating-point numbers are rounded to the nearest of the datatype.
     """
-    if datatype == BF16:
-        raise InvalidRequest(subject, found="BF16 as JSON", expected="BF16 as binary data")
     flat = _flatten(data, shape, subject)
     if len(flat) != elements(shape):
         raise InvalidRequest(
@@ -31,21 +30,22 @@ def decode(data: list[Any], datatype: str, shape: tuple[int, ...], subject: str)
     return _convert(flat, datatype, subject).reshape(shape)
 
 
-def encode(array: Array, datatype: str, subject: str) -> list[Any]:
-    """The elements of an array as a flat list.
+def encode(array: Array, datatype: str, subject: str) -> Array | list[Any]:
+    """The elements of an array, flat: a list of strings, or numbers for orjson to write.
 
-    Raises: InvalidRequest: BF16, NaN or an infinity; the client must ask for binary data.
+    Raises: InvalidRequest: NaN or an infinity; the client must ask for binary data.
     """
-    if datatype == BF16 or (array.dtype.kind == "f" and not np.isfinite(array).all()):
-        what = "BF16" if datatype == BF16 else "NaN or infinity"
+    if datatype == BYTES:
+        return [str(value) for value in array.reshape(-1)]
+    values = bfloat16.widen(array) if datatype == BF16 else array
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InvalidRequest(
             subject,
-            found=f"{what}, which JSON cannot carry",
+            found="NaN or infinity, which JSON cannot carry",
             expected="a request for binary data",
             remedy='Set "parameters": {"binary_data": true} on this output.',
         )
-    values: list[Any] = array.reshape(-1).tolist()
-    return values
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("=")).reshape(-1)
 
 
 def _flatten(data: list[Any], shape: tuple[int, ...], subject: str) -> list[Any]:
@@ -75,28 +75,20 @@ def _check_types(flat: list[Any], datatype: str, subject: str) -> None:
         raise InvalidRequest(
             subject, found=f"a JSON {min(t.__name__ for t in wrong)}", expected=f"values of {datatype}"
         )
-    if datatype == BYTES and any(map(_has_surrogate, flat)):
-        raise InvalidRequest(subject, found="half a surrogate pair", expected="strings of Unicode")
-
-
-def _has_surrogate(value: str) -> bool:
-    return not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _convert(flat: list[Any], datatype: str, subject: str) -> Array:
-    dtype = np.dtype(dtype_of(datatype, subject))
+    dtype = np.dtype("float32" if datatype == BF16 else dtype_of(datatype, subject))
     if dtype.kind in "iu" and flat:
         limits = np.iinfo(dtype)
         if min(flat) < limits.min or max(flat) > limits.max:
             raise _out_of_range(datatype, subject)
     if dtype.kind != "f":
         return np.array(flat, dtype=dtype)
-    try:
-        with np.errstate(over="ignore"):
-            array = np.array(flat, dtype=np.float64).astype(dtype)
-    except OverflowError as error:
-        raise _out_of_range(datatype, subject) from error
-    if not np.isfinite(array).all():
+    doubles = np.array(flat, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        array = bfloat16.narrow(doubles) if datatype == BF16 else doubles.astype(dtype)
+    if not np.isfinite(bfloat16.widen(array) if datatype == BF16 else array).all():
         raise _out_of_range(datatype, subject)
     return array
 

@@ -16,10 +16,15 @@ class InputTensor:
 
 @dataclass(frozen=True)
 class RequestedOutput:
-    """One output that is asked for. `binary`: as raw bytes, None: as the whole request says."""
+    """One output that is asked for.
+
+    binary: as raw bytes, None: as the whole request says.
+    classes: instead of the values the highest ones with their indices, that many a row; 0: the values.
+    """
 
     name: str
     binary: bool | None = None
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,27 @@ class OutputTensor:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Where the time of one request went: waiting for the engine, then the engine running.
+
+    ended: when that was over, as `time.perf_counter` tells it.
+    """
+
+    queue_seconds: float
+    compute_seconds: float
+    ended: float
+
+
+@dataclass(frozen=True)
 class InferResponse:
-    """An answer to encode."""
+    """An answer to encode. `engine`: the digest of the engine that computed it."""
 
     model_name: str
     model_version: str
     outputs: tuple[OutputTensor, ...]
     id: str | None = None
+    timing: Timing | None = None
+    engine: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -59,7 +78,20 @@ class InferResponse:
 
 @dataclass(frozen=True)
 class EncodedResponse:
-    """An answer as bytes. `header_length`: of the JSON in front of binary tensors, None without any."""
+    """An answer as bytes, in pieces: the JSON, then each binary tensor.
 
-    body: bytes
+    header_length: of the JSON in front of binary tensors, None without any.
+    """
+
+    pieces: tuple[bytes | memoryview, ...]
     header_length: int | None
+
+    @property
+    def body(self) -> bytes:
+        """The pieces as one."""
+        return b"".join(self.pieces)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all pieces."""
+        return sum(map(len, self.pieces))

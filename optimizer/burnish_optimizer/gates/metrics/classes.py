@@ -114,9 +114,13 @@ def _best(scores: Array) -> Array:
 def _labels(case: Case) -> Array:
     if case.label is None:
         raise NoFigure("no label on some samples")
-    positions = case.expected[judged_scores(case)][..., 0].size
+    scores = case.expected[judged_scores(case)]
+    positions, classes = scores[..., 0].size, scores.shape[-1]
     if case.label.size != positions:
         raise NoFigure(f"labels of {case.label.size} numbers for {positions} positions of the class scores")
+    wrong = case.label[(case.label < 0) | (case.label >= classes)]
+    if wrong.size:
+        raise NoFigure(f"label {wrong.flat[0]}, and the class scores are of classes 0 to {classes - 1}")
     return case.label.ravel()
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from burnish_engine.conversion import FloatConversion
+from burnish_engine.request import Precision
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.precision.calibration.collect import collect
 from burnish_optimizer.precision.calibration.records import Method
+from burnish_optimizer.precision.conversions import floats
 from burnish_optimizer.precision.floats.bf16 import to_bf16
 from burnish_optimizer.precision.floats.fp8 import to_fp8
 from burnish_optimizer.precision.floats.fp16 import Check, checked_fp16
@@ -34,8 +37,11 @@ def build_fp16(task: BuildTask) -> BuildResult:
     with opened(task) as made:
         ranges = _ranges(task, made.model)
         check = Check(lambda: calibration_feeds(task), made.weights.path, _threads(task))
-        model, _ = checked_fp16(made.model, ranges, left_alone(task.settings), check, made.weights.spill)
-        return _written(made, model, task)
+        model, report = checked_fp16(made.model, ranges, left_alone(task.settings), check, made.weights.spill)
+        told = floats(
+            Precision.FP16, made.model, ranges, report.kept, nodes=report.narrow, casts=report.casts
+        )
+        return _written(made, model, task, told)
 
 
 def build_bf16(task: BuildTask) -> BuildResult:
@@ -51,7 +57,10 @@ def build_bf16(task: BuildTask) -> BuildResult:
         model, report = to_bf16(made.model, ranges, left_alone(task.settings))
         if not report.narrow:
             raise Declined(f"nothing can be BF16: {next(iter(report.kept.values()), 'no FP32 in it')}")
-        return _written(made, model, task)
+        told = floats(
+            Precision.BF16, made.model, ranges, report.kept, nodes=report.narrow, casts=report.casts
+        )
+        return _written(made, model, task, told)
 
 
 def build_fp8(task: BuildTask) -> BuildResult:
@@ -68,7 +77,8 @@ def build_fp8(task: BuildTask) -> BuildResult:
         model, report = to_fp8(made.model, ranges, left_alone(task.settings), made.store)
         if not report.done:
             raise Declined(f"nothing can be FP8: {next(iter(report.kept.values()), 'no layer for it')}")
-        return _written(made, model, task)
+        told = floats(Precision.FP8, made.model, {}, report.kept, nodes=len(report.done))
+        return _written(made, model, task, told)
 
 
 def _need_samples(task: BuildTask, what: str) -> None:
@@ -93,8 +103,8 @@ def _ranges(task: BuildTask, model: ir.Model) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _written(made: Opened, model: ir.Model, task: BuildTask) -> BuildResult:
-    return write(Opened(model, made.weights), Path(task.folder))
+def _written(made: Opened, model: ir.Model, task: BuildTask, told: FloatConversion) -> BuildResult:
+    return write(Opened(model, made.weights), Path(task.folder), told)
 
 
 def _threads(task: BuildTask) -> int:

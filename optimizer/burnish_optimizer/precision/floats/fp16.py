@@ -35,6 +35,7 @@ def to_fp16(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     keep: Collection[str] = (),
     store: Store = lambda _: None,
+    beyond: Collection[str] = (),
 ) -> tuple[ir.Model, NarrowReport]:
     """A typed model as one that computes in FP16 where that is safe. Inputs and outputs keep their types.
 
@@ -42,8 +43,9 @@ def to_fp16(
         ranges: lowest and highest number of values, seen in calibration; where there are none, operators
             that make large numbers of small ones keep FP32.
         keep: nodes or values, by name, that stay FP32.   store: see `narrow.narrow`.
+        beyond: values that were seen to leave FP16's range.
     """
-    facts = Facts(ranges=ranges or UNKNOWN, keep=frozenset(keep))
+    facts = Facts(ranges=ranges or UNKNOWN, keep=frozenset(keep), beyond=frozenset(beyond))
     return narrowed(model, ir.DataType.FLOAT16, facts, store)
 
 
@@ -78,14 +80,14 @@ def checked_fp16(
     Args: finished: is told each model before it runs (to move what was made into files).
     Raises: Declined: something still overflows after some rounds, or no node can be FP16.
     """
-    stay = frozenset(keep)
+    beyond: frozenset[str] = frozenset()
     for _ in range(MAX_ROUNDS):
-        made, report = to_fp16(model, ranges, stay)
+        made, report = to_fp16(model, ranges, keep, beyond=beyond)
         if not report.narrow:
             raise Declined(f"nothing can be FP16: {next(iter(report.kept.values()), 'no FP32 in it')}")
         finished(made)
         found = overflowing(model, made, check.feeds(), check.base, check.threads)
         if not found:
             return made, report
-        stay |= found
+        beyond |= found
     raise Declined(f"FP16 overflows in {len(found)} values ({min(found)}), after {MAX_ROUNDS} rounds")

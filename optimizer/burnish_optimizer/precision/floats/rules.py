@@ -34,6 +34,7 @@ DIVIDED_BY = {"Div": 1, "Reciprocal": 0, "Log": 0, "Sqrt": 0, "Pow": 0}
 class Facts:
     """What is known of a model. keep: nodes and values that must stay, by name.
 
+    beyond: values that left the narrow type's range when it was run.
     exact: integers up to this are exact in the narrow type.   bounded: its range is smaller than FP32's.
     """
 
@@ -41,6 +42,7 @@ class Facts:
     keep: frozenset[str] = frozenset()
     exact: int = 2048
     bounded: bool = True
+    beyond: frozenset[str] = frozenset()
     flaws: dict[int, str] = field(default_factory=dict)
 
     def range(self, value: ir.Value) -> tuple[float, float] | None:
@@ -75,6 +77,8 @@ def reason(node: ir.Node, found: Slots, facts: Facts) -> str:
 
 def _asked(node: ir.Node, _found: Slots, facts: Facts) -> str:
     names = {node.name, site_name(node), *(v.name for v in (*node.inputs, *node.outputs) if v is not None)}
+    if names & facts.beyond:
+        return "it left the range of FP16 when it ran on the calibration samples"
     return "asked to stay" if names & facts.keep else ""
 
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from burnish_engine.conversion import LayerBits
 from burnish_optimizer.errors import Declined
+from burnish_optimizer.precision.conversions import weights
 from burnish_optimizer.precision.large import opened, write
 from burnish_optimizer.precision.shared import calibration_feeds
 from burnish_optimizer.precision.weight_only.moments import Samples
@@ -24,9 +26,25 @@ def build(task: BuildTask) -> BuildResult:
         threads = task.threads or cpu.default_threads()
         samples = Samples(lambda: calibration_feeds(task), made.weights.path, threads)
         report = quantize_weights(made.model, plan, samples, made.store)
-        if not report.done:
+        if not report.done and not plan.kept:  # of a search that gave everything back
             raise Declined(_why_none(report))
-        return write(made, Path(task.folder))
+        return write(made, Path(task.folder), weights(_layers(report), report.kept))
+
+
+def _layers(report: WeightReport) -> list[LayerBits]:
+    return [
+        LayerBits(
+            name=name,
+            bits=done.grid.bits,
+            block=done.grid.block,
+            method=done.method.value,
+            error=done.error,
+            bytes_before=done.bytes_before,
+            bytes_after=done.bytes_after,
+            note=done.note,
+        )
+        for name, done in (*report.done.items(), *report.tables.items())
+    ]
 
 
 def _why_none(report: WeightReport) -> str:

@@ -1,4 +1,4 @@
-"""Which layers can have their weights in few bits: products with a constant matrix, in any graph. Pure."""
+"""Which layers can have their weights in few bits: products with a constant matrix, in any graph."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +52,10 @@ class Layer:
 
 
 def found(model: ir.Model, plan: Plan) -> tuple[list[Layer], dict[str, str]]:
-    """Layers to quantize, in the order of nodes; and why the other products with constants stay."""
+    """Layers to quantize, in the order of nodes; and why the other products with constants stay.
+
+    Those that stay have a name from now on.
+    """
     layers: list[Layer] = []
     reasons: dict[str, str] = {}
     for node in nodes_of(model.graph):
@@ -62,7 +65,8 @@ def found(model: ir.Model, plan: Plan) -> tuple[list[Layer], dict[str, str]]:
         if isinstance(made, Layer):
             layers.append(made)
         else:
-            reasons[node.name or site_name(node)] = made
+            node.name = node.name or site_name(node)  # profiles tell nodes by their names
+            reasons[node.name] = made
     return layers, reasons
 
 

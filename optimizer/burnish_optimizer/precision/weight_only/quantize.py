@@ -1,7 +1,7 @@
 """MatMul and Gemm with constant weights → MatMulNBits, layer by layer."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from burnish_optimizer.precision.place import Place
 from burnish_optimizer.precision.weight_only import embeddings
 from burnish_optimizer.precision.weight_only.gptq import Inputs, gptq, inputs_of
-from burnish_optimizer.precision.weight_only.grid import Codes, Floats, joined
+from burnish_optimizer.precision.weight_only.grid import Codes, Floats, Grid, joined
 from burnish_optimizer.precision.weight_only.hqq import hqq
 from burnish_optimizer.precision.weight_only.layers import Layer, bias_row, found, same_weights
 from burnish_optimizer.precision.weight_only.moments import (
@@ -25,7 +25,7 @@ from burnish_optimizer.precision.weight_only.moments import (
 from burnish_optimizer.precision.weight_only.pack import DOMAIN, OP, VERSION, packed_values, packed_zeros
 from burnish_optimizer.precision.weight_only.plan import Method, Plan
 from burnish_optimizer.precision.weight_only.rtn import rtn
-from burnish_optimizer.rewrite.values import constant, node_of
+from burnish_optimizer.rewrite.values import constant, node_of, site_name
 
 # Weights of so many bytes are quantized at a time: what it takes is about ten times that.
 CHUNK_BYTES = 16 << 20
@@ -35,20 +35,26 @@ BIAS_INPUT = 5
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one layer. error: norm of the weights' error over the weights' norm."""
+    """What became of one layer. error: norm of the weights' error over the weights' norm.
+
+    bytes_before, bytes_after: of its weights; 0 where they are those of a layer before it.
+    """
 
     method: Method
     error: float
     note: str = ""
+    grid: Grid = field(default_factory=Grid)
+    bytes_before: int = 0
+    bytes_after: int = 0
 
 
 @dataclass
 class WeightReport:
-    """Layers by name: what was done, and why the others stay. tables: embeddings that became 8 bit."""
+    """Layers by name: what was done, and why the others stay. tables: embeddings, which became 8 bit."""
 
     done: dict[str, Done] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
-    tables: list[str] = field(default_factory=list)
+    tables: dict[str, Done] = field(default_factory=dict)
 
 
 def quantize_weights(
@@ -63,6 +69,7 @@ def quantize_weights(
         store: is told the bytes of every weight that was made.
     """
     layers, kept = found(model, plan)
+    names = [layer.name for layer in layers]  # nodes without one are renamed with their outputs
     run = _Run(plan, Place(model), store, WeightReport(kept=kept))
     for some, known in _with_moments(model, list(same_weights(layers)), plan, samples):
         for group in some:
@@ -71,6 +78,8 @@ def quantize_weights(
         run.table(table)
     if run.report.done:
         model.opset_imports.setdefault(DOMAIN, VERSION)
+    done = run.report.done
+    run.report.done = {name: done[name] for name in names if name in done}
     return run.report
 
 
@@ -90,6 +99,7 @@ def _with_moments(
     depths = {
         layer.activations.name or "": layer.depth
         for group in groups
+        if plan.of(_names(group)).method is Method.GPTQ
         for layer in group
         if layer.depth <= LARGEST_DEPTH and layer.activations.graph is model.graph
     }
@@ -110,26 +120,27 @@ class _Run:
 
     def layers(self, group: list[Layer], known: Mapping[str, Moments]) -> None:
         """One weight, for all layers that use it."""
-        first, grid = group[0], self.plan.grid
-        done = _codes(first, self.plan, *_hessian(group, self.plan, known))
+        first, plan = group[0], self.plan.of(_names(group))
+        grid = plan.grid
+        done = _codes(first, plan, *_hessian(group, plan, known))
         if isinstance(done, str):
             self.report.kept.update((layer.name, done) for layer in group)
             return
         codes, result = done
-        packed = packed_values(codes.values, grid)
-        parts: list[ir.Value | None] = [
-            self._constant(first.weight, "codes", packed),
-            self._constant(first.weight, "scales", codes.scales),
-        ]
+        arrays: dict[str, NDArray[Any]] = {"codes": packed_values(codes.values, grid), "scales": codes.scales}
         if not grid.symmetric:
-            parts.append(self._constant(first.weight, "zeros", packed_zeros(codes.zeros, grid)))
+            arrays["zeros"] = packed_zeros(codes.zeros, grid)
+        parts = [self._constant(first.weight, what, array) for what, array in arrays.items()]
+        after = sum(array.nbytes for array in arrays.values())
+        result = replace(result, bytes_before=4 * first.depth * first.width, bytes_after=after)
+        shared = replace(result, note=f"the weights of {first.name}", bytes_before=0, bytes_after=0)
         for layer in group:
-            self.report.done[layer.name] = result
-            self._place(layer, parts)
-        self.store(packed.nbytes)
+            self.report.done[layer.name] = result if layer is first else shared
+            self._place(layer, parts, grid)
+        self.store(after)
 
-    def _place(self, layer: Layer, parts: list[ir.Value | None]) -> None:
-        row, grid, bias = bias_row(layer), self.plan.grid, None
+    def _place(self, layer: Layer, parts: Sequence[ir.Value], grid: Grid) -> None:
+        row, bias = bias_row(layer), None
         if row is not None and layer.bias is not None:
             bias = self._constant(layer.bias, "row", row)
         facts = {"K": layer.depth, "N": layer.width, "bits": grid.bits, "block_size": grid.block}
@@ -145,14 +156,19 @@ class _Run:
             self.report.kept[name] = "its table holds NaN or infinity"
             return
         codes, scales = embeddings.rows_of(held.astype(np.float32, copy=False))
+        self.report.tables[name] = _table(held, codes, scales)
         embeddings.place(
             table, self._constant(table, "codes", codes), self._constant(table, "scales", scales), self.where
         )
-        self.report.tables.append(name)
         self.store(codes.nbytes)
 
     def _constant(self, like: ir.Value, what: str, array: NDArray[Any]) -> ir.Value:
         return self.where.constant(f"{like.name or 'weight'}/{what}", array, like)
+
+
+def _names(group: Iterable[Layer]) -> set[str]:
+    """What settings may call these layers."""
+    return {name for layer in group for name in (layer.node.name or "", site_name(layer.node))}
 
 
 def _hessian(group: Iterable[Layer], plan: Plan, known: Mapping[str, Moments]) -> tuple[Moments | None, str]:
@@ -180,7 +196,26 @@ def _codes(layer: Layer, plan: Plan, hessian: Moments | None, note: str) -> tupl
         errors = np.square(codes.dequantized(plan.grid).astype(np.float64) - rows)
         off, total = off + float(errors.sum()), total + float(np.square(rows.astype(np.float64)).sum())
     method = Method.RTN if note else plan.method
-    return joined(parts), Done(method, (off / total) ** 0.5 if total else 0.0, note)
+    return joined(parts), Done(method, (off / total) ** 0.5 if total else 0.0, note, plan.grid)
+
+
+def _table(held: NDArray[Any], codes: NDArray[np.int8], scales: Floats) -> Done:
+    """What became of an embedding, read a part of its rows at a time."""
+    step = max(1, CHUNK_BYTES // (4 * held.shape[1]))
+    off = total = 0.0
+    for begin in range(0, len(held), step):
+        part = slice(begin, begin + step)
+        rows = held[part].astype(np.float64)
+        off += float(np.square(codes[part] * scales[part].astype(np.float64) - rows).sum())
+        total += float(np.square(rows).sum())
+    return Done(
+        Method.RTN,
+        (off / total) ** 0.5 if total else 0.0,
+        "a table, one scale a row",
+        Grid(bits=8, block=held.shape[1], symmetric=True),
+        bytes_before=4 * held.size,
+        bytes_after=codes.nbytes + scales.nbytes,
+    )
 
 
 def _method(rows: Floats, plan: Plan, inputs: Inputs | None) -> Codes:
