@@ -41,6 +41,31 @@ from burnish_serving.shadow.agreement import ShadowMetric
     "--max-connections", default=settings.MAX_CONNECTIONS, show_default=True, help="Connections at once."
 )
 @click.option("--max-pending", default=64, show_default=True, help="Requests at once; more are refused.")
+@click.option(
+    "--instances", type=click.IntRange(1, 1024), help="Runs at once. [default: as the CPU quota has room for]"
+)
+@click.option(
+    "--max-batch",
+    type=click.IntRange(min=1),
+    help="Rows of a batch; 1: no batching. [default: what the engine proved]",
+)
+@click.option(
+    "--max-queue-delay-ms",
+    type=click.FloatRange(min=0),
+    help="Longest wait for others to share a run; 0: none. [default: as it pays and the goal allows]",
+)
+@click.option(
+    "--latency-goal-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    help="What an answer may take; later ones are refused (429). [default: the engine's goal]",
+)
+@click.option(
+    "--batch-audit-share",
+    type=click.FloatRange(0, 1),
+    default=0.001,
+    show_default=True,
+    help="Share of batches compared with single runs.",
+)
 @click.option("--access-log", is_flag=True, help="One log line a request.")
 @click.option(
     "--access-log-sample",

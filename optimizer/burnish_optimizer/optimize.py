@@ -22,7 +22,7 @@ from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
-from burnish_optimizer.search.finalists import golden, sustained
+from burnish_optimizer.search.finalists import batches, golden, sustained
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
@@ -99,6 +99,8 @@ def optimize(
         chosen = _chosen(job, winner, baseline)
         context.steps.note("select", "how much the baseline and the winner serve within the goal")
         rates = sustained(winner, chosen.baseline, bench)
+        context.steps.note("select", "whether requests may share a run")
+        tried_batches = batches(winner, bench)
         golden_path = job.work_dir / GOLDEN_FILE
         golden_answer = golden(winner, bench, golden_path)
     finished = assemble.Finished(
@@ -115,6 +117,7 @@ def optimize(
         toolchain=used,
         started=begun,
         seconds=clock() - context.started,
+        batches=tried_batches,
         golden=golden_answer,
     )
     beside = {GOLDEN_FILE: golden_path} if golden_answer else {}

@@ -9,7 +9,7 @@ from pydantic import Field
 from burnish_engine.base import Record
 from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
-from burnish_engine.descriptor import GoldenAnswer, RunOptions, TensorSpec
+from burnish_engine.descriptor import Batching, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import RewriteReport
 from burnish_engine.request import Backend, Metric
 from burnish_optimizer.ingest.samples import DataSpec
@@ -221,4 +221,11 @@ class BatchCheck(Record):
     applicable: bool
     difference: float | None = None
     tolerance: float | None = None
+    note: str = ""
+
+
+class BatchesTaken(Record):
+    """Whether requests may share a run. batching: None: `note` says why not."""
+
+    batching: Batching | None = None
     note: str = ""

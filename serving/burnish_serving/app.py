@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
-from burnish_serving.http.failures import failure, status_of
+from burnish_serving.http.failures import failure, refusal
 from burnish_serving.http.infer import InferEndpoint, target_of
 from burnish_serving.http.operations import OPERATIONS
 from burnish_serving.http.pages import Pages
@@ -86,7 +86,7 @@ async def _not_here(_: Request) -> Reply:
 
 
 async def _on_burnish_error(_: Request, error: BurnishError) -> Reply:
-    return failure(str(error), status_of(error))
+    return refusal(error)
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Reply:

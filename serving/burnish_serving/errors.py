@@ -16,7 +16,8 @@ BurnishError
     ├── NotReady              still loading
     ├── SwapRefused           the server is draining, or too many changes wait already
     ├── PeerFailed            the stable peer gives no answer to compare with
-    └── Overloaded            as many requests as allowed are being answered
+    ├── Overloaded            full, or the answer would come too late: refused at once
+    └── DeadlineExceeded      the caller's time was over before the engine was free
 """
 
 from burnish_engine.errors import StalledError, WaitingError
@@ -75,4 +76,17 @@ class NotReady(WaitingError):
 
 
 class Overloaded(WaitingError):
-    """The server answers as many requests as it may hold at once."""
+    """The server answers as many requests as it may, or would answer this one too late.
+
+    retry_after_seconds: when another try is worth it.
+    """
+
+    def __init__(
+        self, subject: str, *, found: str, expected: str, remedy: str = "", retry_after_seconds: float = 1.0
+    ) -> None:
+        super().__init__(subject, found=found, expected=expected, remedy=remedy)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeadlineExceeded(WaitingError):
+    """The deadline of a request was over before its turn came. It was not computed."""

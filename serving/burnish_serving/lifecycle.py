@@ -30,6 +30,8 @@ async def start_models(settings: ServeSettings, models: Models, swaps: Swaps) ->
                 "digest": model.digest,
                 "backend": model.descriptor.backend.value,
                 "precision": model.descriptor.precision.value,
+                "instances": model.policy.instances,
+                "max_batch": model.policy.max_rows,
                 "seconds": round(time.perf_counter() - started, 3),
                 "resident_bytes": memory.current_bytes(),
             },

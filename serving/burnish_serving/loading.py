@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from burnish_engine.errors import BurnishError
 from burnish_engine.store import load_report, read_engine
 from burnish_runtime import golden, memory_room
-from burnish_runtime.load import Engine, open_engine
+from burnish_runtime.load import Engine
 from burnish_runtime.memory_room import Room, with_margin
 from burnish_serving.errors import NotEnoughMemory
+from burnish_serving.scheduling.opening import open_scheduled
+from burnish_serving.scheduling.schedule import Schedule
 from burnish_serving.settings import ServeSettings
 from burnish_serving.source import EngineFolder, Place, locate
 
@@ -32,6 +34,7 @@ class Loaded:
 
     folder: EngineFolder
     engine: Engine
+    schedule: Schedule
 
     def unload(self) -> None:
         """Give back its memory, and its place in the cache."""
@@ -48,7 +51,7 @@ class Loader:
     def __init__(self, settings: ServeSettings, room: Callable[[], Room] = memory_room.room) -> None:
         """Raises: InvalidKey: a key for signatures that cannot be read."""
         self._place = Place(settings.cache, settings.cache_max_bytes, _keys(settings.verify_keys))
-        self._threads, self._room = settings.threads, room
+        self._settings, self._room = settings, room
 
     def load(self, engine: str, beside: bool = False) -> Loaded:
         """Load an engine.
@@ -62,14 +65,14 @@ class Loader:
         try:
             if beside:
                 check_room(engine, needed_bytes(folder.path), self._room())
-            return Loaded(folder, self._opened(folder))
+            return Loaded(folder, *self._opened(folder))
         except BaseException:
             folder.release()
             raise
 
-    def _opened(self, folder: EngineFolder) -> Engine:
+    def _opened(self, folder: EngineFolder) -> tuple[Engine, Schedule]:
         LOG.info("loading the engine", extra={"digest": folder.digest})
-        engine = open_engine(folder.path, self._threads)
+        engine, schedule = open_scheduled(folder.path, self._settings)
         try:
             engine.warm_up()
             if not golden.verify(engine, folder.path):
@@ -77,7 +80,7 @@ class Loader:
         except BaseException:
             engine.session.close()
             raise
-        return engine
+        return engine, schedule
 
 
 def _keys(paths: Sequence[Path]) -> "tuple[PublicKey, ...]":

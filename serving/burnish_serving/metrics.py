@@ -1,5 +1,7 @@
 """Prometheus metrics of serving, in a registry of their own. Names are fixed in docs/contracts.md."""
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from burnish_engine.descriptor import EngineDescriptor
@@ -14,6 +16,21 @@ BUCKETS_SECONDS = (
 
 # Of agreement: what matters is near 1.
 BUCKETS_AGREEMENT = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1.0)
+BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """Metrics of one model, found once: finding them by their label costs more than counting.
+
+    queue_seconds: by request.   compute_seconds, batch_size: by run.   waiting: requests, now.
+    """
+
+    queue_seconds: Histogram
+    compute_seconds: Histogram
+    batch_size: Histogram
+    waiting: Gauge
+    mismatches: Counter
 
 
 class ShadowMetrics:
@@ -67,7 +84,26 @@ class ServingMetrics:
             "burnish_queue_duration_seconds", "Decoded requests waiting for the engine.", ("model",)
         )
         self.compute_seconds = self._histogram(
-            "burnish_compute_duration_seconds", "The engine running.", ("model",)
+            "burnish_compute_duration_seconds", "The engine running, once a batch.", ("model",)
+        )
+        self._batch_size = Histogram(
+            "burnish_batch_size",
+            "Rows of a run of the engine.",
+            ("model",),
+            buckets=BUCKETS_ROWS,
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "burnish_requests_waiting",
+            "Decoded requests waiting for the engine now.",
+            ("model",),
+            registry=self.registry,
+        )
+        self._mismatches = Counter(
+            "burnish_batch_mismatches",
+            "Batches that were answered differently from their rows alone; the first one ends batching.",
+            ("model",),
+            registry=self.registry,
         )
         self.in_flight = Gauge(
             "burnish_requests_in_flight",
@@ -115,6 +151,9 @@ class ServingMetrics:
         self.in_flight.labels(model)
         self._queue_seconds.labels(model)
         self.compute_seconds.labels(model)
+        self._batch_size.labels(model)
+        self._waiting.labels(model).set(0)
+        self._mismatches.labels(model)
 
     def engine_unloaded(self, model: str, digest: str, descriptor: EngineDescriptor) -> None:
         """Tell that this engine serves no more."""
@@ -139,13 +178,18 @@ class ServingMetrics:
         exemplar = {"trace_id": trace_id} if trace_id else None
         self._request_seconds.labels(model, protocol, str(code)).observe(seconds, exemplar)
 
-    def computed(self, model: str, *, queue_seconds: float, compute_seconds: float) -> None:
-        """Count one run of the engine."""
-        self._queue_seconds.labels(model).observe(queue_seconds)
-        self.compute_seconds.labels(model).observe(compute_seconds)
+    def of_runs(self, model: str) -> "RunMetrics":
+        """What the runs of one model are counted with."""
+        return RunMetrics(
+            queue_seconds=self._queue_seconds.labels(model),
+            compute_seconds=self.compute_seconds.labels(model),
+            batch_size=self._batch_size.labels(model),
+            waiting=self._waiting.labels(model),
+            mismatches=self._mismatches.labels(model),
+        )
 
     def rejected(self, model: str, reason: str) -> None:
-        """Count a refusal; `reason` is the name of an error class."""
+        """Count a refusal; `reason` is an error's, one of a closed set."""
         self._rejected.labels(model, reason).inc()
 
     def _histogram(self, name: str, help_text: str, labels: tuple[str, ...]) -> Histogram:

@@ -1,5 +1,6 @@
 """What can be set on a server: the flags of `burnish serve`, and a few limits with good defaults."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,14 @@ class ServeSettings:
     threads: overrides the engine's; default is what it was measured with.
     drain_seconds: from SIGTERM until requests that still run are given up.
     max_body_bytes: of a request body, as sent and once decompressed.
-    max_pending: requests that are read, queued or run at once; the next ones are refused with 503.
+    max_pending: requests that are read, queued or run at once; the next ones are refused with 429.
+    instances: runs of the engine at once, default as many as the CPU quota has room for.
+    max_batch: rows of a batch, at most what the engine's record allows (the default); 1: no batching.
+    max_queue_delay_ms: longest wait of a request for others to share its run, default as long as that saves
+        compute time and the latency goal allows; 0: none.
+    latency_goal_ms: what an answer may take; what would take longer is refused with 429. Default the goal
+        that the engine was chosen for.
+    batch_audit_share: of batches in which a request is also run alone, to compare; 0: none.
     max_json_bytes: of the JSON of a request; binary tensors do not count.
     max_connections: of the inference port, open at once.
     head_timeout_seconds: from the first byte of a request to the end of its head.
@@ -54,6 +62,11 @@ class ServeSettings:
     drain_seconds: float = 20.0
     max_body_bytes: int = MAX_BODY_BYTES
     max_pending: int = 64
+    instances: int | None = None
+    max_batch: int | None = None
+    max_queue_delay_ms: float | None = None
+    latency_goal_ms: float | None = None
+    batch_audit_share: float = 0.001
     max_json_bytes: int = MAX_JSON_BYTES
     max_connections: int = MAX_CONNECTIONS
     head_timeout_seconds: float = 10.0
@@ -91,12 +104,16 @@ class ServeSettings:
         _require(all(engine for _, engine in self.engines), "engine", self.further_engines, "no empty name")
         limit = self.cache_max_bytes
         _require(limit is None or limit > 0, "cache_max_bytes", limit, "more than 0")
-        for name in ("shadow_share", "shadow_minimum", "access_log_sample"):
+        for name in ("shadow_share", "shadow_minimum", "access_log_sample", "batch_audit_share"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share, 0 to 1")
         is_address = self.shadow is None or self.shadow.startswith(("http://", "https://"))
         _require(is_address, "shadow", self.shadow, "http://host:port, or https://…")
         _require(self.drain_seconds >= 0, "drain_seconds", self.drain_seconds, "0 or more")
-        _require(self.threads is None or self.threads > 0, "threads", self.threads, "more than 0")
+        for name in ("threads", "instances", "max_batch", "latency_goal_ms"):
+            value = getattr(self, name)
+            _require(value is None or 0 < value < math.inf, name, value, "more than 0")
+        delay = self.max_queue_delay_ms
+        _require(delay is None or 0 <= delay < math.inf, "max_queue_delay_ms", delay, "0 or more")
         fixed = [port for name in PORTS if (port := getattr(self, name))]
         _require(len(set(fixed)) == len(fixed), ", ".join(PORTS), fixed, "every port once")
 

@@ -167,7 +167,7 @@ class Swaps:
         return model
 
     async def _loaded(self, engine: str, *, beside: bool) -> Loaded:
-        return (await self._workers.run(lambda: self._load(engine, beside))).value
+        return await self._workers.run(lambda: self._load(engine, beside))
 
     def _serve(self, name: str, engine: str, loaded: Loaded) -> ServedModel:
         observe = self._observe(name, loaded.folder.path) if self._observe else None
@@ -176,6 +176,7 @@ class Swaps:
             loaded.folder.digest,
             loaded.engine,
             self._metrics,
+            schedule=loaded.schedule,
             observe=observe,
             release=loaded.folder.release,
         )

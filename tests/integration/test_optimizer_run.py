@@ -88,6 +88,7 @@ def test_every_recipe_ends_with_a_reason_and_the_smallest_that_passes_is_served(
     assert descriptor.recipe == report.selected.recipe
     assert descriptor.key == report.key
     assert descriptor.target["name"] == "test-class"
+    assert (descriptor.batching is not None) == report.environment["batches"].startswith("up to")
     assert Report.model_validate_json((result.folder / "report.json").read_bytes()) == report
     assert "Candidates" in (result.folder / "report.html").read_text()
     assert golden.verify(open_engine(result.folder), result.folder)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from burnish_engine import digest
 from burnish_engine.descriptor import (
@@ -64,10 +65,26 @@ ADD_INPUTS = tuple(TensorSpec(name=name, dtype="float32", shape=(None, 3)) for n
 ADD_OUTPUTS = tuple(TensorSpec(name=name, dtype="float32", shape=(None, 3)) for name in ("sum", "product"))
 
 
-def add_and_multiply() -> onnx.ModelProto:
+def add_and_multiply(
+    inputs: Sequence[TensorSpec] = ADD_INPUTS, outputs: Sequence[TensorSpec] = ADD_OUTPUTS
+) -> onnx.ModelProto:
     """`sum = a + b`, `product = a * b`."""
     nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Mul", ["a", "b"], ["product"])]
-    return model_of(nodes, ADD_INPUTS, ADD_OUTPUTS)
+    return model_of(nodes, inputs, outputs)
+
+
+def layers(width: int = 32, seed: int = 0) -> onnx.ModelProto:
+    """`y = relu(x W) V`: sums whose order may depend on how many rows there are."""
+    generator = np.random.default_rng(seed)
+    weights = [numpy_helper.from_array(generator.standard_normal(shape).astype(np.float32), name)
+               for name, shape in (("W", (width, 4 * width)), ("V", (4 * width, width)))]  # fmt: skip
+    nodes = [
+        helper.make_node("MatMul", ["x", "W"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("MatMul", ["r", "V"], ["y"]),
+    ]
+    x, y = (TensorSpec(name=name, dtype="float32", shape=(None, width)) for name in "xy")
+    return model_of(nodes, [x], [y], weights)
 
 
 SCALE_INPUTS = (TensorSpec(name="x", dtype="float32", shape=(None, 3)),)

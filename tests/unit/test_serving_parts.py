@@ -19,13 +19,10 @@ from burnish_serving.workers import Workers
 from support.onnx_models import write_adder
 
 
-def test_a_job_runs_on_another_thread_and_its_time_is_told() -> None:
+def test_a_job_runs_on_another_thread() -> None:
     async def scenario() -> None:
         workers = Workers("test")
-        timed = await workers.run(threading.get_ident)
-        assert timed.value != threading.get_ident()
-        assert timed.queue_seconds >= 0
-        assert timed.compute_seconds >= 0
+        assert await workers.run(threading.get_ident) != threading.get_ident()
         workers.close()
 
     asyncio.run(scenario())
@@ -36,7 +33,7 @@ def test_an_error_reaches_the_caller_and_the_thread_lives_on() -> None:
         workers = Workers("test")
         with pytest.raises(ZeroDivisionError):
             await workers.run(lambda: 1 // 0)
-        assert (await workers.run(lambda: 7)).value == 7
+        assert await workers.run(lambda: 7) == 7
         workers.close()
 
     asyncio.run(scenario())

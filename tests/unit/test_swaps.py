@@ -18,6 +18,7 @@ from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, State
 from burnish_serving.named import parse_engines, parse_named, repositories
 from burnish_serving.protocol.messages import InferRequest, InputTensor
+from burnish_serving.scheduling.schedule import Schedule
 from burnish_serving.settings import ServeSettings
 from burnish_serving.source import EngineFolder
 from burnish_serving.swap import MAX_WAITING, Swaps
@@ -45,7 +46,7 @@ class House:
         if engine in self.faults:
             raise self.faults[engine]
         folder = self.folders[engine]
-        return Loaded(EngineFolder(folder, engine.partition("@")[2]), open_engine(folder))
+        return Loaded(EngineFolder(folder, engine.partition("@")[2]), open_engine(folder), Schedule())
 
     def swapped(self, result: str) -> float:
         labels = {"model": "pages", "result": result}

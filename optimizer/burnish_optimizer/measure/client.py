@@ -15,6 +15,7 @@ from burnish_optimizer.measure.open_loop import Goal
 from burnish_optimizer.measure.process import Watched, read_answer
 from burnish_optimizer.tasks import (
     BatchCheck,
+    BatchesTaken,
     EnergyTaken,
     GoldenTaken,
     Judged,
@@ -84,6 +85,10 @@ class ProbeProcess:
     def batch(self) -> BatchCheck:
         """Batch N beside N × batch 1."""
         return self._ask(BatchCheck, {"do": "batch"})
+
+    def batches(self, precision: Precision) -> BatchesTaken:
+        """Whether requests may share a run, and what batches take."""
+        return self._ask(BatchesTaken, {"do": "batches", "precision": precision.value})
 
     def golden(self, path: Path, precision: Precision) -> GoldenAnswer | None:
         """Write a request and its answer to `path`; None where there is no small record of one."""

@@ -25,6 +25,7 @@ from burnish_optimizer.ingest.common_shapes import Shapes, common_shapes
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.measure import affinity
+from burnish_optimizer.measure.batches import try_batches
 from burnish_optimizer.measure.energy import Meter, find_counters
 from burnish_optimizer.measure.open_loop import AWAKE_SECONDS, Goal, arrivals, drive
 from burnish_optimizer.reference.answers import (
@@ -101,6 +102,7 @@ class Probe:
             "open_loop": self._open_loop,
             "judge": self._judge,
             "batch": lambda: check_batch(self._task, self._session),
+            "batches": lambda precision: try_batches(self._session, self._feeds, Precision(precision)),
             "golden": self._golden,
         }
         if command["do"] in answers:

@@ -1,6 +1,6 @@
 """What only the finalists are asked, because it takes seconds: how much they serve within the goal.
 
-And what only the winner is asked: the golden answer that every server will want to see first.
+And what only the winner is asked: batches, and the golden answer that every server will want to see first.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.sustained import Patience, goal_of, sustain
 from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.bench import MIN_SECONDS, Bench, loaded
+from burnish_optimizer.tasks import BatchesTaken
 
 TIMES_PATIENCE = 1.5
 Rates = tuple[SustainedRate | None, SustainedRate | None]
@@ -34,6 +35,19 @@ def sustained(winner: Attempt | None, beside: Measurement, bench: Bench) -> Rate
             return baseline, own
     except (Declined, WorkerFailed):
         return None, None
+
+
+def batches(winner: Attempt | None, bench: Bench) -> BatchesTaken:
+    """Whether requests may share a run of the winner (None: the baseline), and what batches take."""
+    try:
+        if winner is None:
+            return bench.baseline.batches(Precision.FP32)
+        if winner.unmeasured:
+            return BatchesTaken(note=winner.unmeasured)
+        with loaded(winner, bench) as candidate:
+            return candidate.batches(winner.recipe.precision)
+    except (Declined, WorkerFailed) as error:
+        return BatchesTaken(note=str(error))
 
 
 def golden(winner: Attempt | None, bench: Bench, path: Path) -> GoldenAnswer | None:

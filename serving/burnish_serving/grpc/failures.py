@@ -18,6 +18,7 @@ from burnish_engine.errors import (
 from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
+    DeadlineExceeded,
     ForbiddenEngine,
     InvalidRequest,
     NotEnoughMemory,
@@ -54,6 +55,7 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
         SwapRefused: StatusCode.UNAVAILABLE,
         NotReady: StatusCode.UNAVAILABLE,
         Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+        DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
     }
 )
 # Details travel in a header, percent-encoded: clients take 8 KiB of those, three bytes a byte at worst.

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from burnish_engine.errors import BurnishError
+from burnish_engine.errors import BurnishError, WaitingError
 from burnish_serving.gate import Gate
 from burnish_serving.http.body import read_body
-from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, status_of
+from burnish_serving.http.disconnect import given_up_with
+from burnish_serving.http.failures import CLIENT_CLOSED_REQUEST, failure, refusal, status_of
 from burnish_serving.http.reply import Reply
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, ServedModel
@@ -21,6 +23,7 @@ from burnish_serving.protocol.compression import answer_encoding, compress
 from burnish_serving.protocol.decode import HEADER_LENGTH, decode_request
 from burnish_serving.protocol.encode import encode_response
 from burnish_serving.protocol.messages import EncodedResponse, InferResponse
+from burnish_serving.scheduling.terms import terms_of
 from burnish_serving.settings import ServeSettings
 
 Result = TypeVar("Result")
@@ -93,6 +96,7 @@ class InferEndpoint:
     async def _answer(
         self, headers: Mapping[bytes, bytes], receive: Receive, model: ServedModel, seen: Observed
     ) -> Reply:
+        arrived = time.monotonic()
         header_length = headers[_HEADER_LENGTH].decode("latin-1") if _HEADER_LENGTH in headers else None
         body = await read_body(
             headers,
@@ -108,18 +112,19 @@ class InferEndpoint:
             json_bytes, lambda: decode_request(body, header_length, self._settings.max_json_bytes)
         )
         seen.request_id = decoded.id
-        answer = await model.infer(decoded)
+        async with given_up_with(receive):
+            answer = await model.infer(decoded, terms_of(decoded, arrived))
         seen.timing = answer.timing
         encoded = await _off_loop_if(_json_size(answer), lambda: encode_response(answer))
         return await _reply(encoded, headers.get(b"accept-encoding"), answer.engine)
 
     def _failed(self, error: BurnishError, seen: Observed) -> Reply:
         status = status_of(error)
-        if status >= 500 and status != 503:
+        if status >= 500 and not isinstance(error, WaitingError):
             LOG.error(str(error), extra={"model": seen.model})
         else:
-            self._metrics.rejected(seen.model, type(error).__name__)
-        return failure(str(error), status)
+            self._metrics.rejected(seen.model, error.reason)
+        return refusal(error)
 
 
 async def _reply(encoded: EncodedResponse, accepted: bytes | None, engine: str) -> Reply:

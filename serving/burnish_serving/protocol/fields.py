@@ -53,7 +53,7 @@ def flag(value: Any, subject: str) -> bool:
 
 
 def size(value: Any, subject: str) -> int:
-    """A number of bytes, 0 or more. Raises: InvalidRequest."""
+    """A whole number, 0 or more. Raises: InvalidRequest."""
     return value if type(value) is int and value >= 0 else _wrong(value, subject, "a whole number, 0 or more")
 
 

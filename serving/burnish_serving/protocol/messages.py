@@ -29,12 +29,17 @@ class RequestedOutput:
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A decoded request. No outputs named: all of them. `binary` is the request's default for outputs."""
+    """A decoded request. No outputs named: all of them. `binary` is the request's default for outputs.
+
+    timeout_seconds, priority: the schedule policy that it asks for (see `burnish_serving.scheduling.terms`).
+    """
 
     inputs: tuple[InputTensor, ...]
     outputs: tuple[RequestedOutput, ...] = ()
     id: str | None = None
     binary: bool = False
+    timeout_seconds: float | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True)
