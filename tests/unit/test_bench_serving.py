@@ -16,7 +16,7 @@ from burnish_bench.serving.clients.load import Order, Tally
 from burnish_bench.serving.fleet import split_processors
 from burnish_bench.serving.modes import Call, Mode, wire_request
 from burnish_bench.serving.results import Cell, Latency, Overload, Results, Throughput, load, save
-from burnish_bench.serving.workload import Workload, _reply
+from burnish_bench.serving.workload import Workload, reply_of
 from burnish_bench.soaking.memory import MIB, Sample, trend
 from burnish_serving.grpc.proto.open_inference_pb2 import ModelInferRequest
 
@@ -37,12 +37,12 @@ def answer_of(reply: bytes, mode: Mode) -> Answer:
 class TestBytes:
     @pytest.mark.parametrize("mode", list(Mode))
     def test_a_reply_is_read_as_it_was_written(self, mode: Mode) -> None:
-        np.testing.assert_array_equal(outputs_of(answer_of(_reply(OUTPUTS, mode), mode), mode)["y"], X * 2)
+        np.testing.assert_array_equal(outputs_of(answer_of(reply_of(OUTPUTS, mode), mode), mode)["y"], X * 2)
 
     @pytest.mark.parametrize("mode", list(Mode))
     def test_an_answer_is_right_up_to_rounding_alone(self, mode: Mode) -> None:
         for factor, right in ((1 + 1e-6, True), (1.01, False)):
-            answer = answer_of(_reply({"y": (X * 2 * factor).astype(np.float32)}, mode), mode)
+            answer = answer_of(reply_of({"y": (X * 2 * factor).astype(np.float32)}, mode), mode)
             assert is_right(answer, mode, OUTPUTS) is right
 
     @pytest.mark.parametrize("mode", list(Mode))
@@ -178,8 +178,8 @@ class TestFigures:
     def test_answers_that_differ_are_judged(self, tmp_path: Path) -> None:
         work = Workload(tmp_path, tmp_path, tmp_path, CALL, OUTPUTS)
         mode, tally = Mode.HTTP_JSON, Tally(seconds=1.0, accepted=[0.1] * 5)
-        tally.answers[answer_of(_reply(OUTPUTS, mode), mode)] = 3
-        tally.answers[answer_of(_reply({"y": X}, mode), mode)] = 2
+        tally.answers[answer_of(reply_of(OUTPUTS, mode), mode)] = 3
+        tally.answers[answer_of(reply_of({"y": X}, mode), mode)] = 2
         order = Order(mode, 1, "r", 1, 1.0)
         assert loads.merge([tally], order, work).wrong == 2
 
@@ -207,7 +207,8 @@ def results() -> Results:
     quick, slow = (Latency(9, 0.001, 0.002, 0.003, over, 0.0, 0.0) for over in (0.0002, 0.02))
     loud = Overload(100.0, 1.0, 0.005, 0.019, 90, 10, 0, 0.001, 0.002)
     made.cells["http-binary"] = {
-        "burnish": Cell(quick, [Throughput(1, 900.0)], loud),
+        "burnish": Cell(quick, [Throughput(1, 900.0)]),
+        "burnish-goal": Cell(overload=loud),
         "kserve": Cell(slow, [Throughput(1, 20.0, failed="3 × reset")], None),
     }
     made.cells["http-json"] = {
@@ -226,9 +227,18 @@ class TestTelling:
         assert sum(told.values()) == 4
         assert any("http-json, 1 clients" in text for text, holds in told.items() if not holds), held
 
+    def test_what_a_server_said_stands_without_the_words_of_the_client(self) -> None:
+        said = "an exception occurred in the client while decoding the response: 'error'\nresponse: no JSON"
+        assert telling.plain(f"[422] {said}") == "[422] no JSON"
+
+    def test_a_server_that_computes_nothing_is_not_over_the_model(self) -> None:
+        made = results()
+        made.cells["http-json"]["nothing"] = Cell(Latency(9, 0.001, 0.002, 0.003, -0.1, -0.1, -0.1))
+        assert "-100" not in str(telling.sections(made))
+
     def test_what_has_no_answer_at_overload_is_missed(self) -> None:
         made = results()
-        made.cells["http-binary"]["burnish"].overload = Overload(100.0, 1.0, 0.005, None, 90, 0, 9)
+        made.cells["http-binary"]["burnish-goal"].overload = Overload(100.0, 1.0, 0.005, None, 90, 0, 9)
         assert any("no answer" in each.text and not each.holds for each in verdicts(made, 1.0))
 
     def test_results_are_kept(self, tmp_path: Path) -> None:

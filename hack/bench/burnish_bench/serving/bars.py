@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from burnish_bench.serving.modes import Mode
 from burnish_bench.serving.results import Cell, Results
-from burnish_bench.serving.tools import NOTHING, OURS, RAW
+from burnish_bench.serving.tools import GOAL, NOTHING, OURS, RAW
 
 OVERHEAD_SECONDS = {Mode.HTTP_BINARY: 0.3e-3, Mode.GRPC: 0.6e-3}
 KSERVE_TIMES, OTHERS_TIMES, OVERLOAD_TIMES = 5.0, 2.0, 2.0
@@ -28,7 +28,8 @@ def verdicts(results: Results, queue_goal_seconds: float) -> list[Verdict]:
     for mode, cells in results.cells.items():
         if OURS in cells:
             found += _overhead(mode, cells[OURS])
-            found += _overload(mode, cells[OURS], queue_goal_seconds)
+        if GOAL in cells:
+            found += _overload(mode, cells[GOAL], queue_goal_seconds)
     return [*found, *_throughput(results)]
 
 
@@ -61,7 +62,9 @@ def _throughput(results: Results) -> Iterator[Verdict]:
         for mode, cells in results.cells.items():
             mine = _best([cells], OURS, concurrency)
             others = {
-                name: _best([cells], name, concurrency) for name in cells if name not in {OURS, RAW, NOTHING}
+                name: _best([cells], name, concurrency)
+                for name in cells
+                if name not in {OURS, GOAL, RAW, NOTHING}
             }
             if mine and any(others.values()):
                 name = max(others, key=lambda each: others[each])

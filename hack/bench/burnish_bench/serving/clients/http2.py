@@ -111,6 +111,7 @@ class Http2(asyncio.Protocol):
             self._window += int.from_bytes(payload)
             self._send()
         elif kind == GOAWAY:
+            self.closed = True
             self._fail(ConnectionError(f"the server goes away: {payload[8:]!r}"))
 
     def _take_answer(self, kind: int, flags: int, payload: bytes) -> None:
