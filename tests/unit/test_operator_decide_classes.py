@@ -127,3 +127,23 @@ def test_stock_taken_twice_writes_nothing_the_second_time() -> None:
     written = [accelerator({**c.to_dict(), "kind": "x", "status": told[c.name]}) for c in classes]
     later = NOW + timedelta(hours=1)
     assert (take_stock(nodes, written, later).created, statuses(nodes, written, later)) == ((), ())
+
+
+def test_drivers_of_the_nodes_are_told() -> None:
+    versions = [{"nvidia.com/cuda.driver-version.full": f"570.{n}.1"} for n in (86, 133, 86)]
+    nodes = [node(str(i), H100 | version) for i, version in enumerate(versions)]
+    [known] = discovered(*nodes)
+    [status] = statuses([node_of(n) for n in nodes], [known], NOW)
+    assert status["status"]["driverVersions"] == ["570.133.1", "570.86.1"]
+
+
+def test_why_no_node_takes_pods_is_told() -> None:
+    [known] = discovered(node("a", SMALL))
+    taint = {"key": "dedicated", "value": "x", "effect": "NoSchedule"}
+    away = [
+        node("a", SMALL, unschedulable=True),
+        node("b", SMALL, taints=[taint]),
+        node("c", SMALL, ready="False"),
+    ]
+    [status] = statuses([node_of(n) for n in away], [known], NOW)
+    assert "1 not ready, 1 cordoned, 1 tainted dedicated" in status["status"]["conditions"][0]["message"]

@@ -69,11 +69,12 @@ class AcceleratorClassSpec(WireModel):
         default=None,
         description="Extended resource that a pod asks for, such as nvidia.com/gpu. Absent: a CPU class.",
     )
-    scales_from_zero: bool = Field(
-        default=False,
+    # Without a default: the API server would write it in our name, and people could not set it without force.
+    scales_from_zero: bool | None = Field(
+        default=None,
         description=(
             "True: there may be no node, and an autoscaler brings one for a pod that waits. Burnish then "
-            "makes pods for this class all the same. False: nothing is started without a node."
+            "makes pods for this class all the same. Absent or false: nothing is started without a node."
         ),
     )
     defaults: ClassDefaults = Field(

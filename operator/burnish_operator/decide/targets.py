@@ -93,7 +93,7 @@ def _discovered(classes: Sequence[AcceleratorClass], seen: Observed) -> list[Acc
 
 def _nodes(accelerator: AcceleratorClass) -> int:
     """Nodes that pods may count on: one at least where an autoscaler brings it."""
-    return accelerator.status.nodes or int(accelerator.spec.scales_from_zero)
+    return accelerator.status.nodes or int(bool(accelerator.spec.scales_from_zero))
 
 
 def _judge(resolved: Sequence[ResolvedTarget], unresolved: Sequence[Unresolved]) -> Verdict:

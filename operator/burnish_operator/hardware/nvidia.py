@@ -21,7 +21,7 @@ COUNT = f"{GPU}.count"
 MIG_PREFIX = "nvidia.com/mig-"
 COMPUTE_MAJOR, COMPUTE_MINOR = f"{GPU}.compute.major", f"{GPU}.compute.minor"
 DRIVER = "nvidia.com/cuda.driver-version.major"
-# Written by every GFD, and alone by those before 0.16.
+# The older name of the same; releases that write the new one write both.
 OLD_DRIVER = "nvidia.com/cuda.driver.major"
 _MIG_PRODUCT = re.compile(r"(nvidia\.com/mig-(?:\d+c\.)?\d+g\.\d+gb(?:\.[a-z.]+)?)\.product")
 _MIG_OF_PRODUCT = re.compile(r".*-MIG-((?:\d+c\.)?\d+g\.\d+gb(?:\.[a-z.]+)?)(?:-SHARED)?")
