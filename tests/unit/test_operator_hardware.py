@@ -208,6 +208,12 @@ def test_an_accelerator_without_a_name_is_unknown_and_no_processor(resource: str
     assert f"{GPU}.product" in absent_labels(guess.match_labels, resource)
 
 
+def test_an_accelerator_whose_plugin_is_away_is_neither_guessed_nor_a_processor() -> None:
+    reading = read(node_of(node("n", SMALL, allocatable={GPU: "0"})))
+    assert reading.kinds == ()
+    assert reading.unclear == (f"{GPU} is 0: its device plugin is away.",)
+
+
 def test_labels_that_are_read_wake_the_inventory_and_others_do_not() -> None:
     card = named("NVIDIA-A100-SXM4-40GB")
     read_ones = [gpus.whole(card), gpus.instances(card, "1g.5gb", 4864), gpus.amd("AMD_Instinct_MI210")]

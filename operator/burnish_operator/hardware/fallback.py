@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from burnish_operator.api import parse_quantity
 from burnish_operator.hardware.kinds import Certainty, Hardware, Reading, chosen, slug
 from burnish_operator.hardware.wellknown import ARCH, INSTANCE_TYPE
 from burnish_operator.observe import Node
@@ -11,11 +12,12 @@ UNKNOWN = "unknown"
 
 def read(node: Node, resources: Sequence[str]) -> Reading:
     """One guessed kind a resource where the instance type is known: all its machines are alike."""
-    if not resources:
-        return Reading()
+    offered = [name for name in resources if parse_quantity(node.allocatable[name]) > 0]
+    # The kubelet goes on to name a resource whose plugin is gone, with 0.
+    gone = tuple(f"{name} is 0: its device plugin is away." for name in resources if name not in offered)
     if INSTANCE_TYPE not in node.labels:
-        return Reading(unclear=tuple(_unclear(resource) for resource in resources))
-    return Reading(tuple(_guess(node, resource) for resource in resources))
+        return Reading(unclear=(*map(_unclear, offered), *(gone if not offered else ())))
+    return Reading(tuple(_guess(node, name) for name in offered), gone if not offered else ())
 
 
 def _guess(node: Node, resource: str) -> Hardware:
