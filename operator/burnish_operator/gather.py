@@ -22,6 +22,7 @@ from burnish_operator.ports import (
     Clock,
     Cluster,
     Kind,
+    Object,
     Registry,
 )
 from burnish_operator.settings import Settings
@@ -40,6 +41,7 @@ class Gatherer:
     def gather(self, model: OptimizedModel) -> Observed:
         """Raises: the cluster's errors. What the registry or RBAC refuses is part of the snapshot."""
         deployments, services = (self._workloads(kind, model) for kind in (DEPLOYMENT, SERVICE))
+        own_jobs = self._cluster.find(JOB, model.namespace, {names.MODEL: names.label_value(model.name)})
         seen = Observed(
             model=model,
             settings=self._settings,
@@ -49,11 +51,12 @@ class Gatherer:
             nodes=self._nodes(model),
             deployments=deployments,
             services=services,
+            jobs=tuple(job_of(raw) for raw in own_jobs),
         )
         found = targets.resolve(seen).resolved
         wanted = {names.workload_name(model.name, target.name) for target in found}
         keys = {key for target in found if (key := key_of(seen, target))}
-        jobs = self._jobs(model, keys)
+        jobs = self._jobs(own_jobs, keys)
         return dataclasses.replace(
             seen,
             deployments=(*deployments, *self._strangers(DEPLOYMENT, model, wanted, deployments)),
@@ -110,8 +113,7 @@ class Gatherer:
         found = (self._cluster.get(kind, model.namespace, name) for name in sorted(absent))
         return tuple(workload_of(raw) for raw in found if raw is not None)
 
-    def _jobs(self, model: OptimizedModel, keys: set[str]) -> tuple[Job, ...]:
-        own = self._cluster.find(JOB, model.namespace, {names.MODEL: names.label_value(model.name)})
+    def _jobs(self, own: list[Object], keys: set[str]) -> tuple[Job, ...]:
         shared = [
             raw
             for key in sorted(keys)

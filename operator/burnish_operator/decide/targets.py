@@ -20,7 +20,7 @@ from burnish_operator.decide.classes import is_discovered, matches, takes_pods, 
 from burnish_operator.decide.conditions import Verdict, fails, holds, of_error
 from burnish_operator.hardware import absent_labels
 from burnish_operator.names import label_value
-from burnish_operator.observe import Workload
+from burnish_operator.observe import JobState
 from burnish_operator.observed import Observed
 
 KIND = ConditionType.TARGETS_RESOLVED
@@ -70,7 +70,7 @@ def resolve(seen: Observed) -> Targets:
     """Resolve `spec.targets`, or discover every class that has a node (or that we serve on already)."""
     spec = seen.model.spec
     if not isinstance(seen.classes, BurnishError):
-        discovered = [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen.deployments)]
+        discovered = [Target(accelerator_class=c.name) for c in _discovered(seen.classes, seen)]
         chosen = discovered if spec.discovers_targets else spec.targets
         found = [_resolve_one(target, seen, seen.classes) for target in chosen]
     elif spec.discovers_targets:
@@ -82,12 +82,18 @@ def resolve(seen: Observed) -> Targets:
     return Targets(resolved, unresolved, _judge(resolved, unresolved))
 
 
-def _discovered(classes: Sequence[AcceleratorClass], serving: Sequence[Workload]) -> list[AcceleratorClass]:
-    # Nodes of a class may be away for a while (drained, rebooted): where we serve, we stay.
-    kept = {workload.target for workload in serving}
-    return sorted(
-        (c for c in classes if c.status.nodes > 0 or label_value(c.name) in kept), key=lambda c: c.name
-    )
+def _discovered(classes: Sequence[AcceleratorClass], seen: Observed) -> list[AcceleratorClass]:
+    # Nodes of a class may be away for a while (drained, cordoned, relabelled): where we serve, we stay, and
+    # what is being built is not lost.
+    uid = seen.model.metadata.uid
+    kept = {workload.target for workload in seen.deployments}
+    kept |= {job.target for job in seen.jobs if job.owner == uid and job.state is JobState.ACTIVE}
+    return sorted((c for c in classes if _nodes(c) or label_value(c.name) in kept), key=lambda c: c.name)
+
+
+def _nodes(accelerator: AcceleratorClass) -> int:
+    """Nodes that pods may count on: one at least where an autoscaler brings it."""
+    return accelerator.status.nodes or int(bool(accelerator.spec.scales_from_zero))
 
 
 def _judge(resolved: Sequence[ResolvedTarget], unresolved: Sequence[Unresolved]) -> Verdict:
@@ -112,7 +118,7 @@ def _resolve_one(
         return Unresolved(
             name, "NoSuchClass", f"There is no AcceleratorClass {name}; see `kubectl get ac`.", name
         )
-    return _resolved(target, accelerator, {}, accelerator.status.nodes, seen)
+    return _resolved(target, accelerator, {}, _nodes(accelerator), seen)
 
 
 def _without_classes(target: Target, seen: Observed, error: BurnishError) -> ResolvedTarget | Unresolved:
@@ -161,7 +167,7 @@ def _resolved(
         class_name=accelerator.name,
         facts=dict(accelerator.spec.facts),
         match_labels={**match, **selector},
-        absent=absent_labels(match) if is_discovered(accelerator) else (),
+        absent=absent_labels(match, accelerator.spec.resource_name) if is_discovered(accelerator) else (),
         tolerations=(*tolerations_of(accelerator), *target.tolerations),
         resources=resources_for(target.resources or serving.resources, accelerator),
         replicas=serving.replicas if target.replicas is None else target.replicas,
