@@ -273,7 +273,7 @@ class TestMemory:
         told = trend(watched(20.0 * MIB), 600.0)
         assert told is not None
         assert not told.is_flat
-        assert told.growth_bytes == pytest.approx(16 * MIB, rel=0.1)
+        assert told.growth_bytes == pytest.approx(10 * MIB, rel=0.1)
 
     def test_what_shrinks_is_flat(self) -> None:
         told = trend(watched(-20.0 * MIB), 600.0)
