@@ -36,7 +36,7 @@ lint: setup ## Format, lint, types, import contracts, generated files
 test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
 
-test-integration: setup cluster-install ## Against a real API server, etcd and registry, on loopback
+test-integration: setup cluster-install triton-install ## Against a real API server, etcd, registry and Triton server, on loopback
 	@$(PYTEST) -q tests/integration
 
 test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
@@ -46,7 +46,7 @@ test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cl
 	@$(PYTEST) -q tests/e2e
 
 ##@ Long runs
-.PHONY: bench-correctness bench-rewrite bench-optimize test-long fuzz simulate
+.PHONY: bench-correctness bench-rewrite bench-optimize bench-serving soak test-long fuzz simulate
 bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: right, wrong, invalid, crashed, nodes left (about 20 minutes)
 	@$(BIN)/python hack/bench correctness
 
@@ -55,6 +55,12 @@ bench-rewrite: setup ## Real models and large ones: time, memory and latency, be
 
 bench-optimize: setup ## Real models with real labels: ours beside ONNX Runtime, onnxslim, OpenVINO and NNCF; writes docs/benchmarks.md (about an hour)
 	@$(BIN)/python hack/bench optimize --write-docs
+
+bench-serving: setup ## Our server beside KServe's, MLServer and LitServe; writes docs/benchmarks-serving.md (about 15 minutes)
+	@$(BIN)/python hack/bench serving --write-docs
+
+soak: setup ## Mixed load on one server: memory flat, no error, every answer right. SECONDS=3600
+	@$(BIN)/python hack/bench soak --seconds $(or $(SECONDS),3600)
 
 test-long: setup ## Properties on new examples, every planted bug of the operator, 10,000 random graphs, all of ONNX's own models on every target, 5 GB of weights, 100,000 nodes
 	@BURNISH_LONG=1 BURNISH_RANDOM_GRAPHS=10000 $(PYTEST) -q --timeout=0 --hypothesis-profile=explore tests/property tests/integration/test_onnx_backend_suite.py tests/integration/test_rewrite_large.py
@@ -70,12 +76,15 @@ simulate: setup ## The operator in a simulated cluster, random schedules: SCHEDU
 	@PYTHONPATH=tests $(BIN)/python hack/simulate --schedules $(SCHEDULES) --seed $(SEED)
 
 ##@ Development
-.PHONY: setup cluster-install cluster-up generate format clean help
+.PHONY: setup cluster-install triton-install cluster-up generate format clean help
 setup: ## Python environment in .venv, pinned by constraints/
 	@hack/setup
 
 cluster-install: ## Build and install what the embedded cluster needs (cached)
 	@$(PYTHON) hack/cluster install
+
+triton-install: setup ## Install the Triton server that tests talk to (cached)
+	@$(BIN)/python hack/tritonserver.py >/dev/null
 
 cluster-up: cluster-install ## Start the embedded cluster alone
 	@$(PYTHON) hack/cluster up

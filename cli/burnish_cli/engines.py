@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from burnish_cli.output import OUTPUT_OPTION, console, emit
-from burnish_engine import digest, store
+from burnish_cli.sign import SIGN_OPTION, read_key
+from burnish_engine import digest, signature, store
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_PAGE, EngineDescriptor
 from burnish_engine.errors import NotFound
+from burnish_engine.keys import read_public_key
 from burnish_engine.oci.artifact import pull_files, push_files, read_manifest
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.media import ENGINE_TYPE
@@ -69,16 +71,28 @@ def engine_facts(engine: str) -> dict[str, Any]:
 @click.command()
 @ENGINE_ARGUMENT
 @OUTPUT_OPTION
-def verify(engine: str, output: str) -> None:
+@click.option(
+    "--key", "keys", multiple=True, type=click.Path(path_type=Path), help="Public key of the signer."
+)
+def verify(engine: str, output: str, keys: tuple[Path, ...]) -> None:
     """Check every byte of ENGINE against its digests, and its records against their schemas.
 
     A folder is checked against what its own engine.json tells; only oci://…@sha256:… pins that, too.
+    With --key, one of the keys must have signed it.
     """
+    trusted = [read_public_key(key) for key in keys]
     if _is_remote(engine):
         with _client() as client:
-            descriptor, manifest = store.verify_engine(client, Reference.parse(engine))
-        emit({"verified": True, "digest": manifest.digest, "key": descriptor.key}, output)
+            reference = Reference.parse(engine)
+            descriptor, manifest = store.verify_engine(client, reference)
+            if trusted:
+                signed = signature.fetch_signatures(client, reference.at(manifest.digest))
+                signature.verify(engine, manifest.digest, signed, trusted)
+        told = {"verified": True, "digest": manifest.digest, "key": descriptor.key, "signed": bool(trusted)}
+        emit(told, output)
         return
+    if trusted:
+        raise click.UsageError("--key: found a folder, expected oci://…: signatures lie in the registry")
     descriptor = store.verify_folder(Path(engine))
     emit({"verified": True, "digest": digest.of_path(Path(engine)), "key": descriptor.key}, output)
 
@@ -109,13 +123,15 @@ def _refuse_existing(folder: Path) -> None:
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
 @click.argument("reference")
-def push(path: Path, reference: str) -> None:
+@SIGN_OPTION
+def push(path: Path, reference: str, sign_key: Path | None) -> None:
     """Put PATH into a registry at REFERENCE (oci://host/repository:tag).
 
     A folder with an engine.json becomes an engine; any other file or folder (a model, a data set)
     becomes an artifact with one layer a file, as `oras push` makes them.
     """
     target = Reference.parse(reference)
+    key = read_key(sign_key) if sign_key else None
     with _client() as client:
         if (path / ENGINE_FILE).is_file():
             pushed = store.push_engine(client, target, path)
@@ -126,6 +142,8 @@ def push(path: Path, reference: str) -> None:
             if not names:
                 raise NotFound(str(path), found="an empty folder", expected="files to push")
             pushed = push_files(client, target, path, names)
+        if key:
+            signature.sign(client, target.at(pushed.digest), key)
     click.echo(f"{target.at(pushed.digest)}")
 
 

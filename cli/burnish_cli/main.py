@@ -27,8 +27,10 @@ COMMANDS = {
     "verify": ("burnish_cli.engines:verify", "Check every byte of an engine."),
     "pull": ("burnish_cli.engines:pull", "Fetch an engine or files from a registry."),
     "push": ("burnish_cli.engines:push", "Put an engine or files into a registry."),
+    "sign": ("burnish_cli.sign:sign", "Sign an engine in a registry."),
     "report": ("burnish_cli.engines:report", "Print an engine's report."),
     "explain": ("burnish_cli.explain:explain", "Tell why an engine won, and what the others lost by."),
+    "engine": ("burnish_cli.engine:engine", "Lay out an engine for another server."),
     "serve": ("burnish_cli.serve:serve", "Answer inference requests with an engine."),
 }
 

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from burnish_cli.output import OUTPUT_OPTION, console, emit
 from burnish_cli.parse import Bytes, Choices, Duration, Facts, Latency, MetricName
 from burnish_cli.scratch import THREADS_OPTION, progress, resumable
-from burnish_engine import outcome, store
+from burnish_cli.sign import SIGN_OPTION, read_key
+from burnish_engine import outcome, signature, store
 from burnish_engine.faults import diagnosed
+from burnish_engine.keys import PrivateKey
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.request import Backend, LatencyGoal, Minimize, OptimizationRequest, Precision
@@ -26,10 +28,11 @@ _OBJECTIVES = {minimize.value.lower(): minimize for minimize in Minimize}
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the engine goes: a folder, a registry, or both."""
+    """Where the engine goes: a folder, a registry, or both; `key` signs what is pushed."""
 
     folder: Path | None
     push: Reference | None
+    key: PrivateKey | None
 
 
 @click.command()
@@ -65,6 +68,7 @@ class Destination:
 @click.option("--pin", is_flag=True, help="Measure on fixed processors: on a machine that nobody else uses.")
 @click.option("--name", help="Name of the engine. [default: the model's]")
 @click.option("--push", metavar="OCI", help="Publish the engine at oci://host/repository:tag.")
+@SIGN_OPTION
 @click.option("-o", "folder", type=click.Path(path_type=Path), help="Write the engine to this new folder.")
 @click.option("--key", help="Engine key, if the caller has computed it.")
 @click.option("--target-name", help="Accelerator class that this is for.")
@@ -126,18 +130,24 @@ def _run(model: str, options: dict[str, object]) -> tuple[OptimizeResult, str | 
             return result, None
         told.update("publish", f"pushing to {destination.push}", 1, 1)
         with RegistryClient.from_environment() as client:
-            return result, store.push_engine(client, destination.push, result.folder).digest
+            pushed = store.push_engine(client, destination.push, result.folder).digest
+            if destination.key:
+                signature.sign(client, destination.push.at(pushed), destination.key)
+            return result, pushed
 
 
 def _destination(options: dict[str, object]) -> Destination:
-    folder, push = options["folder"], options["push"]
+    folder, push, key = options["folder"], options["push"], options["sign_key"]
     if folder is None and push is None:
         raise click.UsageError("found neither -o nor --push, expected where the engine shall go")
+    if key is not None and push is None:
+        raise click.UsageError("--sign: found no --push, expected one: signatures lie in the registry")
     if isinstance(folder, Path) and folder.exists():
         raise click.UsageError(f"-o {folder}: found something there, expected a path that does not exist")
     return Destination(
         folder=folder if isinstance(folder, Path) else None,
         push=Reference.parse(push) if isinstance(push, str) else None,
+        key=read_key(key) if isinstance(key, Path) else None,
     )
 
 

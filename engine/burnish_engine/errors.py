@@ -6,6 +6,7 @@ must do, because that is all that a loop, a Job or a person can act upon:
     BurnishError
     ├── StalledError       the user must change something; trying again is useless
     │   ├── InvalidReference, NotFound, Unauthorized, IntegrityError, InvalidEngine
+    │   ├── UntrustedEngine, InvalidKey
     ├── WaitingError       something else must happen first; look again later
     └── TransientError     nobody is at fault; back off and try again
         └── RegistryUnavailable
@@ -59,9 +60,10 @@ class WaitingError(BurnishError):
 
 
 class TransientError(BurnishError):
-    """Worth trying again with a back-off."""
+    """Worth trying again with a back-off. `retry_after_seconds`: when, where the other side said so."""
 
     action = Action.TRANSIENT
+    retry_after_seconds: float | None = None
 
 
 class InvalidReference(StalledError):
@@ -82,6 +84,14 @@ class IntegrityError(StalledError):
 
 class InvalidEngine(StalledError):
     """An artifact that is no Burnish engine, or one of an unknown schema."""
+
+
+class UntrustedEngine(StalledError):
+    """An engine without a signature by a key that is trusted here."""
+
+
+class InvalidKey(StalledError):
+    """A file that holds no key for signatures, or one that cannot be read."""
 
 
 class RegistryUnavailable(TransientError):

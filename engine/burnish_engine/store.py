@@ -16,7 +16,7 @@ from burnish_engine.errors import InvalidEngine
 from burnish_engine.oci import media
 from burnish_engine.oci.artifact import pull_files, read_manifest
 from burnish_engine.oci.client import RegistryClient
-from burnish_engine.oci.files import read_tar, write_tar
+from burnish_engine.oci.files import read_tar, tar_digest, write_tar
 from burnish_engine.oci.media import Descriptor, Index, Manifest
 from burnish_engine.oci.reference import Reference
 from burnish_engine.report import SCHEMA_VERSION as REPORT_SCHEMA
@@ -24,6 +24,7 @@ from burnish_engine.report import Report
 
 PREFIX = "dev.burnish.engine."
 _METADATA = (ENGINE_FILE, REPORT_FILE, REPORT_PAGE)
+_LAYERS = ("metadata", "model")
 
 
 def read_engine(folder: Path) -> EngineDescriptor:
@@ -31,6 +32,17 @@ def read_engine(folder: Path) -> EngineDescriptor:
 
     Raises: InvalidEngine: no `engine.json`, an unknown schema, or a model file that is not there.
     """
+    path, engine = folder / ENGINE_FILE, read_descriptor(folder)
+    if "\0" in engine.model:
+        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
+    model = (folder / engine.model).resolve()
+    if not model.is_relative_to(folder.resolve()) or not model.is_file():
+        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
+    return engine
+
+
+def read_descriptor(folder: Path) -> EngineDescriptor:
+    """`engine.json` of a folder, whether its model is there or not. Raises: InvalidEngine."""
     path = folder / ENGINE_FILE
     if not path.is_file():
         raise _invalid(str(folder), f"no {ENGINE_FILE}", "an engine folder")
@@ -42,11 +54,6 @@ def read_engine(folder: Path) -> EngineDescriptor:
         ) from error
     if engine.schema_version != descriptors.SCHEMA_VERSION:
         raise _invalid(str(path), f"schema {engine.schema_version}", f"schema {descriptors.SCHEMA_VERSION}")
-    if "\0" in engine.model:
-        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
-    model = (folder / engine.model).resolve()
-    if not model.is_relative_to(folder.resolve()) or not model.is_file():
-        raise _invalid(str(path), f"no model file {engine.model!r}", "the model beside engine.json")
     return engine
 
 
@@ -61,10 +68,21 @@ def verify_folder(folder: Path) -> EngineDescriptor:
     if wrong:
         found_wrong = f"files missing or not told of: {', '.join(wrong)}"
         raise _invalid(str(folder), found_wrong, "the files that were built")
-    for name, expected in engine.files.items():
-        digests.check(f"{folder}, {name}", found=digests.of_file(folder / name), expected=expected)
+    check_files(folder, engine)
     load_report(folder)
     return engine
+
+
+def check_files(folder: Path, engine: EngineDescriptor) -> None:
+    """Compare the files that `engine.json` tells of; engines of before tell of none.
+
+    Raises: InvalidEngine: a file that is missing. IntegrityError: other bytes.
+    """
+    missing = sorted(name for name in engine.files if not (folder / name).is_file())
+    if missing:
+        raise _invalid(str(folder), f"no {', '.join(missing)}", "the files that were built")
+    for name, expected in engine.files.items():
+        digests.check(f"{folder}, {name}", found=digests.of_file(folder / name), expected=expected)
 
 
 def push_engine(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:
@@ -74,10 +92,11 @@ def push_engine(client: RegistryClient, reference: Reference, folder: Path) -> D
     """
     engine = read_engine(folder)
     with tempfile.TemporaryDirectory(prefix=".pack-", dir=folder.parent) as scratch:
-        layers = [_pack(folder, Path(scratch), name) for name in ("metadata", "model")]
+        layers = pack_engine(folder, Path(scratch))
         for layer in layers:
             client.upload_blob(reference, Path(scratch) / f"{layer.annotations[media.TITLE]}.tar", layer)
-    config_data = digests.canonical_json(_image_config(layers))
+    # An uncompressed layer's diff id is its digest.
+    config_data = digests.canonical_json(media.image_config([layer.digest for layer in layers]))
     config = Descriptor(media_type=media.CONFIG, digest=digests.of_bytes(config_data), size=len(config_data))
     client.upload_blob(reference, config_data, config)
     manifest = Manifest(
@@ -90,10 +109,15 @@ def push_engine(client: RegistryClient, reference: Reference, folder: Path) -> D
     )
 
 
+def pack_engine(folder: Path, scratch: Path) -> list[Descriptor]:
+    """An engine folder's layers, as `<title>.tar` in `scratch`."""
+    return [_pack(folder, scratch, name) for name in _LAYERS]
+
+
 def pull_engine(client: RegistryClient, reference: Reference, folder: Path) -> EngineDescriptor:
     """Fetch an engine into `folder`, verified by digest, and read its descriptor."""
     manifest, _ = read_manifest(client, reference)
-    _check_type(reference, manifest)
+    check_type(reference, manifest)
     folder.mkdir(parents=True, exist_ok=True)
     pull_files(client, reference, folder)
     return read_engine(folder)
@@ -106,17 +130,23 @@ def verify_engine(client: RegistryClient, reference: Reference) -> tuple[EngineD
         return pull_engine(client, reference.at(descriptor.digest), Path(scratch)), descriptor
 
 
-def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
-    """The report of a pushed engine and the engine's descriptor; the model is not downloaded."""
+def read_records(client: RegistryClient, reference: Reference) -> tuple[Report, EngineDescriptor, Descriptor]:
+    """The report and `engine.json` of a pushed engine, and its manifest's; the model is not downloaded."""
     with tempfile.TemporaryDirectory(prefix="burnish-report-") as scratch:
-        descriptor = pull_metadata(client, reference, Path(scratch))
-        return load_report(Path(scratch)), descriptor
+        manifest = pull_metadata(client, reference, Path(scratch))
+        return load_report(Path(scratch)), read_descriptor(Path(scratch)), manifest
+
+
+def read_report(client: RegistryClient, reference: Reference) -> tuple[Report, Descriptor]:
+    """The report of a pushed engine, and its manifest's descriptor."""
+    report, _, manifest = read_records(client, reference)
+    return report, manifest
 
 
 def pull_metadata(client: RegistryClient, reference: Reference, folder: Path) -> Descriptor:
     """The records of a pushed engine (`engine.json`, `report.json`, `report.html`), without the model."""
     manifest, descriptor = read_manifest(client, reference)
-    _check_type(reference, manifest)
+    check_type(reference, manifest)
     layer = next((item for item in manifest.layers if item.annotations.get(media.TITLE) == "metadata"), None)
     if layer is None:
         raise _invalid(str(reference), "no metadata layer", "one")
@@ -156,10 +186,25 @@ def push_index(client: RegistryClient, reference: Reference, engines: dict[str, 
     )
 
 
+def is_unpacked(folder: Path, manifest: Manifest) -> bool:
+    """Whether a folder holds what this manifest says, and nothing else: packing it gives the same layers.
+
+    Nothing but the manifest is believed. Layers that other tools packed in another way are never the same.
+    """
+    titles = [layer.annotations.get(media.TITLE) for layer in manifest.layers]
+    return titles == list(_LAYERS) and all(
+        tar_digest(folder, _chosen(folder, title)) == layer.digest
+        for layer, title in zip(manifest.layers, _LAYERS, strict=True)
+    )
+
+
+def _chosen(folder: Path, layer: str) -> list[str]:
+    return [name for name in _names(folder) if (name in _METADATA) == (layer == "metadata")]
+
+
 def _pack(folder: Path, scratch: Path, name: str) -> Descriptor:
-    chosen = [f for f in _names(folder) if (f in _METADATA) == (name == "metadata")]
     archive = scratch / f"{name}.tar"
-    write_tar(archive, folder, chosen)
+    write_tar(archive, folder, _chosen(folder, name))
     return Descriptor(
         media_type=media.LAYER_TAR,
         digest=digests.of_file(archive),
@@ -170,17 +215,6 @@ def _pack(folder: Path, scratch: Path, name: str) -> Descriptor:
 
 def _names(folder: Path) -> list[str]:
     return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-
-
-def _image_config(layers: list[Descriptor]) -> dict[str, object]:
-    # An uncompressed layer's diff id is its digest. Architecture and os are required by the image
-    # specification; an engine is data, and pullers of any platform must take it.
-    return {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
-    }
 
 
 def _annotations(engine: EngineDescriptor) -> dict[str, str]:
@@ -195,7 +229,8 @@ def _annotations(engine: EngineDescriptor) -> dict[str, str]:
     return {media.CREATED: engine.created.isoformat()} | {PREFIX + k: v for k, v in facts.items()}
 
 
-def _check_type(reference: Reference, manifest: Manifest) -> None:
+def check_type(reference: Reference, manifest: Manifest) -> None:
+    """Raises: InvalidEngine: a manifest of something else."""
     if manifest.artifact_type != media.ENGINE_TYPE:
         kind = manifest.artifact_type or manifest.config.media_type
         raise _invalid(str(reference), f"an artifact of type {kind}", media.ENGINE_TYPE)

@@ -1,4 +1,4 @@
-"""`python hack/bench correctness|rewrite|optimize`: Burnish beside its peers. See `--help`."""
+"""`python hack/bench correctness|rewrite|optimize|serving|soak`: Burnish beside its peers. See `--help`."""
 
 import sys
 from pathlib import Path

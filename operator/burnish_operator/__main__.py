@@ -53,6 +53,8 @@ def parse(arguments: Sequence[str]) -> dict[str, object]:
     parser = argparse.ArgumentParser(prog="burnish-operator", description="The Burnish operator.")
     parser.add_argument("--optimizer-image")
     parser.add_argument("--serving-image")
+    parser.add_argument("--triton-image")
+    parser.add_argument("--openvino-model-server-image")
     parser.add_argument("--repository", help="where engines go, host/path")
     parser.add_argument("--watch-namespaces", help="comma-separated; none means all")
     parser.add_argument("--log-format", choices=("json", "text"))

@@ -41,7 +41,7 @@ class Gatherer:
     def gather(self, model: OptimizedModel) -> Observed:
         """Raises: the cluster's errors. What the registry or RBAC refuses is part of the snapshot."""
         deployments, services = (self._workloads(kind, model) for kind in (DEPLOYMENT, SERVICE))
-        own_jobs = self._labelled(JOB, model)
+        own_jobs = self._cluster.find(JOB, model.namespace, {names.MODEL: names.label_value(model.name)})
         seen = Observed(
             model=model,
             settings=self._settings,
@@ -102,11 +102,8 @@ class Gatherer:
             return error
 
     def _workloads(self, kind: Kind, model: OptimizedModel) -> tuple[Workload, ...]:
-        return tuple(workload_of(raw) for raw in self._labelled(kind, model))
-
-    def _labelled(self, kind: Kind, model: OptimizedModel) -> list[Object]:
         labels = {names.MODEL: names.label_value(model.name)}
-        return self._cluster.find(kind, model.namespace, labels)
+        return tuple(workload_of(raw) for raw in self._cluster.find(kind, model.namespace, labels))
 
     def _strangers(
         self, kind: Kind, model: OptimizedModel, wanted: set[str], known: tuple[Workload, ...]

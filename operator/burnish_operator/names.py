@@ -14,6 +14,7 @@ ATTEMPT = "burnish.dev/attempt"
 MEMORY_FACTOR = "burnish.dev/memory-factor"
 RETRY = "burnish.dev/retry"
 SPEC_HASH = "burnish.dev/spec-hash"
+RUNTIME = "burnish.dev/runtime"
 MAX_LABEL = 63
 _HASH_LENGTH = 8
 

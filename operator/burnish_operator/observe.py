@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from burnish_engine.layout.runtimes import ServingRuntime
 from burnish_engine.outcome import Outcome
 from burnish_operator import names
 from burnish_operator.ports import Object
@@ -65,7 +66,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Workload:
-    """A Deployment, or a Service (whose counts stay 0). `engine` is what its pods are told to serve."""
+    """A Deployment, or a Service (whose counts stay 0). `engine` is what its pods are told to serve.
+
+    runtime: what they serve it with.
+    """
 
     name: str
     uid: str
@@ -73,6 +77,7 @@ class Workload:
     target: str
     raw: Object = field(repr=False)
     engine: str = ""
+    runtime: ServingRuntime | None = None
     replicas: int = 0
     current: bool = False
     total: int = 0
@@ -187,6 +192,7 @@ def workload_of(raw: Object) -> Workload:
         target=metadata.get("labels", {}).get(names.TARGET, ""),
         raw=raw,
         engine=template.get(names.ENGINE, ""),
+        runtime=_runtime(template),
         replicas=spec.get("replicas", 1),
         current=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
         total=status.get("replicas", 0),
@@ -195,6 +201,12 @@ def workload_of(raw: Object) -> Workload:
         stuck=progress.get("message", "") if progress.get("status") == "False" else "",
         deleting="deletionTimestamp" in metadata,
     )
+
+
+def _runtime(annotations: Mapping[str, str]) -> ServingRuntime | None:
+    """None: one that a newer Burnish knows."""
+    told = annotations.get(names.RUNTIME, ServingRuntime.BURNISH.value)
+    return ServingRuntime(told) if told in set(ServingRuntime) else None
 
 
 def node_of(raw: Object) -> Node:

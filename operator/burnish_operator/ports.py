@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.outcome import Outcome
 
 Object = dict[str, Any]
@@ -62,11 +63,12 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that lies in a registry: its pinned reference and what its report says."""
+    """An engine that lies in a registry: its pinned reference, and what its records say."""
 
     reference: str
     digest: str
     outcome: Outcome
+    descriptor: EngineDescriptor
 
 
 class Registry(Protocol):

@@ -8,6 +8,10 @@ from pydantic import Field, ValidationError
 from burnish_engine.base import Record
 from burnish_engine.errors import StalledError
 
+# The releases whose configuration is rendered here.
+TRITON_IMAGE = "nvcr.io/nvidia/tritonserver:26.07-py3"
+OPENVINO_MODEL_SERVER_IMAGE = "docker.io/openvino/model_server:2026.3"
+
 
 class InvalidSettings(StalledError):
     """The operator cannot start like this."""
@@ -17,6 +21,7 @@ class Settings(Record):
     """The operator's configuration.
 
     optimizer_image, serving_image: what Jobs and Deployments run (pin them by digest or version).
+    triton_image, openvino_model_server_image: what answers where a model asks for another runtime.
     repository: where engines go unless a model says otherwise (`host/path`).
     plain_http: `host:port` spoken to without TLS, passed on to every pod.
     watch_namespaces: empty means the whole cluster.
@@ -25,6 +30,8 @@ class Settings(Record):
 
     optimizer_image: str = Field(min_length=1)
     serving_image: str = Field(min_length=1)
+    triton_image: str = Field(default=TRITON_IMAGE, min_length=1)
+    openvino_model_server_image: str = Field(default=OPENVINO_MODEL_SERVER_IMAGE, min_length=1)
     repository: str = ""
     plain_http: str = ""
     watch_namespaces: tuple[str, ...] = ()
@@ -38,6 +45,8 @@ class Settings(Record):
 _NAMES = {
     "optimizer_image": "BURNISH_OPTIMIZER_IMAGE",
     "serving_image": "BURNISH_SERVING_IMAGE",
+    "triton_image": "BURNISH_TRITON_IMAGE",
+    "openvino_model_server_image": "BURNISH_OPENVINO_MODEL_SERVER_IMAGE",
     "repository": "BURNISH_REPOSITORY",
     "plain_http": "BURNISH_PLAIN_HTTP",
     "watch_namespaces": "BURNISH_WATCH_NAMESPACES",

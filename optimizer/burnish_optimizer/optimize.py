@@ -4,11 +4,12 @@ ingest ─> reference ─> gated passes ─> baseline ─> candidates, one after
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from burnish_engine import digest
+from burnish_engine.descriptor import GOLDEN_FILE
 from burnish_engine.key import KeyInputs, engine_key
 from burnish_optimizer.backends.recipes import RECIPES, Recipe
 from burnish_optimizer.context import Context
@@ -21,7 +22,7 @@ from burnish_optimizer.progress import Progress, SilentProgress, Steps
 from burnish_optimizer.report import assemble, entries
 from burnish_optimizer.report.page import render_page
 from burnish_optimizer.search.attempt import Attempt, contender, is_contender
-from burnish_optimizer.search.finalists import sustained
+from burnish_optimizer.search.finalists import batches, golden, sustained
 from burnish_optimizer.search.plan import plan
 from burnish_optimizer.search.select import Verdict, select
 from burnish_optimizer.stages import (
@@ -98,6 +99,10 @@ def optimize(
         chosen = _chosen(job, winner, baseline)
         context.steps.note("select", "how much the baseline and the winner serve within the goal")
         rates = sustained(winner, chosen.baseline, bench)
+        context.steps.note("select", "whether requests may share a run")
+        tried_batches = batches(winner, bench)
+        golden_path = job.work_dir / GOLDEN_FILE
+        golden_answer = golden(winner, bench, golden_path)
     finished = assemble.Finished(
         job=job,
         key=key,
@@ -112,8 +117,11 @@ def optimize(
         toolchain=used,
         started=begun,
         seconds=clock() - context.started,
+        batches=tried_batches,
+        golden=golden_answer,
     )
-    result = _write(finished, *_files(winner, materials))
+    beside = {GOLDEN_FILE: golden_path} if golden_answer else {}
+    result = _write(finished, *_files(winner, materials), beside)
     context.steps.finish("done", result.message)
     return result
 
@@ -165,9 +173,11 @@ def _files(winner: Attempt | None, materials: Materials) -> tuple[Path, list[Pat
     return winner.model, sorted(p for p in winner.model.parent.rglob("*") if p.is_file())
 
 
-def _write(finished: assemble.Finished, model: Path, files: Sequence[Path]) -> OptimizeResult:
+def _write(
+    finished: assemble.Finished, model: Path, files: Sequence[Path], beside: Mapping[str, Path]
+) -> OptimizeResult:
     report = assemble.report(finished)
-    named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files}
+    named = {f"{MODEL_FOLDER}/{p.relative_to(model.parent).as_posix()}": p for p in files} | dict(beside)
     told = {name: digest.of_file(path) for name, path in sorted(named.items())}
     descriptor = assemble.descriptor(finished, f"{MODEL_FOLDER}/{model.name}", told)
     folder = finished.job.output_dir

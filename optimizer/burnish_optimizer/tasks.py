@@ -9,7 +9,7 @@ from pydantic import Field
 from burnish_engine.base import Record
 from burnish_engine.conversion import Conversion
 from burnish_engine.coverage import Coverage
-from burnish_engine.descriptor import RunOptions, TensorSpec
+from burnish_engine.descriptor import Batching, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import RewriteReport
 from burnish_engine.request import Backend, Metric
 from burnish_optimizer.ingest.samples import DataSpec
@@ -168,6 +168,12 @@ class EnergyTaken(Record):
     domains: tuple[str, ...] = ()
 
 
+class GoldenTaken(Record):
+    """A golden answer that was written; None: tensors too large for a small record, or no finite answer."""
+
+    golden: GoldenAnswer | None
+
+
 class OpenLoopRun(Record):
     """Requests that arrived by a clock: how many were scheduled, and the latencies of those answered.
 
@@ -215,4 +221,11 @@ class BatchCheck(Record):
     applicable: bool
     difference: float | None = None
     tolerance: float | None = None
+    note: str = ""
+
+
+class BatchesTaken(Record):
+    """Whether requests may share a run. batching: None: `note` says why not."""
+
+    batching: Batching | None = None
     note: str = ""

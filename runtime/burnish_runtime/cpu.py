@@ -37,20 +37,21 @@ def parse_cfs(quota: str, period: str) -> float | None:
         return None
 
 
-def cpu_groups(membership: str, mounts: str) -> list[CpuGroup]:
+def cpu_groups(membership: str, mounts: str, controller: str = "cpu") -> list[CpuGroup]:
     """Every folder, own and ancestors', whose quota can bind.
 
     Args:
+        controller: of version 1, which mounts each on its own; "memory" is looked for in the same way.
         membership: `/proc/self/cgroup`, lines of `<id>:<controllers>:<path>`.
         mounts: `/proc/self/mountinfo`. Its fourth field is what of the hierarchy is mounted: in a
             container that is often the container's own folder, so paths are taken relative to it.
     """
-    mounted = list(_cpu_mounts(mounts))
+    mounted = list(_mounts(mounts, controller))
     groups: list[CpuGroup] = []
     for line in membership.splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        version = 1 if "cpu" in controllers.split(",") else 2 if not controllers else 0
+        version = 1 if controller in controllers.split(",") else 2 if not controllers else 0
         for mounted_version, root, point in mounted:
             if version == mounted_version:
                 groups += [CpuGroup(version, folder) for folder in _folders(path, root, point)]
@@ -95,7 +96,7 @@ def _ratio(quota: int, period: int) -> float | None:
     return quota / period if quota > 0 and period > 0 else None
 
 
-def _cpu_mounts(mounts: str) -> Iterator[tuple[int, PurePosixPath, PurePosixPath]]:
+def _mounts(mounts: str, controller: str) -> Iterator[tuple[int, PurePosixPath, PurePosixPath]]:
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
@@ -104,7 +105,7 @@ def _cpu_mounts(mounts: str) -> Iterator[tuple[int, PurePosixPath, PurePosixPath
         root, point = PurePosixPath(fields[3]), PurePosixPath(fields[4])
         if kind[0] == "cgroup2":
             yield 2, root, point
-        elif kind[0] == "cgroup" and "cpu" in kind[2].split(","):
+        elif kind[0] == "cgroup" and controller in kind[2].split(","):
             yield 1, root, point
 
 

@@ -6,7 +6,8 @@ BurnishError
     ├── InvalidModel         the model cannot be loaded, or is not what its descriptor says
     ├── InvalidOptions       the backend refuses an option
     ├── InvalidInput         the caller's tensors do not fit the model
-    └── InferenceFailed      the model was run, and broke
+    ├── InferenceFailed      the model was run, and broke
+    └── GoldenMismatch       the engine computes other answers here than where it was made
 """
 
 from burnish_engine.errors import StalledError
@@ -30,3 +31,7 @@ class InvalidInput(StalledError):
 
 class InferenceFailed(StalledError):
     """The backend broke while it ran the model on feeds that looked right."""
+
+
+class GoldenMismatch(StalledError):
+    """An engine whose answers here are not those that it recorded where it was made."""

@@ -51,15 +51,19 @@ def open_session(model: Path, backend: Backend, options: RunOptions) -> Session:
     assert_never(backend)
 
 
-def open_engine(folder: Path, threads: int | None = None) -> Engine:
+def open_engine(folder: Path, threads: int | None = None, instances: int = 1) -> Engine:
     """Load the engine in a folder: `engine.json` and the model that it names.
 
-    Args: threads: overrides the descriptor's, for a pod that has other CPUs than the Job had.
+    Args:
+        threads: overrides the descriptor's, for a pod that has other CPUs than the Job had.
+        instances: runs at once that should not wait for each other, each with so many threads.
     Raises: InvalidEngine, InvalidModel, UnsupportedBackend, InvalidOptions.
     """
     started = time.perf_counter()
     descriptor = read_engine(folder)
     options = descriptor.options.model_copy(update={"threads": threads}) if threads else descriptor.options
+    if instances > 1 and descriptor.backend is Backend.OPENVINO:
+        options = openvino_backend.with_streams(options, instances)
     session = open_session(folder / descriptor.model, descriptor.backend, options)
     _check_signature(folder, session, descriptor)
     return Engine(descriptor, session, time.perf_counter() - started)

@@ -1,5 +1,7 @@
 """Resident memory of this process, now and at its highest, in bytes."""
 
+import ctypes
+import gc
 import resource
 import sys
 import threading
@@ -76,6 +78,14 @@ def _of_process(pid: int, file: str, field: str) -> int:
         return parse_status(Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8"), field) or 0
     except OSError:
         return 0
+
+
+def give_back() -> None:
+    """Let the C library return what was freed: a limit counts pages that it keeps for later."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim is not None:
+        trim(0)
 
 
 class PrivatePeak:

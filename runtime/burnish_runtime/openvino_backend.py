@@ -121,6 +121,16 @@ def compile_properties(options: RunOptions) -> dict[str, str]:
     }
 
 
+def with_streams(options: RunOptions, streams: int) -> RunOptions:
+    """So many runs at once, each with the options' threads: one stream runs one request after the other.
+
+    Streams share the weights. An explicit property overrides this.
+    """
+    threads = streams * (options.threads or max(1, cpu.default_threads() // streams))
+    shared = {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": str(threads)}
+    return options.model_copy(update={"properties": {**shared, **options.properties}})
+
+
 def static_shapes(options: RunOptions, inputs: Sequence[TensorSpec]) -> list[Shapes]:
     """The options' sets of shapes in the order of the inputs, each once.
 

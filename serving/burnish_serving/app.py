@@ -11,22 +11,33 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from burnish_engine.errors import BurnishError
 from burnish_serving.gate import Gate
-from burnish_serving.http.failures import failure, status_of
+from burnish_serving.http.failures import failure, refusal
 from burnish_serving.http.infer import InferEndpoint, target_of
 from burnish_serving.http.operations import OPERATIONS
 from burnish_serving.http.pages import Pages
 from burnish_serving.http.reply import Reply
+from burnish_serving.http.repository import Repository
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
 from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
+from burnish_serving.swap import Swaps
 
 
 def create_app(
-    settings: ServeSettings, models: Models, gate: Gate, metrics: ServingMetrics, observers: Observers
+    settings: ServeSettings,
+    models: Models,
+    gate: Gate,
+    metrics: ServingMetrics,
+    observers: Observers,
+    *,
+    swaps: Swaps | None = None,
 ) -> ASGIApp:
-    """The Open Inference Protocol over the given models. They may be loaded later: until then 503."""
-    infer, router = InferEndpoint(settings, models, gate, metrics, observers), create_router(models)
+    """The Open Inference Protocol over the given models. They may be loaded later: until then 503.
+
+    swaps: what changes engines by request; None: that is refused.
+    """
+    infer, router = InferEndpoint(settings, models, gate, metrics, observers), create_router(models, swaps)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Inference does without the router: matching a dozen paths costs as much as a small model.
@@ -39,9 +50,10 @@ def create_app(
     return application
 
 
-def create_router(models: Models) -> Starlette:
+def create_router(models: Models, swaps: Swaps | None = None) -> Starlette:
     """Everything but inference, of which it only knows the paths."""
-    handlers = {name: getattr(pages, name) for pages in (Pages(models),) for name in _names(pages)}
+    all_pages = (Pages(models), Repository(swaps))
+    handlers = {name: getattr(pages, name) for pages in all_pages for name in _names(pages)}
     handlers["infer"] = _not_here
     routes = [Route(o.path, handlers[o.name], methods=[o.method]) for o in OPERATIONS]
     routes.append(Route("/v2/", handlers["server"]))
@@ -65,7 +77,7 @@ def create_metrics_app(metrics: ServingMetrics) -> Starlette:
     return Starlette(routes=[Route("/metrics", page)])
 
 
-def _names(pages: Pages) -> list[str]:
+def _names(pages: Pages | Repository) -> list[str]:
     return [name for name in dir(pages) if not name.startswith("_")]
 
 
@@ -74,7 +86,7 @@ async def _not_here(_: Request) -> Reply:
 
 
 async def _on_burnish_error(_: Request, error: BurnishError) -> Reply:
-    return failure(str(error), status_of(error))
+    return refusal(error)
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Reply:

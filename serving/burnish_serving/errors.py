@@ -8,10 +8,16 @@ BurnishError
 │   ├── UnsupportedEncoding   a body compressed in a way the server does not read
 │   ├── UnsupportedCall       a call of an extension that is not served
 │   ├── SlowBody              the client stopped sending
-│   └── InvalidSettings       the server cannot be started like that
+│   ├── InvalidSettings       the server cannot be started like that
+│   ├── RepositoryClosed      engines may not be changed by request here
+│   ├── ForbiddenEngine       an engine that may not be loaded by request
+│   └── NotEnoughMemory       no room for one more engine beside the one that serves
 └── WaitingError
     ├── NotReady              still loading
-    └── Overloaded            as many requests as allowed are being answered
+    ├── SwapRefused           the server is draining, or too many changes wait already
+    ├── PeerFailed            the stable peer gives no answer to compare with
+    ├── Overloaded            full, or the answer would come too late: refused at once
+    └── DeadlineExceeded      the caller's time was over before the engine was free
 """
 
 from burnish_engine.errors import StalledError, WaitingError
@@ -45,9 +51,42 @@ class InvalidSettings(StalledError):
     """Settings with which no server can be started."""
 
 
+class RepositoryClosed(StalledError):
+    """Loading and unloading by request is switched off."""
+
+
+class ForbiddenEngine(StalledError):
+    """An engine that may not be loaded by request: no digest, another repository, other inputs or outputs."""
+
+
+class NotEnoughMemory(StalledError):
+    """Two engines do not fit into the memory limit together."""
+
+
+class SwapRefused(WaitingError):
+    """A change of engines that cannot be made now."""
+
+
+class PeerFailed(WaitingError):
+    """A peer without an answer that ours could be compared with."""
+
+
 class NotReady(WaitingError):
     """The engine is still being fetched, loaded or warmed up."""
 
 
 class Overloaded(WaitingError):
-    """The server answers as many requests as it may hold at once."""
+    """The server answers as many requests as it may, or would answer this one too late.
+
+    retry_after_seconds: when another try is worth it.
+    """
+
+    def __init__(
+        self, subject: str, *, found: str, expected: str, remedy: str = "", retry_after_seconds: float = 1.0
+    ) -> None:
+        super().__init__(subject, found=found, expected=expected, remedy=remedy)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeadlineExceeded(WaitingError):
+    """The deadline of a request was over before its turn came. It was not computed."""

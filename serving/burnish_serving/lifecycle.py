@@ -3,66 +3,44 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 
 from burnish_runtime import memory
-from burnish_runtime.load import Engine, open_engine
 from burnish_serving.gate import Gate
-from burnish_serving.metrics import ServingMetrics
-from burnish_serving.models import Models, ServedModel, State
+from burnish_serving.models import Models, State
 from burnish_serving.settings import ServeSettings
-from burnish_serving.source import EngineFolder, locate
-from burnish_serving.workers import Workers
+from burnish_serving.swap import Swaps
 
 LOG = logging.getLogger("burnish.serving")
 # Endpoints forget a pod that is not ready some moments later; until then its traffic must be answered.
 SETTLE_SECONDS = 3.0
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """An engine that is warm."""
+async def start_models(settings: ServeSettings, models: Models, swaps: Swaps) -> None:
+    """Load every engine off the event loop (probes are answered meanwhile), then be ready.
 
-    folder: EngineFolder
-    engine: Engine
-
-
-def load(settings: ServeSettings) -> Loaded:
-    """Fetch, verify, load and warm up. Blocks.
-
-    Raises: whatever is wrong with the reference, the engine or the backend, as a BurnishError.
+    Raises: whatever is wrong with a reference, an engine or a backend, as a BurnishError.
     """
-    LOG.info("fetching the engine", extra={"engine": settings.engine})
-    folder = locate(settings.engine, settings.cache)
-    LOG.info("loading the engine", extra={"digest": folder.digest})
-    engine = open_engine(folder.path, settings.threads)
-    engine.warm_up()
-    return Loaded(folder, engine)
-
-
-async def load_models(settings: ServeSettings, models: Models, metrics: ServingMetrics) -> None:
-    """Load off the event loop (probes are answered meanwhile), then be ready."""
     started = time.perf_counter()
-    workers = Workers("load")
-    try:
-        loaded = (await workers.run(lambda: load(settings))).value
-    finally:
-        workers.close()
-    descriptor = loaded.engine.descriptor
-    name = settings.model_name or descriptor.name
-    models.add(ServedModel(name, loaded.folder.digest, loaded.engine, metrics))
+    for name, engine in settings.engines:
+        model = await swaps.start(name, engine)
+        LOG.info(
+            "loaded",
+            extra={
+                "model": model.name,
+                "digest": model.digest,
+                "backend": model.descriptor.backend.value,
+                "precision": model.descriptor.precision.value,
+                "instances": model.policy.instances,
+                "max_batch": model.policy.max_rows,
+                "seconds": round(time.perf_counter() - started, 3),
+                "resident_bytes": memory.current_bytes(),
+            },
+        )
     if models.state is State.LOADING:
         models.state = State.READY
     LOG.info(
         "ready",
-        extra={
-            "model": name,
-            "digest": loaded.folder.digest,
-            "backend": descriptor.backend.value,
-            "precision": descriptor.precision.value,
-            "seconds": round(time.perf_counter() - started, 3),
-            "resident_bytes": memory.current_bytes(),
-        },
+        extra={"models": {model.name: model.digest for model in models.all()}, "digest": model.digest},
     )
 
 

@@ -7,11 +7,15 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import uvicorn
 from prometheus_client import disable_created_metrics
 from starlette.types import ASGIApp
 
+from burnish_engine import outcome
+from burnish_engine.faults import diagnosed
 from burnish_serving import log, tracing
 from burnish_serving.app import create_app, create_metrics_app
 from burnish_serving.errors import InvalidSettings
@@ -20,11 +24,16 @@ from burnish_serving.grpc.server import GrpcServer
 from burnish_serving.http.connections import ConnectionLimits
 from burnish_serving.http.wire import bounded
 from burnish_serving.known_names import KnownNames
-from burnish_serving.lifecycle import drain, load_models
-from burnish_serving.metrics import ServingMetrics
-from burnish_serving.models import Models
+from burnish_serving.lifecycle import drain, start_models
+from burnish_serving.loading import Loader, judged_by
+from burnish_serving.metrics import ServingMetrics, ShadowMetrics
+from burnish_serving.models import Models, Observe
 from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
+from burnish_serving.shadow.agreement import metric_for
+from burnish_serving.shadow.mirror import Mirror
+from burnish_serving.shadow.peer import Peer
+from burnish_serving.swap import Swaps
 
 LOG = logging.getLogger("burnish.serving")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -42,7 +51,7 @@ def run(settings: ServeSettings) -> None:
     """
     log.configure()
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    with contextlib.ExitStack() as listening:
+    with _told(settings.outcome), contextlib.ExitStack() as listening:
         # Before anything starts: a port that is taken must not leave half a server behind.
         api = listening.enter_context(_listen(settings.host, settings.http_port))
         scrape = listening.enter_context(_listen(settings.host, settings.metrics_port))
@@ -52,6 +61,20 @@ def run(settings: ServeSettings) -> None:
             if not finished:
                 logging.shutdown()
                 os._exit(0)
+
+
+@contextlib.contextmanager
+def _told(path: Path | None) -> Iterator[None]:
+    """Write what ended the server to `path`, which a pod shows as its termination message."""
+    try:
+        yield
+    except Exception as error:
+        LOG.warning("ended by an error", extra={"reason": str(error)})
+        known = diagnosed(error)
+        if path is not None and known is not None:
+            with contextlib.suppress(OSError):
+                path.write_bytes(outcome.of_error(known, key="").to_termination_message())
+        raise
 
 
 class _Server(uvicorn.Server):
@@ -66,17 +89,22 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     """Serve; returns whether every request that came in was answered."""
     models, metrics = Models(), ServingMetrics()
     gate = Gate(settings.max_pending, metrics.in_flight)
+    mirror = _mirror(settings, metrics)
+    observe = partial(_observer, settings, mirror) if mirror else None
+    swaps = Swaps(settings, models, metrics, Loader(settings).load, observe)
     stop, hurry = _signals()
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
     rpc = GrpcServer(settings, models, gate, metrics, observers)
     await rpc.start()
-    api = _start(api_socket, create_app(settings, models, gate, metrics, observers), _limits(settings))
+    controlled = swaps if settings.repository_control else None
+    app = create_app(settings, models, gate, metrics, observers, swaps=controlled)
+    api = _start(api_socket, app, _limits(settings), metrics)
     scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))
     ports = {"http_port": api.port, "grpc_port": rpc.port, "metrics_port": scrape.port}
     LOG.info("listening", extra=ports)
-    loading = asyncio.create_task(load_models(settings, models, metrics))
+    loading = asyncio.create_task(start_models(settings, models, swaps))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,11 +114,25 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
         finished = await drain(models, gate, settings.drain_seconds, hurry)
     finally:
         stopping.cancel()
+        swaps.close()
+        if mirror:
+            mirror.close()
         await asyncio.gather(api.close(), rpc.close(CLOSE_SECONDS))
         await scrape.close()
         await asyncio.to_thread(traces.close)
     LOG.info("stopped")
     return finished and loading.done()
+
+
+def _mirror(settings: ServeSettings, metrics: ServingMetrics) -> Mirror | None:
+    if settings.shadow is None:
+        return None
+    peer, told = Peer(settings.shadow), ShadowMetrics(metrics.registry)
+    return Mirror(peer, told, share=settings.shadow_share, minimum=settings.shadow_minimum)
+
+
+def _observer(settings: ServeSettings, mirror: Mirror, model: str, folder: Path) -> Observe:
+    return mirror.observer(model, settings.shadow_metric or metric_for(judged_by(folder)))
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
@@ -135,11 +177,12 @@ def _limits(settings: ServeSettings) -> ConnectionLimits:
     )
 
 
-def _start(listener: socket.socket, app: ASGIApp, limits: ConnectionLimits) -> _Running:
+def _start(
+    listener: socket.socket, app: ASGIApp, limits: ConnectionLimits, watcher: ServingMetrics | None = None
+) -> _Running:
     config = uvicorn.Config(
         app,
-        http=bounded(limits),  # type: ignore[arg-type] # it takes any protocol's class
-        timeout_keep_alive=int(limits.idle_seconds),
+        http=bounded(limits, watcher),  # type: ignore[arg-type] # it takes any protocol's class
         ws="none",
         lifespan="off",
         log_config=None,

@@ -6,22 +6,11 @@ would hold up the end of the process beyond what draining may take.
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Timed(Generic[Result]):
-    """What a job gave, how long it waited for a thread, and how long it ran."""
-
-    value: Result
-    queue_seconds: float
-    compute_seconds: float
 
 
 class Workers:
@@ -39,18 +28,17 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, job: Callable[[], Result]) -> Timed[Result]:
+    async def run(self, job: Callable[[], Result]) -> Result:
         """Run a job on a thread. A caller that is cancelled while the job waits takes it along."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Timed[Result]] = loop.create_future()
-        submitted = time.perf_counter()
-
-        def work() -> None:
-            if not future.cancelled():
-                _report(loop, future, lambda: _timed(job, submitted))
-
-        self._jobs.put(work)
+        future: asyncio.Future[Result] = loop.create_future()
+        self._jobs.put(lambda: None if future.cancelled() else _report(loop, future, job))
         return await future
+
+    def start(self, job: Callable[[], Result], ended: Callable[[Result], None]) -> None:
+        """Run a job that never raises on a thread, and tell the running event loop what it gave."""
+        loop = asyncio.get_running_loop()
+        self._jobs.put(lambda: _call(loop, ended, job()))
 
     def close(self) -> None:
         """End the threads once the queue is empty. Does not wait."""
@@ -63,19 +51,17 @@ class Workers:
             del job  # its arrays would otherwise live until the next request
 
 
-def _timed(job: Callable[[], Result], submitted: float) -> Timed[Result]:
-    started = time.perf_counter()
-    value = job()
-    return Timed(value, started - submitted, time.perf_counter() - started)
-
-
 def _report(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], compute: Callable[[], Any]) -> None:
     try:
         outcome, method = compute(), future.set_result
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
         outcome, method = error, future.set_exception
+    _call(loop, _settle, future, method, outcome)
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
     try:
-        loop.call_soon_threadsafe(_settle, future, method, outcome)
+        loop.call_soon_threadsafe(function, *arguments)
     except RuntimeError:
         return  # the loop is closed: the server stopped waiting for this job
 

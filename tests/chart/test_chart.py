@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from burnish_operator.api.crds import definitions
-from burnish_operator.settings import from_environment
+from burnish_operator.settings import OPENVINO_MODEL_SERVER_IMAGE, TRITON_IMAGE, from_environment
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "burnish"
 Render = Callable[..., list[dict[str, Any]]]
@@ -82,6 +82,7 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
         "engines.secretName=pull",
         "watchNamespaces={team-a,team-b}",
         "logFormat=text",
+        "images.triton=registry.example/tritonserver:2",
     )
     settings = from_environment(environment(manifests))
     assert settings.optimizer_image == "registry.example/burnish/optimizer:0.1.0"
@@ -91,6 +92,12 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
     assert settings.registry_secret == "pull"
     assert settings.watch_namespaces == ("team-a", "team-b")
     assert settings.log_format == "text"
+    assert settings.triton_image == "registry.example/tritonserver:2"
+    assert settings.openvino_model_server_image == OPENVINO_MODEL_SERVER_IMAGE
+
+
+def test_images_of_other_runtimes_default_to_those_of_the_operator(render: Render) -> None:
+    assert environment(render())["BURNISH_TRITON_IMAGE"] == TRITON_IMAGE
 
 
 def test_credentials_of_the_operator_are_mounted_where_docker_config_points(render: Render) -> None:

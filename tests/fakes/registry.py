@@ -1,8 +1,9 @@
 """A registry in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from burnish_engine import outcome as outcomes
+from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.digest import of_json
 from burnish_engine.errors import BurnishError, NotFound
 from burnish_operator.ports import Engine
@@ -18,6 +19,7 @@ class FakeRegistry:
         self.indexes: dict[str, dict[str, str]] = {}
         self.error: BurnishError | None = None
         self.asked: list[str] = []
+        self.describe: Callable[[str], EngineDescriptor] = samples.descriptor
 
     def resolve(self, uri: str) -> str:
         self._ask(f"resolve {uri}")
@@ -39,7 +41,16 @@ class FakeRegistry:
         repository, _, key = where.rpartition(":")
         digest = of_json(where)
         outcome = outcomes.of_report(samples.report(key), digest, "Twice as fast.")
-        self.engines[where] = Engine(f"oci://{repository}@{digest}", digest, outcome)
+        descriptor = self.describe(key)
+        selected = samples.report(key).selected.model_copy(
+            update={
+                "backend": descriptor.backend,
+                "precision": descriptor.precision,
+                "recipe": descriptor.recipe,
+            }
+        )
+        outcome = outcome.model_copy(update={"selected": selected})
+        self.engines[where] = Engine(f"oci://{repository}@{digest}", digest, outcome, descriptor)
         return self.engines[where]
 
     def _ask(self, what: str) -> None:

@@ -33,7 +33,7 @@ def test_the_shortest_object_is_stored_with_every_default(apply: Apply) -> None:
         "objective": {"minimize": "Latency", "batch": 1},
         "precisions": ["FP32", "BF16", "INT8"],
         "registry": {},
-        "serving": {"enabled": True, "replicas": 1},
+        "serving": {"runtime": "Burnish", "enabled": True, "replicas": 1},
         "rollout": {"strategy": "InPlace"},
         "optimization": {"deadline": "1h", "ttl": "1d"},
         "suspend": False,
@@ -66,7 +66,7 @@ def test_a_full_object_is_accepted_and_reads_back(apply: Apply) -> None:
             {"name": "pool", "nodeSelector": {"pool": "gpu"}, "tolerations": [{"operator": "Exists"}]},
         ],
         "registry": {"repository": "registry.example:5000/burnish/engines", "secretRef": {"name": "pull"}},
-        "serving": {"replicas": 3},
+        "serving": {"replicas": 3, "runtime": "Triton", "image": "registry.example/tritonserver@" + DIGEST},
         "rollout": {"strategy": "Recreate"},
         "optimization": {"deadline": "1h30m", "ttl": "7d", "budget": "10m", "queueName": "team-a"},
         "suspend": True,
@@ -158,6 +158,15 @@ BAD = {
     "deadline": ({"optimization": {"deadline": "ten minutes"}}, "45s, 10m, 1h30m or 1d"),
     "empty deadline": ({"optimization": {"deadline": ""}}, "45s, 10m, 1h30m or 1d"),
     "quantity": ({"serving": {"resources": {"limits": {"cpu": "two"}}}}, "spec.serving.resources.limits.cpu"),
+    "runtime": (
+        {"serving": {"runtime": "TorchServe"}},
+        'supported values: "Burnish", "Triton", "OpenVINOModelServer"',
+    ),
+    "image of ours": ({"serving": {"image": "r/x:1"}}, "set runtime to Triton or OpenVINOModelServer"),
+    "image": (
+        {"serving": {"runtime": "Triton", "image": "https://r/x:1 "}},
+        "write an image reference, such as registry.example/tritonserver:1.0",
+    ),
     "replicas": ({"serving": {"replicas": -1}}, "should be greater than or equal to 0"),
     "latency of nothing": ({"objective": {"latency": {"milliseconds": 0}}}, "should be greater than 0"),
     "percentile": (

@@ -31,6 +31,7 @@ from burnish_optimizer.job import Input, Limits, OptimizeJob
 from burnish_optimizer.measure.interleave import Windows
 from burnish_optimizer.optimize import optimize
 from burnish_optimizer.progress import JsonProgress
+from burnish_runtime import golden
 from burnish_runtime.load import open_engine
 from support import optimizer_nets as nets
 from support.candidates import fault
@@ -87,8 +88,11 @@ def test_every_recipe_ends_with_a_reason_and_the_smallest_that_passes_is_served(
     assert descriptor.recipe == report.selected.recipe
     assert descriptor.key == report.key
     assert descriptor.target["name"] == "test-class"
+    assert (descriptor.batching is not None) == report.environment["batches"].startswith("up to")
     assert Report.model_validate_json((result.folder / "report.json").read_bytes()) == report
     assert "Candidates" in (result.folder / "report.html").read_text()
+    assert golden.verify(open_engine(result.folder), result.folder)
+    assert verify_folder(result.folder).golden is not None
     images = rows(tmp_path / "evaluation.npz")
     served, expected = answers(result.folder, images), reference(source, images)
     assert np.corrcoef(served.ravel(), expected.ravel())[0, 1] > 0.95

@@ -1,5 +1,6 @@
 """The server as a process, spoken to by NVIDIA's client, by curl-like clients and by enemies."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
 from burnish_engine.descriptor import ENGINE_FILE, REPORT_FILE, TensorSpec
@@ -99,6 +101,50 @@ def test_triton_gets_all_outputs_by_default(client: triton.InferenceServerClient
     assert client.get_inference_statistics("tiny")["model_stats"][0]["inference_count"] > 0
 
 
+def test_triton_classifies(client: triton.InferenceServerClient) -> None:
+    a = np.array([[1, 3, 2], [9, 7, 8]], np.float32)
+    for binary in (True, False):
+        wanted = [triton.InferRequestedOutput("sum", class_count=2, binary_data=binary)]
+        found = client.infer("tiny", [tensor("a", a), tensor("b", a)], outputs=wanted).as_numpy("sum")
+        texts = [[text.decode() if binary else text for text in row] for row in found]
+        assert texts == [["6.0:1", "4.0:2"], ["18.0:0", "16.0:2"]]
+
+
+def test_triton_infers_without_waiting(server: Server) -> None:
+    with triton.InferenceServerClient(f"127.0.0.1:{server.http_port}", concurrency=4) as many:
+        asked = [many.async_infer("tiny", [tensor("a", ONES * n), tensor("b", ONES)]) for n in range(20)]
+        for number, request in enumerate(asked):
+            assert request.get_result().as_numpy("product").tolist() == [[number] * 3]
+
+
+def test_triton_on_an_event_loop(server: Server) -> None:
+    async def speak() -> None:
+        async with triton_aio.InferenceServerClient(f"127.0.0.1:{server.http_port}") as own:
+            assert await own.is_server_live()
+            assert await own.is_server_ready()
+            assert await own.is_model_ready("tiny", "1")
+            assert (await own.get_server_metadata())["name"] == "burnish"
+            assert (await own.get_model_metadata("tiny"))["versions"] == ["1"]
+            assert (await own.get_model_config("tiny"))["output"][0]["name"] == "sum"
+            assert (await own.get_model_repository_index())[0]["name"] == "tiny"
+            statistics = await own.get_inference_statistics("tiny")
+            assert statistics["model_stats"][0]["inference_stats"]["compute_output"]["count"] == 0
+            outputs = [triton_aio.InferRequestedOutput("sum", binary_data=False)]
+            for coding in (None, "gzip", "deflate"):
+                result = await own.infer(
+                    "tiny",
+                    [tensor("a", ONES), tensor("b", ONES)],
+                    outputs=outputs,
+                    request_compression_algorithm=coding,
+                    response_compression_algorithm=coding,
+                )
+                assert result.as_numpy("sum").tolist() == [[2, 2, 2]]
+            with pytest.raises(InferenceServerException, match="no such model"):
+                await own.infer("other", [tensor("a", ONES)])
+
+    asyncio.run(speak())
+
+
 @pytest.mark.parametrize(
     ("model", "inputs", "status"),
     [
@@ -162,10 +208,10 @@ def test_an_engine_is_pulled_by_digest_and_cached(tmp_path: Path) -> None:
     # The registry is gone: what was pulled still serves, as long as it is what was pulled.
     with running_server(reference, cache=str(cache)) as running:
         running.logged("ready")
-    (descriptor,) = cache.glob(f"*/{ENGINE_FILE}")
+    (descriptor,) = cache.glob(f"*/engine/{ENGINE_FILE}")
     descriptor.write_bytes(descriptor.read_bytes() + b" ")
     with running_server(reference, cache=str(cache)) as running:
-        running.logged("fetching the engine")
+        running.logged("a cached engine is damaged, and fetched again")
         assert httpx.get(f"{running.url}/v2/health/live").status_code == 200
         assert httpx.get(f"{running.url}/v2/health/ready").status_code == 503
         assert httpx.post(f"{running.url}/v2/models/tiny/infer", content=b"{}").status_code == 503

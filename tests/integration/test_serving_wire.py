@@ -232,3 +232,19 @@ def test_an_idle_connection_makes_room_for_a_new_one(server: Server) -> None:
     finally:
         for held in idle:
             held.socket.close()
+
+
+def test_what_never_became_a_request_is_counted(server: Server) -> None:
+    def count(reason: str) -> float:
+        line = f'burnish_requests_rejected_total{{model="",reason="{reason}"}} '
+        found = [text for text in server.metrics().splitlines() if text.startswith(line)]
+        return float(found[0].removeprefix(line)) if found else 0.0
+
+    malformed, slow = count("MalformedHttp"), count("SlowHead")
+    with connected(server.http_port) as other, connected(server.http_port) as silent:
+        other.send(b"\x16\x03\x01\x02")
+        assert status(other) == 400
+        assert status(silent) == 408
+    assert count("MalformedHttp") == malformed + 1
+    assert count("SlowHead") == slow + 1
+    assert "burnish_http_connections " in server.metrics()

@@ -4,11 +4,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
-from burnish_engine.descriptor import ENGINE_FILE, EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine import digest
+from burnish_engine.descriptor import (
+    ENGINE_FILE,
+    GOLDEN_FILE,
+    REPORT_FILE,
+    REPORT_PAGE,
+    EngineDescriptor,
+    RunOptions,
+    TensorSpec,
+)
 from burnish_engine.request import Backend, Precision
+from burnish_runtime import golden
+from burnish_runtime.load import open_engine, warm_up_shapes, zeros
 
 KEY = "0123456789abcdef" * 4
 DTYPES = {
@@ -53,10 +65,38 @@ ADD_INPUTS = tuple(TensorSpec(name=name, dtype="float32", shape=(None, 3)) for n
 ADD_OUTPUTS = tuple(TensorSpec(name=name, dtype="float32", shape=(None, 3)) for name in ("sum", "product"))
 
 
-def add_and_multiply() -> onnx.ModelProto:
+def add_and_multiply(
+    inputs: Sequence[TensorSpec] = ADD_INPUTS, outputs: Sequence[TensorSpec] = ADD_OUTPUTS
+) -> onnx.ModelProto:
     """`sum = a + b`, `product = a * b`."""
     nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Mul", ["a", "b"], ["product"])]
-    return model_of(nodes, ADD_INPUTS, ADD_OUTPUTS)
+    return model_of(nodes, inputs, outputs)
+
+
+def layers(width: int = 32, seed: int = 0) -> onnx.ModelProto:
+    """`y = relu(x W) V`: sums whose order may depend on how many rows there are."""
+    generator = np.random.default_rng(seed)
+    weights = [numpy_helper.from_array(generator.standard_normal(shape).astype(np.float32), name)
+               for name, shape in (("W", (width, 4 * width)), ("V", (4 * width, width)))]  # fmt: skip
+    nodes = [
+        helper.make_node("MatMul", ["x", "W"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("MatMul", ["r", "V"], ["y"]),
+    ]
+    x, y = (TensorSpec(name=name, dtype="float32", shape=(None, width)) for name in "xy")
+    return model_of(nodes, [x], [y], weights)
+
+
+SCALE_INPUTS = (TensorSpec(name="x", dtype="float32", shape=(None, 3)),)
+SCALE_OUTPUTS = (TensorSpec(name="y", dtype="float32", shape=(None, 3)),)
+
+
+def write_scaler(folder: Path, factor: float) -> Path:
+    """The engine of `y = x * factor`, with a golden answer: its answers tell which engine gave them."""
+    constant = helper.make_tensor("factor", TensorProto.FLOAT, [], [factor])
+    node = helper.make_node("Mul", ["x", "factor"], ["y"])
+    model = model_of([node], SCALE_INPUTS, SCALE_OUTPUTS, [constant])
+    return add_golden(write_running_engine(folder, model, SCALE_INPUTS, SCALE_OUTPUTS))
 
 
 def long_loop() -> onnx.ModelProto:
@@ -132,6 +172,27 @@ def write_running_engine(
 def write_adder(folder: Path, backend: Backend = Backend.ONNXRUNTIME) -> Path:
     """The engine of `add_and_multiply`."""
     return write_running_engine(folder, add_and_multiply(), ADD_INPUTS, ADD_OUTPUTS, backend=backend)
+
+
+def add_golden(folder: Path) -> Path:
+    """Let an engine record what it answers here."""
+    engine = open_engine(folder)
+    feeds = {
+        spec.name: zeros(spec.dtype, shapes[spec.name])
+        for shapes in warm_up_shapes(engine.descriptor)[:1]
+        for spec in engine.session.inputs
+    }
+    feeds = {name: array + 1 if array.dtype.kind == "f" else array for name, array in feeds.items()}
+    recorded = golden.record(engine.session, feeds, engine.descriptor.precision, folder / GOLDEN_FILE)
+    engine.session.close()
+    files = {
+        name: digest.of_file(folder / name)
+        for name in (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        if name not in (ENGINE_FILE, REPORT_FILE, REPORT_PAGE)
+    }
+    changed = engine.descriptor.model_copy(update={"golden": recorded, "files": files})
+    (folder / ENGINE_FILE).write_text(changed.model_dump_json(), "utf-8")
+    return folder
 
 
 def _value(spec: TensorSpec) -> onnx.ValueInfoProto:

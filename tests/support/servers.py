@@ -19,8 +19,12 @@ import json, pathlib, sys
 from burnish_serving.server import run
 from burnish_serving.settings import ServeSettings
 settings = json.loads(sys.argv[1])
-cache = settings.pop("cache", None)
-run(ServeSettings(**settings, cache=pathlib.Path(cache) if cache else None))
+for name in ("cache", "outcome"):
+    settings[name] = pathlib.Path(settings[name]) if settings.get(name) else None
+settings["verify_keys"] = tuple(pathlib.Path(key) for key in settings.get("verify_keys", ()))
+for name in ("further_engines", "swap_from"):
+    settings[name] = tuple(settings.get(name, ()))
+run(ServeSettings(**settings))
 """
 START_SECONDS = 60
 

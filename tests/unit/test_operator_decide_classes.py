@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from burnish_operator.api import AcceleratorClass
-from burnish_operator.decide.classes import hardware_of, matches, take_stock
+from burnish_operator.decide.class_status import statuses
+from burnish_operator.decide.classes import matches, take_stock
+from burnish_operator.hardware import hardware_of
 from burnish_operator.observe import node_of
 from fakes.cluster import FakeClock
 from fakes.fleet import H100, LARGE, NFD, SMALL, node
@@ -98,7 +100,7 @@ def test_labels_that_are_no_hardware_change_nothing() -> None:
 )
 def test_a_node_that_takes_no_pods_does_not_count(parts: dict[str, Any]) -> None:
     [known] = discovered(node("a", SMALL))
-    [status] = take_stock([node_of(node("a", SMALL, **parts))], [known], NOW).statuses
+    [status] = statuses([node_of(node("a", SMALL, **parts))], [known], NOW)
     assert status["status"]["nodes"] == 0
     assert status["status"]["conditions"][0]["reason"] == "NoMatchingNodes"
 
@@ -107,21 +109,41 @@ def test_the_vendors_taint_is_tolerated() -> None:
     [known] = discovered(node("a", H100))
     gpu = node("a", H100, taints=[{"key": "nvidia.com/gpu", "effect": "NoSchedule"}])
     gpu["status"]["allocatable"] = {"nvidia.com/gpu": "8"}
-    [status] = take_stock([node_of(gpu)], [known], NOW).statuses
+    [status] = statuses([node_of(gpu)], [known], NOW)
     assert (status["status"]["nodes"], status["status"]["allocatable"]) == (1, "8")
 
 
 def test_a_new_node_without_features_waits_for_its_labels() -> None:
     young = node_of(node("n", {"kubernetes.io/arch": "amd64"}, created="2026-05-04T09:59:50Z"))
     stock = take_stock([young], [], NOW)
-    assert (stock.created, stock.look_again_seconds) == ((), 60.0)
+    assert (stock.created, stock.look_again_seconds) == ((), 50.0)
     assert len(take_stock([young], [], NOW + timedelta(minutes=2)).created) == 1
 
 
 def test_stock_taken_twice_writes_nothing_the_second_time() -> None:
     nodes = [node_of(node("a", SMALL)), node_of(node("b", LARGE))]
     classes = discovered(node("a", SMALL), node("b", LARGE))
-    statuses = {s["metadata"]["name"]: s["status"] for s in take_stock(nodes, classes, NOW).statuses}
-    written = [accelerator({**c.to_dict(), "kind": "x", "status": statuses[c.name]}) for c in classes]
-    again = take_stock(nodes, written, NOW + timedelta(hours=1))
-    assert (again.created, again.statuses) == ((), ())
+    told = {s["metadata"]["name"]: s["status"] for s in statuses(nodes, classes, NOW)}
+    written = [accelerator({**c.to_dict(), "kind": "x", "status": told[c.name]}) for c in classes]
+    later = NOW + timedelta(hours=1)
+    assert (take_stock(nodes, written, later).created, statuses(nodes, written, later)) == ((), ())
+
+
+def test_drivers_of_the_nodes_are_told() -> None:
+    versions = [{"nvidia.com/cuda.driver-version.full": f"570.{n}.1"} for n in (86, 133, 86)]
+    nodes = [node(str(i), H100 | version) for i, version in enumerate(versions)]
+    [known] = discovered(*nodes)
+    [status] = statuses([node_of(n) for n in nodes], [known], NOW)
+    assert status["status"]["driverVersions"] == ["570.133.1", "570.86.1"]
+
+
+def test_why_no_node_takes_pods_is_told() -> None:
+    [known] = discovered(node("a", SMALL))
+    taint = {"key": "dedicated", "value": "x", "effect": "NoSchedule"}
+    away = [
+        node("a", SMALL, unschedulable=True),
+        node("b", SMALL, taints=[taint]),
+        node("c", SMALL, ready="False"),
+    ]
+    [status] = statuses([node_of(n) for n in away], [known], NOW)
+    assert "1 not ready, 1 cordoned, 1 tainted dedicated" in status["status"]["conditions"][0]["message"]

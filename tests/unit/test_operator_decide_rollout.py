@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from burnish_engine.errors import Action
+from burnish_operator.decide.settling import FLAP_GRACE
 from burnish_operator.names import ENGINE
 from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, SERVICE
 from fakes.fleet import NFD, SMALL, Fleet, failing, model, node
@@ -177,6 +178,8 @@ def test_an_older_engine_stays_on_the_hardware_that_it_was_built_for() -> None:
     before = placement(found)
     bare = {key: value for key, value in SMALL.items() if not key.startswith(NFD)}
     found.cluster.replace(node("a", bare))
+    found.operate()
+    found.clock.time += FLAP_GRACE
     found.verdict = failing("AccuracyGate", Action.STALLED, 3)
     found.settle()
     assert found.status().targets[0].accelerator_class == "unknown-amd64-small"

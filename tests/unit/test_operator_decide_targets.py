@@ -5,7 +5,7 @@ from typing import Any
 from burnish_engine.errors import Action
 from burnish_operator.decide.targets import resources_for
 from burnish_operator.names import TARGET
-from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, SERVICE
+from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, NODE, OPTIMIZED_MODEL, SERVICE
 from fakes.fleet import H100, LARGE, SMALL, Fleet, failing, model, node
 
 SMALL_CLASS, LARGE_CLASS = "cpu-amd-25-17-small", "cpu-amd-25-17-large"
@@ -188,3 +188,51 @@ def test_a_request_never_exceeds_its_limit() -> None:
     )
     asked = ResourceRequirements(requests={"cpu": "2", "memory": "1Gi"}, limits={"cpu": "1000m"})
     assert resources_for(asked, accelerator).requests == {"memory": "1Gi"}
+
+
+def test_a_cordoned_node_costs_no_job_that_runs_on_it() -> None:
+    found = fleet(nodes=(node("a", SMALL),))
+    found.settle(work=False)
+    [job] = found.jobs()
+    found.cluster.update(NODE, "", "a", spec={"unschedulable": True})
+    found.settle(work=False)
+    assert found.jobs() == [job]
+    assert found.condition("TargetsResolved") == ("False", "NoMatchingNodes")
+    found.cluster.update(NODE, "", "a", spec={"unschedulable": False})
+    found.settle()
+    assert found.condition("Ready") == ("True", "Ready")
+    assert len(found.cluster.created_jobs) == 1
+
+
+def test_labels_that_flap_cost_no_engine_and_make_no_class() -> None:
+    found = fleet(nodes=(node("a", SMALL),))
+    found.settle()
+    labels = found.cluster.objects["Node", "", "a"]["metadata"].pop("labels")
+    found.settle()
+    assert len(found.cluster.of_kind(DEPLOYMENT)) == len(found.cluster.of_kind(ACCELERATOR_CLASS)) == 1
+    found.cluster.objects["Node", "", "a"]["metadata"]["labels"] = labels
+    found.settle()
+    assert found.condition("Ready") == ("True", "Ready")
+    assert len(found.cluster.created_jobs) == 1
+
+
+def test_a_class_that_scales_from_zero_gets_pods_without_a_node() -> None:
+    found = fleet(nodes=(node("a", SMALL),))
+    pool = {
+        "match": {"matchLabels": {"pool": "gpu"}},
+        "resourceName": "nvidia.com/gpu",
+        "scalesFromZero": True,
+    }
+    found.cluster.put(
+        {
+            "apiVersion": "burnish.dev/v1alpha1",
+            "kind": "AcceleratorClass",
+            "metadata": {"name": "pool"},
+            "spec": pool,
+        }
+    )
+    found.settle()
+    assert names(found) == [SMALL_CLASS, "pool"]
+    assert found.condition("Ready") == ("True", "Ready")
+    stored = found.cluster.objects["AcceleratorClass", "", "pool"]["status"]
+    assert (stored["nodes"], stored["conditions"][0]["reason"]) == (0, "ScaledToZero")

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from burnish_cli.targets import render, targets
 from burnish_engine.request import Backend, OptimizationRequest, Precision
-from burnish_operator.hardware import CPU_FEATURES
+from burnish_operator.hardware.cpu import FEATURES as CPU_FEATURES
 from burnish_optimizer.backends.recipes import RECIPES
 from burnish_optimizer.errors import InvalidJob
 from burnish_optimizer.search.plan import plan

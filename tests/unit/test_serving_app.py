@@ -212,7 +212,7 @@ def test_a_full_house_refuses_and_the_loop_stays_free(tmp_path: Path) -> None:
         while house.gate.inside < 2:
             await asyncio.sleep(0.001)
         refused = await http.post(path, json=turns(1))
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
         assert (await http.get("/v2/health/ready")).status_code == 200
         assert not any(task.done() for task in slow)
         assert [(await task).json()["outputs"][0]["data"] for task in slow] == [[300_000.0]] * 2
@@ -275,6 +275,13 @@ def test_a_server_that_never_was_ready_has_nothing_to_wait_for(tmp_path: Path) -
         {"max_body_bytes": 0},
         {"max_pending": 0},
         {"threads": 0},
+        {"instances": 0},
+        {"max_batch": 0},
+        {"max_queue_delay_ms": -1},
+        {"max_queue_delay_ms": float("nan")},
+        {"latency_goal_ms": 0},
+        {"latency_goal_ms": float("inf")},
+        {"batch_audit_share": 1.5},
     ],
 )
 def test_settings_with_which_nothing_can_be_served(changes: dict[str, Any]) -> None:

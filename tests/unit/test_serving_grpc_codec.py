@@ -232,7 +232,26 @@ def test_an_error_in_a_stream_names_its_request() -> None:
 def test_both_surfaces_know_the_same_errors() -> None:
     assert failures.CODES.keys() == STATUSES.keys()
     own = {e for e in vars(errors).values() if isinstance(e, type) and e.__module__ == errors.__name__}
-    assert own - failures.CODES.keys() == {errors.InvalidSettings}
+    # The first is told before anybody can ask; the second never leaves the mirror.
+    assert own - failures.CODES.keys() == {errors.InvalidSettings, errors.PeerFailed}
+
+
+def asking(**parameters: dict[str, Any]) -> InferRequest:
+    message = ModelInferRequest(model_name="m", parameters=parameters)
+    return read(message)
+
+
+def test_the_schedule_policy_is_read_from_parameters() -> None:
+    asked = asking(timeout={"int64_param": 1500}, priority={"uint64_param": 2})
+    assert (asked.timeout_seconds, asked.priority) == (0.0015, 2)
+    assert (asking().timeout_seconds, asking().priority) == (None, 0)
+
+
+@pytest.mark.parametrize("wrong", [{"int64_param": -1}, {"string_param": "soon"}, {"bool_param": True}, {}])
+@pytest.mark.parametrize("name", ["timeout", "priority"])
+def test_a_policy_that_is_none_is_told(name: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match=name):
+        asking(**{name: wrong})
 
 
 def test_details_fit_a_header() -> None:

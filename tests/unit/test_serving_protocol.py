@@ -143,6 +143,8 @@ def test_inputs_that_are_not_what_they_say(changes: dict[str, Any], words: str |
         b'{"inputs": [], "outputs": 7}',
         b'{"inputs": [], "outputs": [{}]}',
         b'{"inputs": [], "id": 7}',
+        b'{"inputs": [], "id": "' + b"i" * 5000 + b'"}',
+        b'{"inputs": [{"name": "' + b"n" * 5000 + b'", "datatype": "FP32", "shape": [0], "data": []}]}',
         b'{"inputs": [], "parameters": {"binary_data_output": 1}}',
         b'{"inputs": [], "outputs": [{"name": "y", "parameters": {"classification": -3}}]}',
         b'{"inputs": [], "outputs": [{"name": "y", "parameters": {"classification": "3"}}]}',

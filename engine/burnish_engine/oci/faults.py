@@ -17,6 +17,11 @@ class CheckedStream:
         self._subject, self._descriptor = f"{subject}, blob {descriptor.digest}", descriptor
         self._hasher, self._size = hashlib.sha256(), 0
 
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._size
+
     def update(self, chunk: bytes) -> None:
         """Take one more chunk."""
         self._size += len(chunk)
@@ -60,12 +65,15 @@ def raise_for_status(reference: Reference, response: httpx.Response) -> None:
             expected="a registry that lets us in",
             remedy="Give credentials that cover this repository (secretRef, or `docker login`).",
         )
-    raise RegistryUnavailable(
+    error = RegistryUnavailable(
         subject,
         found=f"HTTP status {status}",
         expected="an answer of the registry",
         remedy="Try again later.",
     )
+    told = response.headers.get("Retry-After", "")
+    error.retry_after_seconds = float(told[:6]) if told.isdecimal() else None
+    raise error
 
 
 def unavailable(reference: Reference, error: Exception) -> BurnishError:

@@ -1,5 +1,6 @@
 """Files that appear only when whole, and tar archives that are the same wherever they are made."""
 
+import hashlib
 import os
 import shutil
 import tarfile
@@ -7,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from burnish_engine.errors import IntegrityError
 
@@ -32,7 +33,34 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 def write_tar(archive: Path, root: Path, names: Sequence[str]) -> None:
     """Pack files of `root`: sorted, owned by nobody in particular, from no particular time."""
-    with atomic_file(archive) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with atomic_file(archive) as file:
+        _pack(file, root, names)
+
+
+def tar_digest(root: Path, names: Sequence[str]) -> str:
+    """The digest of the archive that `write_tar` makes of these files, which is not written."""
+    sink = _Hashing()
+    _pack(cast("IO[bytes]", sink), root, names)
+    return f"sha256:{sink.hasher.hexdigest()}"
+
+
+class _Hashing:
+    """A file that keeps nothing but a digest."""
+
+    def __init__(self) -> None:
+        self.hasher, self._size = hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self.hasher.update(data)
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._size
+
+
+def _pack(file: IO[bytes], root: Path, names: Sequence[str]) -> None:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name in sorted(names):
             info = tarfile.TarInfo(name)
             info.size, info.mode = (root / name).stat().st_size, 0o644

@@ -1,5 +1,6 @@
 """Media types, annotations, and the two records that manifests are made of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -64,3 +65,14 @@ class Index(OciRecord):
 def encode(record: OciRecord) -> bytes:
     """The bytes that are hashed and pushed; absent fields are left out, not null."""
     return record.model_dump_json(exclude_none=True).encode()
+
+
+def image_config(diff_ids: Sequence[str]) -> dict[str, object]:
+    """The config that makes data an image. Architecture and os are required by the image specification;
+    pullers of any platform must take it."""
+    return {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
+    }

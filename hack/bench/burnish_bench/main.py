@@ -1,4 +1,4 @@
-"""Burnish beside its peers: `python hack/bench correctness|rewrite|optimize`."""
+"""Burnish beside its peers: `python hack/bench correctness|rewrite|optimize|serving|soak`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from burnish_bench import correctness_run, optimize_run, rewriting_run
+from burnish_bench import correctness_run, optimize_run, rewriting_run, serving_run, soak_run
 from burnish_bench.places import RESULTS
 
 WIDTH = 150  # of tables that go to a file
@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
         optimize_run.add_options,
         "real models with real labels: speed and answers of every optimizer",
     ),
+    "serving": (serving_run.add_options, "Burnish's server beside others: latency, throughput, overload"),
+    "soak": (soak_run.add_options, "one server under mixed load: memory, errors, answers"),
 }
 
 
@@ -43,5 +45,9 @@ def main(arguments: Sequence[str]) -> int:
             return correctness_run.run(options, console)
         case "optimize":
             return optimize_run.run(options, console)
+        case "serving":
+            return serving_run.run(options, console)
+        case "soak":
+            return soak_run.run(options, console)
         case _:
             return rewriting_run.run(options, console)

@@ -20,21 +20,34 @@ def python_of(tool: str) -> str:
 
 
 def peers_folder() -> Path:
+    """The rewriting and optimizing peers' environment."""
+    return environment_folder("bench-peers", PINS)
+
+
+def environment_folder(name: str, pins: Path) -> Path:
     """One environment for each state of the pins."""
-    return cache_root() / f"bench-peers-{sha256(PINS.read_bytes()).hexdigest()[:12]}"
+    return cache_root() / f"{name}-{sha256(pins.read_bytes()).hexdigest()[:12]}"
 
 
 def prepare_peers() -> None:
     """Make the peers' environment where it is not there. Raises: subprocess.CalledProcessError."""
-    folder = peers_folder()
-    stamp = folder / ".complete"
-    if stamp.is_file():
-        return
-    print(f"installing the peers ({', '.join(PEERS)}) into {folder}")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    options = ("--disable-pip-version-check", "--quiet", "--requirement", PINS)
-    subprocess.run([folder / "bin/python", "-m", "pip", "install", *options], check=True)
-    stamp.touch()
+    prepare_environment("bench-peers", PINS, f"the peers ({', '.join(PEERS)})")
+
+
+def prepare_environment(name: str, pins: Path, title: str) -> Path:
+    """The interpreter of an environment with the pinned packages, made where it is not there.
+
+    Raises: subprocess.CalledProcessError: it does not install here.
+    """
+    folder = environment_folder(name, pins)
+    python, stamp = folder / "bin/python", folder / ".complete"
+    if not stamp.is_file():
+        print(f"installing {title} into {folder}")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        options = ("--disable-pip-version-check", "--quiet", "--requirement", pins)
+        subprocess.run([python, "-m", "pip", "install", *options], check=True)
+        stamp.touch()
+    return python
 
 
 def suites_folder() -> Path:

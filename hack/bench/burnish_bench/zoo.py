@@ -123,12 +123,13 @@ def case(model: RealModel, cache: Path, folder: Path) -> Case:
     rng = np.random.default_rng(zlib.crc32(model.wheel.name.encode()))
     infos = fed(onnx.load(folder / "model.onnx", load_external_data=False))
     for number, info in enumerate(infos):
-        array = numpy_helper.from_array(_draw(model.feeds[info.name], rng), info.name)
+        array = numpy_helper.from_array(draw(model.feeds[info.name], rng), info.name)
         (folder / f"input_{number}.pb").write_bytes(array.SerializeToString())
     return Case(REAL, model.wheel.name, folder)
 
 
-def _draw(feed: Feed, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+def draw(feed: Feed, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Values for one input."""
     if feed.value is not None:
         return np.full(feed.shape, feed.value, feed.dtype)
     if feed.high:

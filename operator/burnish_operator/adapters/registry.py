@@ -74,13 +74,13 @@ class OciRegistry:
             return known
         reference = Reference.parse(where)
         try:
-            report, descriptor = store.read_report(self._client, reference)
+            report, descriptor, manifest = store.read_records(self._client, reference)
         except NotFound:
             self._engines.forget(where)
             return None
-        outcome = outcomes.of_report(report, descriptor.digest, "Found in the registry.")
-        pinned = str(reference.at(descriptor.digest))
-        return self._engines.put(where, Engine(pinned, descriptor.digest, outcome))
+        outcome = outcomes.of_report(report, manifest.digest, "Found in the registry.")
+        pinned = str(reference.at(manifest.digest))
+        return self._engines.put(where, Engine(pinned, manifest.digest, outcome, descriptor))
 
     def put_index(self, repository: str, tag: str, engines: Mapping[str, str]) -> str:
         """Push the index, unless this process pushed the very same one a moment ago."""

@@ -4,6 +4,7 @@ The only place where raw dicts are read: `OptimizedModel.from_dict(raw)`, `Accel
 The way back is `to_dict()`, of any part: camelCase, absent instead of null.
 """
 
+from burnish_engine.layout.runtimes import ServingRuntime
 from burnish_operator.api.accelerator_class import (
     AcceleratorClass,
     AcceleratorClassSpec,
@@ -97,6 +98,7 @@ __all__ = [
     "SavingsStatus",
     "SecretRef",
     "Serving",
+    "ServingRuntime",
     "Source",
     "SourceFormat",
     "SummaryStatus",

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from burnish_operator.api.base import Resource, WireModel
 from burnish_operator.api.common import Conditions, Labels, Quantity, ResourceRequirements, Tolerations
-from burnish_operator.api.markers import Rule, judged_by
+from burnish_operator.api.markers import ATOMIC, Rule, judged_by
 
+DriverVersion = Annotated[str, Field(max_length=63)]
 Fact = Annotated[str, Field(max_length=4096)]
 
 
@@ -68,6 +69,14 @@ class AcceleratorClassSpec(WireModel):
         default=None,
         description="Extended resource that a pod asks for, such as nvidia.com/gpu. Absent: a CPU class.",
     )
+    # Without a default: the API server would write it in our name, and people could not set it without force.
+    scales_from_zero: bool | None = Field(
+        default=None,
+        description=(
+            "True: there may be no node, and an autoscaler brings one for a pod that waits. Burnish then "
+            "makes pods for this class all the same. Absent or false: nothing is started without a node."
+        ),
+    )
     defaults: ClassDefaults = Field(
         default=ClassDefaults(), description="What pods on this class get unless the model says otherwise."
     )
@@ -83,6 +92,9 @@ class AcceleratorClassStatus(WireModel):
     allocatable: Quantity | None = Field(
         default=None,
         description="Accelerators that pods can ask for on these nodes (CPU cores, where it is a CPU class).",
+    )
+    driver_versions: Annotated[tuple[DriverVersion, ...], Field(max_length=16), ATOMIC] = Field(
+        default=(), description="Versions of the accelerators' driver on these nodes, such as 570.86.15."
     )
     conditions: Conditions = Field(default=(), description="Ready: at least one node of this class is there.")
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from burnish_engine.layout.runtimes import ServingRuntime
 from burnish_engine.request import Minimize, Precision
 from burnish_operator.api.base import WireModel
 from burnish_operator.api.common import (
@@ -147,6 +148,37 @@ class Registry(WireModel):
 class Serving(WireModel):
     """The Deployment and the Service of each target."""
 
+    model_config = judged_by(
+        Rule(
+            "!has(self.image) || self.runtime != 'Burnish'",
+            "image is that of another runtime: set runtime to Triton or OpenVINOModelServer, or leave it out",
+        ),
+    )
+
+    runtime: ServingRuntime = Field(
+        default=ServingRuntime.BURNISH,
+        description=(
+            "What answers: Burnish's own server, or NVIDIA's Triton Inference Server or OpenVINO Model "
+            "Server from the same engine, on the same ports. Only engines that it can serve are looked for."
+        ),
+    )
+    image: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=512),
+            Rule(
+                "self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$')",
+                "write an image reference, such as registry.example/tritonserver:1.0",
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description=(
+            "Image of the runtime, such as registry.example/tritonserver@sha256:0a1b…. Absent: that of the "
+            "operator's settings. Not for Burnish."
+        ),
+    )
     enabled: bool = Field(
         default=True, description="false: engines are built and published, and nothing is deployed."
     )

@@ -1,145 +1,100 @@
 """Which kinds of hardware the cluster has: nodes in, AcceleratorClasses out."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
 
-from burnish_operator import hardware as hw
-from burnish_operator.api import (
-    AcceleratorClass,
-    AcceleratorClassStatus,
-    Condition,
-    ConditionStatus,
-    Toleration,
-    parse_quantity,
-)
-from burnish_operator.decide.conditions import Verdict, conditions
+from burnish_operator.api import AcceleratorClass, Toleration
+from burnish_operator.decide.settling import Sighting, Sightings, sightings
+from burnish_operator.hardware import Certainty, Hardware, Identity, Reading, hardware_of, identity, read
+from burnish_operator.hardware.nvidia import GPU
 from burnish_operator.names import MANAGER
 from burnish_operator.observe import Node, Taint
 from burnish_operator.ports import Object
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MAX_NAME = 63
-# A new node gets its feature labels some seconds after it is Ready; until then it looks unknown.
-LABEL_GRACE = timedelta(seconds=60)
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """One kind of hardware: the labels that tell it, what they mean, and a readable name for it."""
-
-    stem: str
-    match_labels: Mapping[str, str]
-    facts: Mapping[str, str]
-    resource_name: str | None = None
-
-    @property
-    def identity(self) -> tuple[tuple[str, str], ...]:
-        """What makes it this kind and no other."""
-        return tuple(sorted(self.match_labels.items()))
+_NOTHING: Sightings = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Classes to create, statuses to write, and when to look again because a node is too new to judge."""
+    """What the nodes are.
+
+    created: classes to make. seen: to be given to the next turn.
+    unclear: why (a part of) a node belongs to no class, by name of the node.
+    look_again_seconds: when a node may be believed that is not yet.
+    """
 
     created: tuple[Object, ...]
-    statuses: tuple[Object, ...]
-    look_again_seconds: float | None
+    seen: Mapping[str, Sighting]
+    unclear: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    look_again_seconds: float | None = None
 
 
-def hardware_of(node: Node) -> tuple[Hardware, ...]:
-    """The kinds of hardware that a node offers: several where a GPU is cut into MIG profiles."""
-    labels = node.labels
-    kinds = [_mig(labels, label) for label in sorted(labels) if _is_mig_product(label)]
-    if hw.GPU_PRODUCT in labels and labels.get(hw.GPU_COUNT, "1") != "0":
-        kinds.append(_gpu(labels))
-    return tuple(kinds) if kinds or hw.GPU_PRODUCT in labels else (_cpu(labels),)
+def take_stock(
+    nodes: Sequence[Node], classes: Sequence[AcceleratorClass], now: datetime, seen: Sightings = _NOTHING
+) -> Inventory:
+    """Classes for hardware that has none yet.
 
-
-def _is_mig_product(label: str) -> bool:
-    return label.startswith(hw.MIG_PREFIX) and label.endswith(".product")
-
-
-def _mig(labels: Mapping[str, str], product_label: str) -> Hardware:
-    profile = product_label.removesuffix(".product")
-    match = {hw.ARCH: labels.get(hw.ARCH, ""), product_label: labels[product_label]}
-    driver = "nvidia.com/cuda.driver-version.major"
-    match |= {driver: labels[driver]} if driver in labels else {}
-    facts = {
-        "kind": "gpu",
-        "arch": labels.get(hw.ARCH, "unknown"),
-        "product": labels[product_label],
-        "mig_profile": profile.removeprefix(hw.MIG_PREFIX),
-    }
-    facts |= {"memory_mib": labels[f"{profile}.memory"]} if f"{profile}.memory" in labels else {}
-    facts |= {"driver_major": labels[driver]} if driver in labels else {}
-    return Hardware(_slug(labels[product_label]), match, facts, profile)
-
-
-def _gpu(labels: Mapping[str, str]) -> Hardware:
-    match = {label: labels[label] for label in hw.GPU_IDENTITY if label in labels}
-    facts = {"kind": "gpu"} | {hw.GPU_FACTS[label]: value for label, value in match.items()}
-    return Hardware(_slug(labels[hw.GPU_PRODUCT]), match, facts, hw.GPU)
-
-
-def _cpu(labels: Mapping[str, str]) -> Hardware:
-    match = {label: labels[label] for label in hw.CPU_IDENTITY if label in labels}
-    facts = {"kind": "cpu"} | {hw.CPU_FACTS[label]: v for label, v in match.items() if label in hw.CPU_FACTS}
-    features = sorted(name for label, name in hw.FEATURE_LABELS.items() if labels.get(label) == "true")
-    facts |= {"features": ",".join(features)} if features else {}
-    arch = labels.get(hw.ARCH, "machine")
-    known = (labels.get(hw.CPU_VENDOR), labels.get(hw.CPU_FAMILY), labels.get(hw.CPU_MODEL))
-    parts = ["cpu", *(part for part in known if part)] if known[0] else ["unknown", arch]
-    return Hardware(_slug("-".join((*parts, labels.get(hw.INSTANCE_TYPE, "")))), match, facts)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_NAME].rstrip("-") or "unknown"
-
-
-def is_known(node: Node, now: datetime) -> bool:
-    """False while a node is so new that its feature labels may still be on their way."""
-    labels = node.labels
-    if hw.CPU_VENDOR in labels or hw.GPU_PRODUCT in labels or not node.created:
-        return True
-    return now - datetime.fromisoformat(node.created).astimezone(UTC) >= LABEL_GRACE
-
-
-def take_stock(nodes: Sequence[Node], classes: Sequence[AcceleratorClass], now: datetime) -> Inventory:
-    """Classes for hardware that has none yet, and what every class has now.
-
-    A class is never deleted: people put prices on it, and nodes come back.
+    A class is never deleted or rewritten: people put prices and overrides on it, and nodes come back.
     """
+    readings = {node.name: read(node) for node in nodes}
+    fresh = sightings(nodes, readings, seen, now)
     usable = [node for node in nodes if node.ready and not node.control_plane]
-    young = [node for node in usable if not is_known(node, now)]
-    created = _missing([node for node in usable if node not in young], classes)
-    statuses = [_status_object(c, nodes, now) for c in classes]
+    settled = [node for node in usable if fresh[node.name].believed_from <= now]
+    waits = [fresh[node.name].believed_from - now for node in usable if node not in settled]
     return Inventory(
-        tuple(created), tuple(s for s in statuses if s), LABEL_GRACE.total_seconds() if young else None
+        created=tuple(_missing(settled, readings, classes)),
+        seen=fresh,
+        unclear={node.name: why for node in settled if (why := _unclear(node, readings, classes))},
+        look_again_seconds=min(wait.total_seconds() for wait in waits) if waits else None,
     )
 
 
-def _missing(nodes: Iterable[Node], classes: Sequence[AcceleratorClass]) -> list[Object]:
-    known = {tuple(sorted(c.spec.match.match_labels.items())) for c in classes}
+def _missing(
+    nodes: Iterable[Node], readings: Mapping[str, Reading], classes: Sequence[AcceleratorClass]
+) -> list[Object]:
     taken = {c.name for c in classes}
-    kinds = {kind.identity: kind for node in nodes for kind in hardware_of(node) if kind.match_labels}
+    wanted = {k.identity: k for node in nodes for k in readings[node.name].kinds if _wanted(node, k, classes)}
     created = []
-    for identity in sorted(set(kinds) - known):
-        name = _free_name(kinds[identity], taken)
+    for key in sorted(set(wanted) - {_identity(c) for c in classes}):
+        name = _free_name(wanted[key], taken)
         taken.add(name)
-        created.append(_class_object(name, kinds[identity]))
+        created.append(_class_object(name, wanted[key]))
     return created
 
 
+def _wanted(node: Node, kind: Hardware, classes: Sequence[AcceleratorClass]) -> bool:
+    """False for a guess where people said what it is, with a class of their own."""
+    if not kind.match_labels:
+        return False
+    return kind.certainty is not Certainty.GUESSED or not any(
+        _is_told(node, c) and c.spec.resource_name == kind.resource_name for c in classes
+    )
+
+
+def _unclear(
+    node: Node, readings: Mapping[str, Reading], classes: Sequence[AcceleratorClass]
+) -> tuple[str, ...]:
+    return () if any(_is_told(node, c) for c in classes) else readings[node.name].unclear
+
+
+def _is_told(node: Node, accelerator: AcceleratorClass) -> bool:
+    """Whether people made a class that this node is of."""
+    return not is_discovered(accelerator) and _carries(node, accelerator)
+
+
+def _identity(accelerator: AcceleratorClass) -> Identity:
+    return identity(accelerator.spec.match.match_labels, accelerator.spec.resource_name)
+
+
 def _free_name(kind: Hardware, taken: set[str]) -> str:
-    if kind.stem not in taken:
-        return kind.stem
-    suffix = hashlib.sha256(repr(kind.identity).encode()).hexdigest()[:6]
-    return f"{kind.stem[: MAX_NAME - 7].rstrip('-')}-{suffix}"
+    digest = hashlib.sha256(repr(kind.identity).encode()).hexdigest()
+    names = [kind.stem, *(f"{kind.stem[: MAX_NAME - n - 1].rstrip('-')}-{digest[:n]}" for n in (6, 12, 24))]
+    return next((name for name in names if name not in taken), digest[:MAX_NAME])
 
 
 def _class_object(name: str, kind: Hardware) -> Object:
@@ -161,20 +116,24 @@ def is_discovered(accelerator: AcceleratorClass) -> bool:
 
 
 def matches(accelerator: AcceleratorClass, node: Node) -> bool:
-    """Whether a node is of this class: every label exactly."""
-    wanted = accelerator.spec.match.match_labels
-    if any(node.labels.get(label) != value for label, value in wanted.items()):
+    """Whether a node is of this class: by every label exactly, and by nothing more where Burnish made it."""
+    if not _carries(node, accelerator):
         return False
-    return not is_discovered(accelerator) or not any(
-        label in node.labels for label in hw.absent_labels(wanted)
-    )
+    return not is_discovered(accelerator) or _identity(accelerator) in {
+        kind.identity for kind in hardware_of(node)
+    }
+
+
+def _carries(node: Node, accelerator: AcceleratorClass) -> bool:
+    wanted = accelerator.spec.match.match_labels
+    return all(node.labels.get(label) == value for label, value in wanted.items())
 
 
 def tolerations_of(accelerator: AcceleratorClass) -> tuple[Toleration, ...]:
     """Those of the class and, for accelerators, the taint that vendors put on their nodes."""
     own = accelerator.spec.defaults.tolerations
     name = accelerator.spec.resource_name
-    keys = sorted({name, hw.GPU} if name.startswith("nvidia.com/") else {name}) if name else []
+    keys = sorted({name, GPU} if name.startswith("nvidia.com/") else {name}) if name else []
     return (*own, *(Toleration.model_validate({"key": key, "operator": "Exists"}) for key in keys))
 
 
@@ -193,39 +152,3 @@ def takes_pods(node: Node, tolerations: Sequence[Toleration]) -> bool:
     """Whether a new pod with these tolerations could be put on this node."""
     free = node.ready and not node.cordoned and not node.control_plane
     return free and all(tolerated(taint, tolerations) for taint in node.taints)
-
-
-def _status_object(accelerator: AcceleratorClass, nodes: Sequence[Node], now: datetime) -> Object | None:
-    tolerations = tolerations_of(accelerator)
-    found = [node for node in nodes if matches(accelerator, node) and takes_pods(node, tolerations)]
-    resource = accelerator.spec.resource_name or "cpu"
-    total = sum((parse_quantity(node.allocatable.get(resource, "0")) for node in found), Decimal(0))
-    generation = accelerator.metadata.generation
-    status = AcceleratorClassStatus(
-        observed_generation=generation,
-        nodes=len(found),
-        allocatable=f"{total.normalize():f}",
-        conditions=_ready(accelerator.status.conditions, len(found), generation, now),
-    )
-    if status == accelerator.status:
-        return None
-    return {
-        "apiVersion": "burnish.dev/v1alpha1",
-        "kind": "AcceleratorClass",
-        "metadata": {"name": accelerator.name},
-        "status": status.to_dict(),
-    }
-
-
-def _ready(old: Sequence[Condition], count: int, generation: int, now: datetime) -> tuple[Condition, ...]:
-    verdict = (
-        Verdict("Ready", ConditionStatus.TRUE, "NodesReady", f"{count} ready node(s).")
-        if count
-        else Verdict(
-            "Ready",
-            ConditionStatus.FALSE,
-            "NoMatchingNodes",
-            "No ready, schedulable node carries these labels: nothing is built for this class for now.",
-        )
-    )
-    return conditions([verdict], old, generation, now)

@@ -1,7 +1,8 @@
 """An engine's figures, from wherever they are known, in the status's own records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_engine.outcome import AccuracySummary, FigureSummary, Outcome
 from burnish_engine.request import Metric
@@ -11,18 +12,23 @@ from burnish_operator.ports import Engine
 
 @dataclass(frozen=True)
 class Built:
-    """An engine and what was measured; a figure that is not known is None."""
+    """An engine and what was measured; a figure that is not known is None.
+
+    descriptor: None where the registry was not asked just now.
+    """
 
     engine: EngineStatus
     accuracy: AccuracyStatus | None
     baseline: FigureStatus | None
     optimized: FigureStatus | None
     speedup: float | None
+    descriptor: EngineDescriptor | None = None
 
 
 def of_engine(found: Engine) -> Built | None:
     """From the registry's report."""
-    return _built(found.outcome, found.reference, found.digest)
+    built = _built(found.outcome, found.reference, found.digest)
+    return built and replace(built, descriptor=found.descriptor)
 
 
 def of_outcome(outcome: Outcome, repository: str) -> Built | None:

@@ -2,6 +2,7 @@
 
 import burnish_engine
 from burnish_engine.key import KeyInputs, engine_key
+from burnish_engine.layout.runtimes import backends_to_try
 from burnish_engine.request import LatencyGoal, Metric, OptimizationRequest
 from burnish_operator.api import Evaluation, Objective, OptimizedModelSpec
 from burnish_operator.decide.source import digest_or_none
@@ -9,8 +10,11 @@ from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observed import Observed, Resolved
 
 
-def request_of(spec: OptimizedModelSpec) -> OptimizationRequest:
-    """What the optimizer is asked, in the engine's own words."""
+def request_of(spec: OptimizedModelSpec, target: ResolvedTarget) -> OptimizationRequest:
+    """What the optimizer is asked, in the engine's own words.
+
+    Where another runtime is asked for, only what it can serve may win.
+    """
     evaluation, calibration = spec.evaluation, spec.calibration
     return OptimizationRequest(
         metric=evaluation.metric if evaluation else Metric.AGREEMENT,
@@ -21,6 +25,7 @@ def request_of(spec: OptimizedModelSpec) -> OptimizationRequest:
         latency=_latency(spec.objective),
         batch=spec.objective.batch,
         precisions=spec.precisions,
+        backends=backends_to_try(spec.serving.runtime, target.facts),
         calibration_samples=calibration.samples if calibration else None,
         budget_seconds=spec.optimization.budget_seconds,
     )
@@ -49,7 +54,7 @@ def key_of(seen: Observed, target: ResolvedTarget) -> str | None:
         source=resolved.source,
         calibration=digest_or_none(resolved.calibration),
         evaluation=digest_or_none(resolved.evaluation),
-        request=request_of(seen.model.spec),
+        request=request_of(seen.model.spec, target),
         target=target_facts(target),
         toolchain={"optimizer": seen.settings.optimizer_image, "burnish": burnish_engine.__version__},
     )

@@ -2,6 +2,7 @@
 
 The floor: whatever serves goes on serving until a new engine is built, published and ready. A build
 that fails, a class without nodes or a suspended model therefore never touches the engine of a Deployment.
+Until the new engine is there, the old one is also served by the server that it was rolled out with.
 """
 
 from collections.abc import Iterable
@@ -12,8 +13,10 @@ from burnish_engine.oci.reference import SCHEME
 from burnish_engine.redact import sanitized
 from burnish_operator import names
 from burnish_operator.api import ConditionType, RolloutStatus
+from burnish_operator.decide import servable
 from burnish_operator.decide.builds import Build
 from burnish_operator.decide.keys import key_of
+from burnish_operator.decide.servable import Held
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observe import Workload
 from burnish_operator.observed import Observed
@@ -61,8 +64,11 @@ def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollou
     engine = _engine(build, deployment)
     if not engine:
         return TargetRollout(RolloutState.NONE, False, "Waits for an engine.", "WaitingForEngine")
+    held = servable.held(seen.model.spec.serving.runtime, build.engine, engine, deployment)
+    if held is not None:
+        return _held(target, name, held, deployment)
     placed = target if build.engine else _placed_as(target, deployment)
-    plan = () if seen.model.spec.suspend else _plan(seen, placed, engine, deployment, service)
+    plan = () if seen.model.spec.suspend else _plan(seen, placed, build, engine, (deployment, service))
     return _judge(target, name, engine, deployment, plan, current=build.engine is not None)
 
 
@@ -98,6 +104,30 @@ def _placed_as(target: ResolvedTarget, deployment: Workload | None) -> ResolvedT
     return replace(target, match_labels=wanted, absent=absent)
 
 
+def _changes_hands(seen: Observed, build: Build, deployment: Workload | None) -> bool:
+    """Whether another server is asked for, and the engine for it is not there yet."""
+    wanted = seen.model.spec.serving.runtime
+    return build.engine is None and deployment is not None and deployment.runtime is not wanted
+
+
+def _held(target: ResolvedTarget, name: str, held: Held, deployment: Workload | None) -> TargetRollout:
+    """The new engine is not rolled out; what serves stays as it is."""
+    state = RolloutState.BLOCKED if held.blocked else RolloutState.NONE
+    kept = " What served before goes on serving." if deployment else ""
+    status = _status(target, name, deployment) if deployment else None
+    return TargetRollout(state, False, f"{held.message}{kept}", held.reason, status)
+
+
+def _status(target: ResolvedTarget, name: str, deployment: Workload | None) -> RolloutStatus:
+    digest = deployment.engine.rpartition("@")[2] if deployment else ""
+    return RolloutStatus(
+        deployment=name,
+        replicas=target.replicas,
+        ready_replicas=deployment.ready if deployment else 0,
+        digest=digest or None,
+    )
+
+
 def _taken(name: str) -> TargetRollout:
     message = (
         f"A Deployment or Service {name} exists that is not of this model: delete it, or rename the model."
@@ -108,13 +138,18 @@ def _taken(name: str) -> TargetRollout:
 def _plan(
     seen: Observed,
     target: ResolvedTarget,
+    build: Build,
     engine: str,
-    deployment: Workload | None,
-    service: Workload | None,
+    stored: tuple[Workload | None, Workload | None],
 ) -> Plan:
+    """What differs from the Deployment and the Service that are there."""
+    deployment, service = stored
+    if _changes_hands(seen, build, deployment):
+        return ()
+    runtime = seen.model.spec.serving.runtime
     why = Why(ConditionType.ROLLED_OUT, target.name)
     pairs = (
-        (render_deployment(seen, target, engine, target.replicas), deployment),
+        (render_deployment(seen, target, engine, target.replicas, runtime), deployment),
         (render_service(seen, target), service),
     )
     return tuple(
@@ -132,10 +167,7 @@ def _judge(
     current: bool,
 ) -> TargetRollout:
     ready = deployment.ready if deployment else 0
-    serving = deployment.engine.rpartition("@")[2] if deployment else ""
-    status = RolloutStatus(
-        deployment=name, replicas=target.replicas, ready_replicas=ready, digest=serving or None
-    )
+    status = _status(target, name, deployment)
     if deployment is not None and not plan and deployment.rolled_out(engine, target.replicas):
         message = f"{ready} of {target.replicas} pod(s) answer."
         return TargetRollout(RolloutState.DONE, current, message, "RolledOut", status)

@@ -88,9 +88,12 @@ def _discovered(classes: Sequence[AcceleratorClass], seen: Observed) -> list[Acc
     uid = seen.model.metadata.uid
     kept = {workload.target for workload in seen.deployments}
     kept |= {job.target for job in seen.jobs if job.owner == uid and job.state is JobState.ACTIVE}
-    return sorted(
-        (c for c in classes if c.status.nodes > 0 or label_value(c.name) in kept), key=lambda c: c.name
-    )
+    return sorted((c for c in classes if _nodes(c) or label_value(c.name) in kept), key=lambda c: c.name)
+
+
+def _nodes(accelerator: AcceleratorClass) -> int:
+    """Nodes that pods may count on: one at least where an autoscaler brings it."""
+    return accelerator.status.nodes or int(bool(accelerator.spec.scales_from_zero))
 
 
 def _judge(resolved: Sequence[ResolvedTarget], unresolved: Sequence[Unresolved]) -> Verdict:
@@ -115,7 +118,7 @@ def _resolve_one(
         return Unresolved(
             name, "NoSuchClass", f"There is no AcceleratorClass {name}; see `kubectl get ac`.", name
         )
-    return _resolved(target, accelerator, {}, accelerator.status.nodes, seen)
+    return _resolved(target, accelerator, {}, _nodes(accelerator), seen)
 
 
 def _without_classes(target: Target, seen: Observed, error: BurnishError) -> ResolvedTarget | Unresolved:
@@ -164,7 +167,7 @@ def _resolved(
         class_name=accelerator.name,
         facts=dict(accelerator.spec.facts),
         match_labels={**match, **selector},
-        absent=absent_labels(match) if is_discovered(accelerator) else (),
+        absent=absent_labels(match, accelerator.spec.resource_name) if is_discovered(accelerator) else (),
         tolerations=(*tolerations_of(accelerator), *target.tolerations),
         resources=resources_for(target.resources or serving.resources, accelerator),
         replicas=serving.replicas if target.replicas is None else target.replicas,

@@ -1,23 +1,29 @@
-"""The Deployment that serves one engine on one class: `burnish serve`, drained before it goes."""
+"""The Deployment that serves one engine on one class: `burnish serve` or another, drained before it goes."""
 
 from burnish_engine.digest import of_json
+from burnish_engine.layout.runtimes import ServingRuntime
 from burnish_operator import names
 from burnish_operator.api import RolloutStrategy
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observed import Observed
 from burnish_operator.ports import Object
-from burnish_operator.render import pod
+from burnish_operator.render import layout, model_server, pod, serving, triton
+from burnish_operator.render.serving import (
+    DRAIN_SECONDS,
+    GRACE_SECONDS,
+    GRPC_PORT,
+    HTTP_PORT,
+    METRICS_PORT,
+)
 
-HTTP_PORT = 8080
-GRPC_PORT = 8081
-METRICS_PORT = 9090
-DRAIN_SECONDS = 20
-# Endpoints and load balancers need a moment to forget a pod that still answers.
-PRE_STOP_SECONDS = 5
-GRACE_SECONDS = PRE_STOP_SECONDS + DRAIN_SECONDS + 5
 
-
-def render_deployment(seen: Observed, target: ResolvedTarget, engine: str, replicas: int) -> Object:
+def render_deployment(
+    seen: Observed,
+    target: ResolvedTarget,
+    engine: str,
+    replicas: int,
+    runtime: ServingRuntime = ServingRuntime.BURNISH,
+) -> Object:
     """A Deployment that serves `engine` (`oci://repository@sha256:…`)."""
     metadata = pod.metadata(seen, names.workload_name(seen.model.name, target.name), target)
     spec: Object = {
@@ -26,7 +32,7 @@ def render_deployment(seen: Observed, target: ResolvedTarget, engine: str, repli
         "progressDeadlineSeconds": 600,
         "selector": {"matchLabels": names.selector(seen.model.name, target.name)},
         "strategy": _strategy(seen.model.spec.rollout.strategy),
-        "template": _template(seen, target, engine),
+        "template": _template(seen, target, engine, runtime),
     }
     # With the hash in the object, a field that is no longer rendered is a difference too.
     metadata["annotations"] = {names.SPEC_HASH: of_json(spec).removeprefix("sha256:")[:16]}
@@ -39,25 +45,36 @@ def _strategy(strategy: RolloutStrategy) -> Object:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
 
-def _template(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
+def _template(seen: Observed, target: ResolvedTarget, engine: str, runtime: ServingRuntime) -> Object:
     labels = names.labels(seen.model.name, target.name) | {"app.kubernetes.io/component": "server"}
-    annotations = {
-        names.ENGINE: engine,
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(METRICS_PORT),
-        "prometheus.io/path": "/metrics",
-    }
+    in_front = HTTP_PORT if runtime is ServingRuntime.OPENVINO_MODEL_SERVER else METRICS_PORT
+    annotations = {names.ENGINE: engine, **_marked(runtime), **serving.scraped(in_front)}
     spec: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod.pod_security(),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "containers": [_container(seen, target, engine)],
-        "volumes": pod.volumes(seen),
+        **_containers(seen, target, engine, runtime),
         **pod.pull_secrets(seen),
         **pod.placement(target),
     }
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
+
+
+def _marked(runtime: ServingRuntime) -> dict[str, str]:
+    """Which server it is, where it is not ours: what goes on serving must not change hands by itself."""
+    return {} if runtime is ServingRuntime.BURNISH else {names.RUNTIME: runtime.value}
+
+
+def _containers(seen: Observed, target: ResolvedTarget, engine: str, runtime: ServingRuntime) -> Object:
+    if runtime is ServingRuntime.BURNISH:
+        return {"containers": [_container(seen, target, engine)], "volumes": pod.volumes(seen)}
+    server = triton if runtime is ServingRuntime.TRITON else model_server
+    return {
+        "initContainers": [layout.container(seen, target, engine, runtime)],
+        "containers": [server.container(seen, target)],
+        "volumes": [*pod.volumes(seen), layout.volume()],
+    }
 
 
 def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
@@ -68,28 +85,16 @@ def _container(seen: Observed, target: ResolvedTarget, engine: str) -> Object:
         "name": "server",
         "image": seen.settings.serving_image,
         "command": ["burnish"],
-        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS)],
+        "args": [*arguments, *name, "--drain-seconds", str(DRAIN_SECONDS), "--outcome", pod.OUTCOME],
         "env": pod.environment(seen),
         "ports": [
-            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
-            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+            serving.port("http", HTTP_PORT),
+            serving.port("grpc", GRPC_PORT),
+            serving.port("metrics", METRICS_PORT),
         ],
         "resources": pod.resources(target),
+        "terminationMessagePath": pod.OUTCOME,
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
-        # Pulling and warming up take as long as they take: five minutes before it counts as dead.
-        "startupProbe": _probe("live", period=2, failures=150),
-        "readinessProbe": _probe("ready", period=2, failures=2),
-        "livenessProbe": _probe("live", period=10, failures=6),
-        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
-    }
-
-
-def _probe(path: str, *, period: int, failures: int) -> Object:
-    return {
-        "httpGet": {"path": f"/v2/health/{path}", "port": "http"},
-        "periodSeconds": period,
-        "timeoutSeconds": 2,
-        "failureThreshold": failures,
+        **serving.life(),
     }

@@ -15,7 +15,6 @@ from burnish_operator.observed import Observed
 from burnish_operator.ports import Object
 from burnish_operator.render import pod
 
-OUTCOME = "/dev/termination-log"
 RETRIES = 3
 # 137 is the kernel's out-of-memory kill (or any SIGKILL): the same limit would fail the same way.
 NO_RETRY = (int(ExitCode.USAGE), int(ExitCode.STALLED), 137)
@@ -91,7 +90,7 @@ def _container(seen: Observed, target: ResolvedTarget, key: str, memory_factor: 
         "resources": pod.resources(target, memory_factor),
         "securityContext": pod.container_security(),
         "volumeMounts": pod.mounts(seen),
-        "terminationMessagePath": OUTCOME,
+        "terminationMessagePath": pod.OUTCOME,
         "terminationMessagePolicy": "File",
     }
 
@@ -104,7 +103,7 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
         yield from ("--calibration", spec.calibration.uri)
     if spec.evaluation:
         yield from ("--evaluation", spec.evaluation.uri)
-    yield from _request_arguments(request_of(spec))
+    yield from _request_arguments(request_of(spec, target))
     for role in ("source", "calibration", "evaluation"):
         digest = digest_or_none(getattr(resolved, role))
         if digest:
@@ -112,7 +111,7 @@ def arguments(seen: Observed, target: ResolvedTarget, key: str) -> Iterator[str]
     yield from ("--name", seen.model.name, "--key", key, "--target-name", target.name)
     yield from ("--target-facts", canonical_json(target_facts(target)).decode())
     yield from ("--push", f"oci://{names.engine_place(seen.repository, key)}")
-    yield from ("--outcome", OUTCOME, "--work-dir", pod.WORK)
+    yield from ("--outcome", pod.OUTCOME, "--work-dir", pod.WORK)
 
 
 def _request_arguments(request: OptimizationRequest) -> Iterator[str]:
@@ -127,6 +126,8 @@ def _request_arguments(request: OptimizationRequest) -> Iterator[str]:
         goal = request.latency
         yield from ("--latency", f"p{_plain(goal.percentile)}={_plain(goal.seconds)}s")
     yield from ("--precisions", ",".join(request.precisions))
+    if request.backends is not None:
+        yield from ("--backends", ",".join(request.backends))
     if request.calibration_samples is not None:
         yield from ("--calibration-samples", str(request.calibration_samples))
     if request.budget_seconds is not None:

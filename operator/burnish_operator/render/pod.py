@@ -10,6 +10,8 @@ USER = 65532
 WORK = "/work"
 CREDENTIALS = "/etc/burnish/docker"
 WORK_SIZE = "8Gi"
+# What a container says in its last breath.
+OUTCOME = "/dev/termination-log"
 
 
 def secret_of(seen: Observed) -> str:

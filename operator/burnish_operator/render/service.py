@@ -5,7 +5,7 @@ from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observed import Observed
 from burnish_operator.ports import Object
 from burnish_operator.render import pod
-from burnish_operator.render.deployment import GRPC_PORT, HTTP_PORT
+from burnish_operator.render.serving import GRPC_PORT, HTTP_PORT
 
 
 def render_service(seen: Observed, target: ResolvedTarget) -> Object:

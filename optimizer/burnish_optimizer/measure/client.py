@@ -8,10 +8,22 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from burnish_engine.base import Record
+from burnish_engine.descriptor import GoldenAnswer
+from burnish_engine.request import Precision
 from burnish_optimizer.errors import WorkerFailed
 from burnish_optimizer.measure.open_loop import Goal
 from burnish_optimizer.measure.process import Watched, read_answer
-from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, OpenLoopRun, ProbeTask, Round
+from burnish_optimizer.tasks import (
+    BatchCheck,
+    BatchesTaken,
+    EnergyTaken,
+    GoldenTaken,
+    Judged,
+    Opened,
+    OpenLoopRun,
+    ProbeTask,
+    Round,
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -73,6 +85,15 @@ class ProbeProcess:
     def batch(self) -> BatchCheck:
         """Batch N beside N × batch 1."""
         return self._ask(BatchCheck, {"do": "batch"})
+
+    def batches(self, precision: Precision) -> BatchesTaken:
+        """Whether requests may share a run, and what batches take."""
+        return self._ask(BatchesTaken, {"do": "batches", "precision": precision.value})
+
+    def golden(self, path: Path, precision: Precision) -> GoldenAnswer | None:
+        """Write a request and its answer to `path`; None where there is no small record of one."""
+        command = {"do": "golden", "path": str(path), "precision": precision.value}
+        return self._ask(GoldenTaken, command).golden
 
     def _patience(self, seconds: float) -> float:
         """The limit of an answer that should take so long."""

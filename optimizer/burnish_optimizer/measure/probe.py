@@ -8,12 +8,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from burnish_engine.base import Record
 from burnish_engine.errors import one_line
+from burnish_engine.request import Precision
 from burnish_optimizer.errors import Declined, InvalidJob
 from burnish_optimizer.gates.metrics.distances import answers_noise
 from burnish_optimizer.gates.metrics.measure import Case
@@ -23,6 +25,7 @@ from burnish_optimizer.ingest.common_shapes import Shapes, common_shapes
 from burnish_optimizer.ingest.feeds import Feeds, repeat, stack, to_feeds
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.measure import affinity
+from burnish_optimizer.measure.batches import try_batches
 from burnish_optimizer.measure.energy import Meter, find_counters
 from burnish_optimizer.measure.open_loop import AWAKE_SECONDS, Goal, arrivals, drive
 from burnish_optimizer.reference.answers import (
@@ -32,12 +35,20 @@ from burnish_optimizer.reference.answers import (
     judged_samples,
     read_answer,
 )
-from burnish_optimizer.tasks import BatchCheck, EnergyTaken, Judged, Opened, OpenLoopRun, ProbeTask, Round
-from burnish_runtime import memory
+from burnish_optimizer.tasks import (
+    BatchCheck,
+    EnergyTaken,
+    GoldenTaken,
+    Judged,
+    Opened,
+    OpenLoopRun,
+    ProbeTask,
+    Round,
+)
+from burnish_runtime import golden, memory
 from burnish_runtime.load import open_session
 from burnish_runtime.session import Session
 
-COMMANDS = ("open", "round", "energy", "open_loop", "judge", "batch")
 WARM_UP_RUNS = 10
 WARM_UP_SECONDS = 1.0
 DISTINCT_FEEDS = 8
@@ -83,20 +94,20 @@ class Probe:
 
     def do(self, command: dict[str, Any]) -> Record:
         """Answer one command."""
-        match command["do"]:
-            case "open":
-                return self._open()
-            case "round":
-                return self._round(float(command["seconds"]))
-            case "energy":
-                return self._energy()
-            case "open_loop":
-                return self._open_loop(**{name: value for name, value in command.items() if name != "do"})
-            case "judge":
-                return self._judge()
-            case "batch":
-                return check_batch(self._task, self._session)
-        raise InvalidJob("probe", found=str(command), expected=f"one of {', '.join(COMMANDS)}")
+        told = {name: value for name, value in command.items() if name != "do"}
+        answers: dict[str, Callable[..., Record]] = {
+            "open": self._open,
+            "round": self._round,
+            "energy": self._energy,
+            "open_loop": self._open_loop,
+            "judge": self._judge,
+            "batch": lambda: check_batch(self._task, self._session),
+            "batches": lambda precision: try_batches(self._session, self._feeds, Precision(precision)),
+            "golden": self._golden,
+        }
+        if command["do"] in answers:
+            return answers[command["do"]](**told)
+        raise InvalidJob("probe", found=str(command), expected=f"one of {', '.join(answers)}")
 
     def _round(self, seconds: float) -> Round:
         self._run_for(0.0, least=1)  # the other side had the caches
@@ -130,6 +141,10 @@ class Probe:
             shapes=shapes,
             coverage=self._session.coverage(),
         )
+
+    def _golden(self, path: str, precision: str) -> GoldenTaken:
+        found = golden.record(self._session, self._feeds[0], Precision(precision), Path(path))
+        return GoldenTaken(golden=found)
 
     def _run_for(self, seconds: float, least: int, most: int = 1 << 30) -> list[float]:
         latencies: list[float] = []

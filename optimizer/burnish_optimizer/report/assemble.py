@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from burnish_engine.descriptor import EngineDescriptor, RunOptions, TensorSpec
+from burnish_engine.descriptor import EngineDescriptor, GoldenAnswer, RunOptions, TensorSpec
 from burnish_engine.report import (
     Accuracy,
     CandidateReport,
@@ -21,6 +21,7 @@ from burnish_optimizer.job import OptimizeJob
 from burnish_optimizer.materials import Materials
 from burnish_optimizer.report.words import NO_CALIBRATION
 from burnish_optimizer.targets.fingerprint import key_facts
+from burnish_optimizer.tasks import BatchesTaken
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Finished:
     """A run at its end. `facts` and `versions` tell of the machine and the libraries that did the work.
 
     toolchain: those of the versions that the engine key tells of.
+    batches: whether requests may share a run of what serves.
     """
 
     job: OptimizeJob
@@ -71,6 +73,8 @@ class Finished:
     toolchain: Mapping[str, str]
     started: datetime
     seconds: float
+    batches: BatchesTaken
+    golden: GoldenAnswer | None = None
 
 
 def report(finished: Finished) -> Report:
@@ -114,6 +118,8 @@ def descriptor(finished: Finished, model: str, files: Mapping[str, str]) -> Engi
         options=chosen.options,
         files=dict(files),
         warmup_shapes=(chosen.warmup_shapes,),
+        batching=finished.batches.batching,
+        golden=finished.golden,
         target=target(job, finished.facts),
         toolchain=dict(finished.toolchain),
         created=datetime.now(UTC),
@@ -134,6 +140,14 @@ def _environment(finished: Finished) -> dict[str, str]:
         **{f"version.{name}": version for name, version in finished.versions.items()},
         "threads": "as the CPU quota allows" if threads is None else str(threads),
         "calibration": f"{calibration.samples} samples" if calibration else f"none: {NO_CALIBRATION}",
+        "batches": _batches(finished.batches),
         "judged_on": finished.materials.judged_on.value,
         **({"judged_caveat": caveat} if (caveat := finished.materials.judged_on.caveat) else {}),
     }
+
+
+def _batches(taken: BatchesTaken) -> str:
+    found = taken.batching
+    if found is None:
+        return f"none: {taken.note}"
+    return f"up to {found.max_rows} rows share a run, {found.deviation:.2g} of an output's scale off at most"

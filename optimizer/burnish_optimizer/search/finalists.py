@@ -1,11 +1,19 @@
-"""What only the finalists are asked, because it takes seconds: how much they serve within the goal."""
+"""What only the finalists are asked, because it takes seconds: how much they serve within the goal.
 
+And what only the winner is asked: batches, and the golden answer that every server will want to see first.
+"""
+
+from pathlib import Path
+
+from burnish_engine.descriptor import GoldenAnswer
 from burnish_engine.report import Measurement, SustainedRate
+from burnish_engine.request import Precision
 from burnish_optimizer.errors import Declined, WorkerFailed
 from burnish_optimizer.measure.client import ProbeProcess
 from burnish_optimizer.measure.sustained import Patience, goal_of, sustain
 from burnish_optimizer.search.attempt import Attempt
 from burnish_optimizer.search.bench import MIN_SECONDS, Bench, loaded
+from burnish_optimizer.tasks import BatchesTaken
 
 TIMES_PATIENCE = 1.5
 Rates = tuple[SustainedRate | None, SustainedRate | None]
@@ -27,6 +35,35 @@ def sustained(winner: Attempt | None, beside: Measurement, bench: Bench) -> Rate
             return baseline, own
     except (Declined, WorkerFailed):
         return None, None
+
+
+def batches(winner: Attempt | None, bench: Bench) -> BatchesTaken:
+    """Whether requests may share a run of the winner (None: the baseline), and what batches take."""
+    try:
+        if winner is None:
+            return bench.baseline.batches(Precision.FP32)
+        if winner.unmeasured:
+            return BatchesTaken(note=winner.unmeasured)
+        with loaded(winner, bench) as candidate:
+            return candidate.batches(winner.recipe.precision)
+    except (Declined, WorkerFailed) as error:
+        return BatchesTaken(note=str(error))
+
+
+def golden(winner: Attempt | None, bench: Bench, path: Path) -> GoldenAnswer | None:
+    """The winner's (None: the baseline's) golden answer, written to `path`.
+
+    None where it was built for hardware that is not here, or has no small record.
+    """
+    try:
+        if winner is None:
+            return bench.baseline.golden(path, Precision.FP32)
+        if winner.unmeasured:
+            return None
+        with loaded(winner, bench) as candidate:
+            return candidate.golden(path, winner.recipe.precision)
+    except (Declined, WorkerFailed):
+        return None
 
 
 def _rates(

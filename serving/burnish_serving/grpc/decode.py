@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from burnish_serving.errors import BodyTooLarge, InvalidRequest
 from burnish_serving.grpc import typed_contents, wire
 from burnish_serving.grpc.proto.open_inference_pb2 import InferParameter, ModelInferRequest
-from burnish_serving.protocol import binary_data, fields
+from burnish_serving.protocol import binary_data, fields, schedule_policy
 from burnish_serving.protocol.datatypes import BOOL, BYTES, dtype_of
 from burnish_serving.protocol.decode import MAX_JSON_BYTES
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
@@ -19,6 +19,7 @@ RAW_INPUT_CONTENTS = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _REFUSED: Mapping[str, str] = MappingProxyType(
     {"shared_memory_region": "tensors in the request: memory is not shared with clients"}
 )
+_POLICY = (schedule_policy.TIMEOUT, schedule_policy.PRIORITY)
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
@@ -87,7 +88,20 @@ def decode(received: Received) -> InferRequest:
     outputs = tuple(_output(item) for item in message.outputs)
     fields.check_unique([tensor.name for tensor in inputs], "inputs")
     fields.check_unique([output.name for output in outputs], "outputs")
-    return InferRequest(inputs, outputs, message.id or None, binary=True)
+    policy = {name: _value(message.parameters[name]) for name in _POLICY if name in message.parameters}
+    return InferRequest(
+        inputs,
+        outputs,
+        message.id or None,
+        binary=True,
+        timeout_seconds=schedule_policy.timeout_seconds(policy),
+        priority=schedule_policy.priority(policy),
+    )
+
+
+def _value(parameter: InferParameter) -> object:
+    kind = parameter.WhichOneof("parameter_choice")
+    return None if kind is None else getattr(parameter, kind)
 
 
 def _input(item: ModelInferRequest.InferInputTensor, raw: memoryview | None) -> InputTensor:

@@ -9,6 +9,7 @@ RAW_OUTPUT_CONTENTS = ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER
 INFER_RESPONSE = ModelStreamInferResponse.INFER_RESPONSE_FIELD_NUMBER
 # Triton's clients end a stream by it. Here each request has one answer, which is its last.
 FINAL_RESPONSE = "triton_final_response"
+ENGINE = "burnish.engine"  # the digest of the engine that computed the answer
 
 
 def encode(response: InferResponse) -> bytes:
@@ -33,6 +34,8 @@ def _pieces(response: InferResponse, *, final: bool) -> list[wire.Buffer]:
     head = ModelInferResponse(
         model_name=response.model_name, model_version=response.model_version, id=response.id or ""
     )
+    if response.engine:
+        head.parameters[ENGINE].string_param = response.engine
     if final:
         head.parameters[FINAL_RESPONSE].bool_param = True
     raw: list[wire.Buffer] = []

@@ -5,14 +5,28 @@ from types import MappingProxyType
 
 from grpc import StatusCode
 
-from burnish_engine.errors import BurnishError, WaitingError
-from burnish_runtime.errors import InvalidInput
+from burnish_engine.errors import (
+    BurnishError,
+    IntegrityError,
+    InvalidEngine,
+    InvalidReference,
+    NotFound,
+    RegistryUnavailable,
+    UntrustedEngine,
+    WaitingError,
+)
+from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
+    DeadlineExceeded,
+    ForbiddenEngine,
     InvalidRequest,
+    NotEnoughMemory,
     NotReady,
     Overloaded,
+    RepositoryClosed,
     SlowBody,
+    SwapRefused,
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
@@ -27,8 +41,21 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
         BodyTooLarge: StatusCode.RESOURCE_EXHAUSTED,
         UnsupportedEncoding: StatusCode.UNIMPLEMENTED,
         UnsupportedCall: StatusCode.UNIMPLEMENTED,
+        RepositoryClosed: StatusCode.PERMISSION_DENIED,
+        ForbiddenEngine: StatusCode.PERMISSION_DENIED,
+        UntrustedEngine: StatusCode.PERMISSION_DENIED,
+        InvalidReference: StatusCode.INVALID_ARGUMENT,
+        NotFound: StatusCode.NOT_FOUND,
+        IntegrityError: StatusCode.FAILED_PRECONDITION,
+        InvalidEngine: StatusCode.FAILED_PRECONDITION,
+        InvalidModel: StatusCode.FAILED_PRECONDITION,
+        GoldenMismatch: StatusCode.FAILED_PRECONDITION,
+        NotEnoughMemory: StatusCode.RESOURCE_EXHAUSTED,
+        RegistryUnavailable: StatusCode.UNAVAILABLE,
+        SwapRefused: StatusCode.UNAVAILABLE,
         NotReady: StatusCode.UNAVAILABLE,
         Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+        DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
     }
 )
 # Details travel in a header, percent-encoded: clients take 8 KiB of those, three bytes a byte at worst.

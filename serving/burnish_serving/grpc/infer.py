@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -20,12 +21,15 @@ from burnish_serving.models import Models, ServedModel
 from burnish_serving.observe import Observed, Observers
 from burnish_serving.off_loop import INLINE_BYTES, off_loop_if
 from burnish_serving.protocol.messages import InferRequest, InferResponse
+from burnish_serving.scheduling.terms import terms_of
 from burnish_serving.settings import ServeSettings
 
 LOG = logging.getLogger("burnish.serving")
 PROTOCOL = "grpc"
 # Requests of one stream that are read, queued or run at once: the next ones wait in its socket.
 STREAM_WINDOW = 8
+# A caller's own deadline began when it asked, ours when that arrived: it gives up a moment before.
+CALLERS_AHEAD_SECONDS = 0.1
 Read: TypeAlias = Callable[[], Awaitable[bytes]]
 Encode: TypeAlias = Callable[[InferResponse], bytes]
 
@@ -95,7 +99,8 @@ class InferEndpoint:
         except BurnishError as error:
             self._failed(error, outcome)
         except asyncio.CancelledError:
-            expired = context.time_remaining() == 0
+            left = context.time_remaining()
+            expired = left is not None and left < CALLERS_AHEAD_SECONDS
             outcome.code = StatusCode.DEADLINE_EXCEEDED if expired else StatusCode.CANCELLED
             raise
         except Exception:
@@ -125,9 +130,10 @@ class InferEndpoint:
     def _find(self, received: Received) -> ServedModel:
         return self._models.find(received.message.model_name, received.message.model_version or None)
 
-    async def _infer(self, model: ServedModel, request: InferRequest, _: Context) -> InferResponse:
-        # The one place where a request meets its model: what the caller's deadline means belongs here.
-        return await model.infer(request)
+    async def _infer(self, model: ServedModel, request: InferRequest, context: Context) -> InferResponse:
+        now, left = time.monotonic(), context.time_remaining()
+        deadline = None if left is None else now + left
+        return await model.infer(request, terms_of(request, now, deadline))
 
     async def _read(self, context: Context) -> bytes:
         try:
@@ -145,7 +151,7 @@ class InferEndpoint:
         if outcome.code is StatusCode.INTERNAL:
             LOG.error(str(error), extra={"model": outcome.seen.model})
         else:
-            self._metrics.rejected(outcome.seen.model, type(error).__name__)
+            self._metrics.rejected(outcome.seen.model, error.reason)
 
 
 async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:

@@ -8,12 +8,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from burnish_serving.errors import SlowBody
+from burnish_serving.http.budget import Hold
 from burnish_serving.protocol.compression import decompress, too_large
 
 # A body that arrives more slowly than this for longer than the time-out is given up, however steadily.
 MIN_BYTES_PER_SECOND = 8 << 10
 # Backends take tensors without a copy only where they are aligned; this is what the strictest wants.
 ALIGNMENT_BYTES = 64
+
+
+def _unlimited(_: int) -> None:
+    """Hold any number of bytes."""
 
 
 async def read_body(
@@ -23,18 +28,20 @@ async def read_body(
     limit_bytes: int,
     timeout_seconds: float,
     align_at: int = 0,
+    hold: Hold = _unlimited,
 ) -> bytes | bytearray | memoryview:
     """The body, decompressed, in memory that may be written to.
 
     Args: headers: by lower-case name.   align_at: the offset from which on tensors lie.
         timeout_seconds: longest silence between two pieces of it, and what a trickle is given.
-    Raises: BodyTooLarge, SlowBody, UnsupportedEncoding, InvalidRequest,
+        hold: told how many bytes come to lie in memory; may refuse them.
+    Raises: BodyTooLarge, SlowBody, UnsupportedEncoding, InvalidRequest, Overloaded,
         starlette.requests.ClientDisconnect.
     """
     declared = _declared(headers)
     if declared is not None and declared > limit_bytes:
         raise too_large(f"{str(declared)[:20]} bytes", limit_bytes)
-    pace = _Pace(timeout_seconds)
+    pace = _Pace(timeout_seconds, hold)
     body: bytearray | memoryview
     if declared is None:
         body = await _read_unsized(receive, limit_bytes, pace)
@@ -44,6 +51,7 @@ async def read_body(
     if encoding in ("", "identity"):
         return body
     data = await asyncio.to_thread(decompress, body, encoding, limit_bytes)
+    hold(len(data))
     memory = aligned(len(data), align_at)
     memory[:] = data
     return memory
@@ -59,8 +67,8 @@ def aligned(size: int, at: int) -> memoryview:
 class _Pace:
     """Until when the next piece must be there."""
 
-    def __init__(self, timeout_seconds: float) -> None:
-        self._timeout_seconds = timeout_seconds
+    def __init__(self, timeout_seconds: float, hold: Hold) -> None:
+        self._timeout_seconds, self._hold = timeout_seconds, hold
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock()
 
@@ -79,7 +87,9 @@ class _Pace:
             ) from error
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        return message.get("body", b""), message.get("more_body", False)
+        piece = message.get("body", b"")
+        self._hold(len(piece))
+        return piece, message.get("more_body", False)
 
 
 async def _read_sized(receive: Receive, memory: memoryview, pace: _Pace) -> memoryview:

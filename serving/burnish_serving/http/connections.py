@@ -38,11 +38,22 @@ class Connection(Protocol):
         """Close, between two requests."""
 
 
+class Watcher(Protocol):
+    """Who wants to know (`burnish_serving.metrics.ServingMetrics`)."""
+
+    def connected(self, count: int) -> None:
+        """That many connections are open now."""
+
+    def rejected(self, model: str, reason: str) -> None:
+        """Something was refused before it was a request; `model` is empty."""
+
+
 class Connections:
     """The open connections of a port. Used on the event loop alone."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ConnectionLimits, watcher: Watcher | None = None) -> None:
         self.limits = limits
+        self._watcher = watcher
         self._open: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,6 +62,7 @@ class Connections:
         if len(self._open) >= self.limits.connections and not self._evict():
             return False
         self._open.add(connection)
+        self._tell()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
         return True
@@ -58,6 +70,16 @@ class Connections:
     def leave(self, connection: Connection) -> None:
         """It is closed."""
         self._open.discard(connection)
+        self._tell()
+
+    def refused(self, reason: str) -> None:
+        """One was refused, or given up; `reason` is one of a closed set."""
+        if self._watcher is not None:
+            self._watcher.rejected("", reason)
+
+    def _tell(self) -> None:
+        if self._watcher is not None:
+            self._watcher.connected(len(self._open))
 
     def _evict(self) -> bool:
         idle = [(since, c) for c in self._open if (since := c.idle_since) is not None]

@@ -1,16 +1,30 @@
 """What an error looks like over HTTP: a status and `{"error": …}`."""
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from burnish_engine.errors import BurnishError
-from burnish_runtime.errors import InvalidInput
+from burnish_engine.errors import (
+    BurnishError,
+    IntegrityError,
+    InvalidEngine,
+    InvalidReference,
+    NotFound,
+    RegistryUnavailable,
+    UntrustedEngine,
+)
+from burnish_runtime.errors import GoldenMismatch, InvalidInput, InvalidModel
 from burnish_serving.errors import (
     BodyTooLarge,
+    DeadlineExceeded,
+    ForbiddenEngine,
     InvalidRequest,
+    NotEnoughMemory,
     NotReady,
     Overloaded,
+    RepositoryClosed,
     SlowBody,
+    SwapRefused,
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
@@ -26,11 +40,26 @@ STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
         SlowBody: 408,
         BodyTooLarge: 413,
         UnsupportedEncoding: 415,
+        RepositoryClosed: 403,
+        ForbiddenEngine: 403,
+        UntrustedEngine: 403,
+        InvalidReference: 400,
+        NotFound: 404,
+        IntegrityError: 422,
+        InvalidEngine: 422,
+        InvalidModel: 422,
+        GoldenMismatch: 422,
+        NotEnoughMemory: 507,
+        RegistryUnavailable: 502,
+        SwapRefused: 503,
         UnsupportedCall: 501,
         NotReady: 503,
-        Overloaded: 503,
+        Overloaded: 429,
+        DeadlineExceeded: 504,
     }
 )
+# An error may quote what was sent, and a request may name a million inputs.
+MAX_CHARACTERS = 2000
 CLIENT_CLOSED_REQUEST = 499  # nginx's: nobody reads the answer any more, only metrics see it
 
 
@@ -39,7 +68,14 @@ def status_of(error: BurnishError) -> int:
     return STATUSES.get(type(error), 500)
 
 
-def failure(message: str, status: int) -> Reply:
-    """An error as the protocol wants it; told to come back where that may help."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return Reply([error_content(message)], status, headers)
+def failure(message: str, status: int, retry_after_seconds: float = RETRY_AFTER_SECONDS) -> Reply:
+    """An error as the protocol wants it; told when to come back where that may help."""
+    # RFC 9110, 10.2.3: whole seconds.
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after_seconds)))} if status in (429, 503) else None
+    return Reply([error_content(message[:MAX_CHARACTERS])], status, headers)
+
+
+def refusal(error: BurnishError) -> Reply:
+    """The answer to a request that ended with this error."""
+    seconds = error.retry_after_seconds if isinstance(error, Overloaded) else RETRY_AFTER_SECONDS
+    return failure(str(error), status_of(error), seconds)

@@ -41,6 +41,13 @@ def _infer(path: str) -> Operation:
     )
 
 
+def _of_repository(name: str, summary: str) -> Operation:
+    path = f"/v2/repository/models/{{model}}/{name}"
+    return Operation("POST", path, name, summary, "Empty", statuses=_REPOSITORY_STATUSES)
+
+
+_REPOSITORY_STATUSES = (400, 403, 404, 408, 413, 422, 502, 503, 507)
+
 OPERATIONS = (
     Operation("GET", "/v2", "server", "Name, version and extensions of the server.", "ServerMetadata"),
     Operation("GET", "/v2/health/live", "live", "Whether the process is alive.", "Live"),
@@ -48,6 +55,8 @@ OPERATIONS = (
     Operation("GET", "/v2/models", "model_names", "The models that are served.", "ModelNames"),
     Operation("GET", "/v2/models/stats", "all_statistics", "Counts and times of every model.", "Statistics"),
     Operation("POST", "/v2/repository/index", "index", "Every model and its state.", "RepositoryIndex"),
+    _of_repository("load", "Serve another engine under this name (parameter burnish.engine)."),
+    _of_repository("unload", "Serve this model no more."),
     Operation("GET", "/v2/openapi.json", "openapi", "This document.", "OpenApi"),
     *_of_model("GET", "", "model", "Inputs and outputs of a model.", "ModelMetadata"),
     *_of_model("GET", "/ready", "model_ready", "Whether a model is ready.", "Ready"),

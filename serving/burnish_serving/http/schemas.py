@@ -66,6 +66,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Live": _object({"live": _FLAG}),
     "Ready": _object({"ready": _FLAG}),
     "OpenApi": {"type": "object"},
+    "Empty": _object({}),
     "ServerMetadata": _object({"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)}),
     "ModelNames": _object({"models": _list(_TEXT)}),
     "ModelMetadata": _object(

@@ -8,7 +8,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from burnish_serving.http.connections import ConnectionLimits, Connections
+from burnish_serving.http.connections import ConnectionLimits, Connections, Watcher
 from burnish_serving.http.exchange import HIGH_WATER_BYTES, Exchange
 from burnish_serving.http.reply import error_content
 
@@ -19,6 +19,7 @@ MAX_PIPELINED = 32
 # What a client that reads an answer slowly must take within `stall_seconds` at least.
 STALL_BYTES = 64 << 10
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}
+_METRIC_REASONS = {400: "MalformedHttp", 408: "SlowHead", 503: "TooManyConnections"}
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -95,7 +96,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._untaken_upgrade_bytes:
             self._take_untaken(data)
             return
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offered:
@@ -132,14 +132,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self._idle_since = self.loop.time()
 
     def on_response_complete(self) -> None:
-        """The exchange's callback at the end of an answer."""
-        if not self._message_open and not self.pipeline:
+        """The exchange's callback at the end of an answer. uvicorn would set a timer each time."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._message_open:
             self._idle_since = self.loop.time()
-        super().on_response_complete()
 
     def check(self, now: float) -> None:
-        """Give up a head that does not end, and an answer or a body that does not move."""
+        """Give up a head that does not end, an answer or a body that does not move, and idling."""
         limits = self.peers.limits
+        if self._idle_since is not None and now - self._idle_since > limits.idle_seconds:
+            self.close_idle()
+            return
         if self._head_since is not None and now - self._head_since > limits.head_seconds:
             self._head_since = None
             self._refuse(408, f"no whole head in {limits.head_seconds:g} seconds", "one sooner")
@@ -151,6 +159,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._stall is None or unsent + STALL_BYTES <= self._stall[1]:
             self._stall = (now, unsent)
         elif now - self._stall[0] > limits.stall_seconds:
+            self.peers.refused("StalledClient")
             self.transport.abort()
 
     def close_idle(self) -> None:
@@ -160,6 +169,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, found: str, expected: str) -> None:
         """Take nothing more, and say why: behind the answers that are due, where there are any."""
         self._ended = True
+        self.peers.refused(_METRIC_REASONS[status])
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_refusal(status, f"request: found {found}, expected {expected}."))
             self.transport.close()
@@ -215,7 +225,7 @@ def _refusal(status: int, message: str) -> bytes:
     return head.encode() + content
 
 
-def bounded(limits: ConnectionLimits) -> Callable[..., asyncio.Protocol]:
+def bounded(limits: ConnectionLimits, watcher: Watcher | None = None) -> Callable[..., asyncio.Protocol]:
     """A protocol class for one port, as uvicorn's `http` setting takes it."""
-    attributes: dict[str, Any] = {"peers": Connections(limits)}
+    attributes: dict[str, Any] = {"peers": Connections(limits, watcher)}
     return type("PortProtocol", (BoundedProtocol,), attributes)

@@ -7,7 +7,7 @@ from burnish_engine.descriptor import TensorSpec
 from burnish_runtime import check
 from burnish_runtime.session import Array
 from burnish_serving.errors import BodyTooLarge, InvalidRequest
-from burnish_serving.protocol import binary_data, fields, json_data
+from burnish_serving.protocol import binary_data, fields, json_data, schedule_policy
 from burnish_serving.protocol.datatypes import DATATYPES, dtype_of
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
 
@@ -56,14 +56,17 @@ def decode_request(
     document, tail = fields.parse_object(view[:length]), _Tail(view[length:])
     inputs = tuple(_input(item, tail) for item in fields.items(document.get("inputs"), "inputs"))
     tail.check_used()
-    _check_unique([tensor.name for tensor in inputs], "inputs")
+    fields.check_unique([tensor.name for tensor in inputs], "inputs")
     outputs = tuple(_output(item) for item in fields.items(document.get("outputs", []), "outputs"))
-    _check_unique([output.name for output in outputs], "outputs")
+    fields.check_unique([output.name for output in outputs], "outputs")
+    parameters = _parameters(document, "request")
     return InferRequest(
         inputs=inputs,
         outputs=outputs,
         id=fields.text(document["id"], "id") if "id" in document else None,
-        binary=bool(_flag(_parameters(document, "request"), "binary_data_output", "request")),
+        binary=bool(_flag(parameters, "binary_data_output", "request")),
+        timeout_seconds=schedule_policy.timeout_seconds(parameters),
+        priority=schedule_policy.priority(parameters),
     )
 
 
@@ -142,9 +145,3 @@ def _parameters(item: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
 
 def _flag(parameters: Mapping[str, Any], name: str, subject: str) -> bool | None:
     return fields.flag(parameters[name], f"{subject}, {name}") if name in parameters else None
-
-
-def _check_unique(names: list[str], subject: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidRequest(subject, found=f"{twice[0][:80]!r} twice", expected="every name once")

@@ -14,6 +14,8 @@ MAX_RANK = 32
 MAX_DIMENSION = 2**31 - 1
 MAX_ELEMENTS = 2**40
 MAX_CONTAINERS = 1 << 20
+# Of names and ids, not of the strings in tensors.
+MAX_TEXT_CHARACTERS = 4096
 
 
 def parse_object(data: bytes | bytearray | memoryview) -> dict[str, Any]:
@@ -33,7 +35,11 @@ def parse_object(data: bytes | bytearray | memoryview) -> dict[str, Any]:
 
 
 def text(value: Any, subject: str) -> str:
-    """A string. Raises: InvalidRequest."""
+    """A string: a name, an id, a datatype. Raises: InvalidRequest: another type, or endless."""
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
+        raise InvalidRequest(
+            subject, found=f"{len(value)} characters", expected=f"at most {MAX_TEXT_CHARACTERS}"
+        )
     return value if isinstance(value, str) else _wrong(value, subject, "a string")
 
 
@@ -53,7 +59,7 @@ def flag(value: Any, subject: str) -> bool:
 
 
 def size(value: Any, subject: str) -> int:
-    """A number of bytes, 0 or more. Raises: InvalidRequest."""
+    """A whole number, 0 or more. Raises: InvalidRequest."""
     return value if type(value) is int and value >= 0 else _wrong(value, subject, "a whole number, 0 or more")
 
 

@@ -29,12 +29,17 @@ class RequestedOutput:
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A decoded request. No outputs named: all of them. `binary` is the request's default for outputs."""
+    """A decoded request. No outputs named: all of them. `binary` is the request's default for outputs.
+
+    timeout_seconds, priority: the schedule policy that it asks for (see `burnish_serving.scheduling.terms`).
+    """
 
     inputs: tuple[InputTensor, ...]
     outputs: tuple[RequestedOutput, ...] = ()
     id: str | None = None
     binary: bool = False
+    timeout_seconds: float | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,14 @@ class Timing:
 
 @dataclass(frozen=True)
 class InferResponse:
-    """An answer to encode."""
+    """An answer to encode. `engine`: the digest of the engine that computed it."""
 
     model_name: str
     model_version: str
     outputs: tuple[OutputTensor, ...]
     id: str | None = None
     timing: Timing | None = None
+    engine: str = ""
 
     @property
     def size_bytes(self) -> int:

@@ -11,7 +11,7 @@ SERVER_NAME = "burnish"
 MODEL_VERSION = "1"
 EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "statistics"),
-    "model_repository(index)",
+    "model_repository",
 )
 # https://github.com/triton-inference-server/common, `protobuf/model_config.proto`, DataType.
 _CONFIG_TYPES: Mapping[str, str] = {"BYTES": "TYPE_STRING"}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from burnish_engine import outcome as outcomes
+from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.digest import of_json
 from burnish_engine.errors import BurnishError, NotFound
 from burnish_engine.oci import media
@@ -81,13 +82,13 @@ class Store:
             raise _missing(reference)
         return _descriptor(digest)
 
-    def read_report(self, _: object, reference: Reference) -> tuple[Report, Descriptor]:
-        """The report of the engine at a tag."""
+    def read_records(self, _: object, reference: Reference) -> tuple[Report, EngineDescriptor, Descriptor]:
+        """The report and the descriptor of the engine at a tag."""
         self._ask()
         engine = self.engines.get(_place(reference))
         if engine is None:
             raise _missing(reference)
-        return _report(engine.key), _descriptor(engine.digest)
+        return _report(engine.key), samples.descriptor(engine.key), _descriptor(engine.digest)
 
     def push_index(self, _: object, reference: Reference, engines: Mapping[str, Descriptor]) -> Descriptor:
         """Push the index of a revision."""

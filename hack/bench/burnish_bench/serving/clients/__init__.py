@@ -1,0 +1,1 @@
+"""Clients: NVIDIA's for latency, bare sockets for load."""
