@@ -75,7 +75,9 @@ def _run(world: World, job: Object, how: str, labels: dict[str, str]) -> None:
 def _succeed(world: World, job: Object, how: str, labels: dict[str, str]) -> None:
     engine = pushed_by(job, world, labels, loads=how != "bad engine")
     if how in ("unpushed", "liar"):
-        # It says so, and nothing is there: the registry was rolled back, or the message is of another Job.
+        # It passed and was pushed, and the registry was rolled back; or its gates failed, and it tells
+        # of a digest all the same.
+        world.store.lose(engine, passed=how == "unpushed")
         said = engine.outcome.model_copy(update={"succeeded": how == "unpushed"})
         _ended_pod(world, job, 0 if how == "unpushed" else 3, said)
         _finish(world, job, "Complete" if how == "unpushed" else "Failed", "")

@@ -62,6 +62,11 @@ class Store:
         self.engines[engine.place] = engine
         self.pushed[engine.digest] = engine
 
+    def lose(self, engine: Pushed, *, passed: bool) -> None:
+        """An engine that no one gets; passed: its gates, so that it may be rolled out before one can know."""
+        if passed:
+            self.pushed[engine.digest] = engine
+
     def next_digest(self, place: str) -> str:
         """Builds are not reproducible to the byte."""
         return of_json([place, sum(engine.place == place for engine in self.pushed.values())])
