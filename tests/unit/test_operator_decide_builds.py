@@ -326,6 +326,15 @@ def test_suspend_stops_jobs_and_resume_goes_on() -> None:
     assert found.condition("Ready") == ("True", "Ready")
 
 
+def test_suspend_stops_jobs_whose_source_is_nowhere_any_more() -> None:
+    found = fleet()
+    found.settle(work=False)
+    gone = {"uri": "oci://r.example/models/nowhere:1"}
+    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", spec={"suspend": True, "source": gone})
+    found.settle()
+    assert found.jobs() == []
+
+
 def test_without_a_repository_the_user_is_told() -> None:
     found = fleet()
     found.settings = found.settings.model_copy(update={"repository": ""})

@@ -236,3 +236,19 @@ def test_a_class_that_scales_from_zero_gets_pods_without_a_node() -> None:
     assert found.condition("Ready") == ("True", "Ready")
     stored = found.cluster.objects["AcceleratorClass", "", "pool"]["status"]
     assert (stored["nodes"], stored["conditions"][0]["reason"]) == (0, "ScaledToZero")
+
+
+def test_classes_that_cannot_be_seen_for_a_moment_make_no_other_hardware() -> None:
+    found = fleet({"name": "gold", "nodeSelector": {"pool": "gold"}})
+    found.settle()
+    before = list(found.cluster.created_jobs)
+    found.cluster.unreadable.add("AcceleratorClass")
+    found.models.reconcile("team", "pages")
+    found.models.reconcile("team", "pages")
+    assert found.cluster.created_jobs == before
+    assert found.condition("TargetsResolved") == ("False", "Forbidden")
+    assert found.cluster.of_kind(DEPLOYMENT) != []
+    found.cluster.unreadable.clear()
+    found.settle()
+    assert found.condition("Ready") == ("True", "Ready")
+    assert found.cluster.created_jobs == before

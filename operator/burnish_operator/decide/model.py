@@ -14,7 +14,7 @@ from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.publish import Publication, pushed
 from burnish_operator.decide.source import digest_or_none
 from burnish_operator.decide.targets import Targets
-from burnish_operator.observe import JobState
+from burnish_operator.observe import Job, JobState
 from burnish_operator.observed import Observed
 from burnish_operator.plan import CreateJob, Delete, Plan, Why
 from burnish_operator.ports import JOB
@@ -109,21 +109,28 @@ def _targets_unknown(seen: Observed) -> bool:
 
 
 def _superseded(seen: Observed, found: Targets, keys: set[str | None]) -> Plan:
-    """Running Jobs of ours for engines that nobody asks for any more, or not there: the spec changed."""
+    """Running Jobs of ours for engines that nobody asks for any more, or not there, or not now."""
+    uid = seen.model.metadata.uid
+    if seen.model.spec.suspend:
+        # Whatever it is for, and whether or not one can tell now what would be wanted.
+        return tuple(_stop(job) for job in seen.jobs if job.owner == uid and _runs(job))
     if None in keys or _targets_unknown(seen):
         return ()
-    uid = seen.model.metadata.uid
     wanted = {names.engine_place(seen.repository, key) for key in keys if key}
     unclear = {names.label_value(target.name) for target in found.unresolved}
     return tuple(
-        Delete(JOB, job.namespace, job.name, job.uid, Why(ConditionType.OPTIMIZED))
+        _stop(job)
         for job in seen.jobs
-        if job.owner == uid
-        and job.state is JobState.ACTIVE
-        and job.engine not in wanted
-        and job.target not in unclear
-        and not job.deleting
+        if job.owner == uid and _runs(job) and job.engine not in wanted and job.target not in unclear
     )
+
+
+def _runs(job: Job) -> bool:
+    return job.state is JobState.ACTIVE and not job.deleting
+
+
+def _stop(job: Job) -> Delete:
+    return Delete(JOB, job.namespace, job.name, job.uid, Why(ConditionType.OPTIMIZED))
 
 
 def _once(actions: Iterable[object]) -> tuple[object, ...]:

@@ -129,6 +129,13 @@ def _without_classes(target: Target, seen: Observed, error: BurnishError) -> Res
     if target.node_selector is None:
         message = f"{error} A target with a nodeSelector needs no such right."
         return Unresolved(target.effective_name, error.reason, sanitized(message), target.accelerator_class)
+    known = seen.model.status.target(target.effective_name)
+    if known is not None and known.accelerator_class not in (None, target.effective_name):
+        # The right was there before: an answer that is refused for a moment must not make it other hardware.
+        message = (
+            f"{error} Its class was {known.accelerator_class}; another name for the target forgets that."
+        )
+        return Unresolved(target.effective_name, error.reason, sanitized(message), known.accelerator_class)
     facts = {"kind": "selected", "node_selector": _told(target.node_selector)}
     spec = AcceleratorClassSpec(match=Match(match_labels=dict(target.node_selector)), facts=facts)
     accelerator = AcceleratorClass(metadata=Metadata(name=target.effective_name), spec=spec)

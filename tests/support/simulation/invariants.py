@@ -150,6 +150,10 @@ class Judge:
         job = job_of(raw)
         begun = self.begun.get(job.uid, [])
         unchanged = len(begun) == 1 and all(_same(begun[0], now) for now in window.states)
+        # Nodes that a selector chooses may turn out to be of another class: another engine is wanted then.
+        unchanged = unchanged and not any(
+            target.get("nodeSelector") for spec in window.specs() for target in spec.get("targets", [])
+        )
         if job.state is JobState.ACTIVE and unchanged:
             raise Broken(f"Job {job.name} was stopped, and no one asked for that")
 
