@@ -10,7 +10,17 @@ from burnish_operator.api import AcceleratorClass, InvalidObject, OptimizedModel
 from burnish_operator.decide import rollout, source, targets
 from burnish_operator.decide.keys import key_of
 from burnish_operator.errors import Forbidden
-from burnish_operator.observe import Job, JobState, Node, Workload, job_of, node_of, pod_of, workload_of
+from burnish_operator.observe import (
+    Job,
+    JobState,
+    Node,
+    Workload,
+    job_of,
+    node_of,
+    owner_of,
+    pod_of,
+    workload_of,
+)
 from burnish_operator.observed import Found, Observed, Resolved
 from burnish_operator.ports import (
     ACCELERATOR_CLASS,
@@ -127,7 +137,8 @@ class Gatherer:
             return job
         labels = {names.ENGINE_KEY: short_key(job.key), "batch.kubernetes.io/job-name": job.name}
         pods = self._cluster.find(POD, job.namespace, labels)
-        return job_of(dict(raw), tuple(pod_of(pod) for pod in pods))
+        # Pods of a Job that had this name before may be there for a while.
+        return job_of(dict(raw), tuple(pod_of(pod) for pod in pods if owner_of(pod["metadata"]) == job.uid))
 
     def _engines(
         self, seen: Observed, keys: set[str], jobs: tuple[Job, ...], new: set[str]
@@ -136,7 +147,10 @@ class Gatherer:
         uid, repository = seen.model.metadata.uid, seen.repository
         busy = {job.engine for job in jobs if job.state is JobState.ACTIVE and job.owner == uid}
         asked = {key for key in keys if repository and names.engine_place(repository, key) not in busy}
-        return {key: self._engine(repository, key, fresh=key in new) for key in sorted(asked)}
+        found = {key: self._engine(repository, key, fresh=key in new) for key in sorted(asked)}
+        # Pods serve this key, and the registry was seen with another build of it: new to them all the same.
+        again = {key for key, engine in found.items() if key not in new and rollout.is_new(seen, engine)}
+        return found | {key: self._engine(repository, key, fresh=True) for key in sorted(again)}
 
     def _engine(self, repository: str, key: str, *, fresh: bool) -> Found:
         try:

@@ -166,7 +166,7 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
         uid=metadata.get("uid", ""),
         key=annotations.get(names.ENGINE_KEY, ""),
         engine=annotations.get(names.ENGINE, ""),
-        owner=_owner(metadata),
+        owner=owner_of(metadata),
         target=metadata.get("labels", {}).get(names.TARGET, ""),
         state=state,
         created=metadata.get("creationTimestamp", ""),
@@ -188,7 +188,7 @@ def workload_of(raw: Object) -> Workload:
     return Workload(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        owner=_owner(metadata),
+        owner=owner_of(metadata),
         target=metadata.get("labels", {}).get(names.TARGET, ""),
         raw=raw,
         engine=template.get(names.ENGINE, ""),
@@ -230,5 +230,6 @@ def _condition(status: Object, kind: str) -> dict[str, Any]:
     return next((c for c in status.get("conditions", []) if c.get("type") == kind), {})
 
 
-def _owner(metadata: Object) -> str:
+def owner_of(metadata: Object) -> str:
+    """The uid of the object that controls this one; "" if none does."""
     return next((str(o["uid"]) for o in metadata.get("ownerReferences", []) if o.get("controller")), "")

@@ -19,9 +19,9 @@ from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.servable import Held
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observe import Workload
-from burnish_operator.observed import Observed
+from burnish_operator.observed import Found, Observed
 from burnish_operator.plan import Apply, Delete, Plan, Why
-from burnish_operator.ports import DEPLOYMENT, SERVICE, Kind
+from burnish_operator.ports import DEPLOYMENT, SERVICE, Engine, Kind
 from burnish_operator.render.deployment import render_deployment
 from burnish_operator.render.differs import differs
 from burnish_operator.render.pod import placement_of
@@ -79,6 +79,14 @@ def new_keys(seen: Observed, found: Iterable[ResolvedTarget]) -> set[str]:
         return set()
     keys = {target.name: key_of(seen, target) for target in found}
     return {key for name, key in keys.items() if key and not _is_served(seen, name, key)}
+
+
+def is_new(seen: Observed, found: Found) -> bool:
+    """Whether pods are wanted for this engine, and there are none that are told to serve it."""
+    spec = seen.model.spec
+    if spec.suspend or not spec.serving.enabled or not isinstance(found, Engine):
+        return False
+    return all(deployment.engine.rpartition("@")[2] != found.digest for deployment in seen.deployments)
 
 
 def _is_served(seen: Observed, target: str, key: str) -> bool:

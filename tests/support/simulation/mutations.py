@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import ANY
 
 from burnish_engine.errors import BurnishError
-from burnish_operator import apply, gather, handlers, observe, queue, reconcile
-from burnish_operator.adapters import registry
+from burnish_operator import apply, gather, observe, queue, reconcile
 from burnish_operator.decide import (
     builds,
     conditions,
@@ -119,11 +119,6 @@ def the_key_forgets_precisions(right: Any) -> Any:
     return lambda spec: right(spec).model_copy(update={"precisions": ()})
 
 
-@plant(registry.Memory, "forget")
-def a_lost_engine_is_remembered(_: Any) -> Any:
-    return lambda self, key: None
-
-
 @plant(gather.rollout, "new_keys")
 def memory_is_trusted_for_new_pods(_: Any) -> Any:
     return lambda seen, found: set()
@@ -186,6 +181,11 @@ def the_ended_job_keeps_its_name(_: Any) -> Any:
 @plant(builds, "is_due")
 def a_stalled_build_is_tried_for_ever(_: Any) -> Any:
     return lambda failure, now, annotation: True
+
+
+@plant(gather, "owner_of")
+def pods_of_an_earlier_job_count(_: Any) -> Any:
+    return lambda metadata: ANY
 
 
 # Status.
@@ -274,14 +274,6 @@ def nobody_looks_again(right: Any) -> Any:
     def wrong(self: Any, raw: Any, found: Any) -> float:
         right(self, raw, found)
         return 1e9
-
-    return wrong
-
-
-@plant(handlers.Waker, "owned")
-def jobs_and_pods_wake_no_one(_: Any) -> Any:
-    async def wrong(self: Any, body: Any) -> None:
-        return None
 
     return wrong
 
