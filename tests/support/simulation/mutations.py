@@ -116,12 +116,12 @@ def one_engine_for_every_class(right: Any) -> Any:
 
 @plant(keys, "request_of")
 def the_key_forgets_precisions(right: Any) -> Any:
-    return lambda spec: right(spec).model_copy(update={"precisions": ()})
+    return lambda *facts: right(*facts).model_copy(update={"precisions": ()})
 
 
-@plant(gather.rollout, "new_keys")
-def memory_is_trusted_for_new_pods(_: Any) -> Any:
-    return lambda seen, found: set()
+@plant(rollout, "is_new")
+def another_build_is_trusted_unseen(_: Any) -> Any:
+    return lambda seen, found: False
 
 
 @plant(observe, "_outcome")
@@ -166,11 +166,6 @@ def every_running_job_is_superseded(right: Any) -> Any:
 @plant(failures, "_retry_at")
 def an_eviction_is_for_ever(_: Any) -> Any:
     return lambda finished, reason, attempts: None
-
-
-@plant(builds, "failure_of")
-def a_retry_is_never_counted(right: Any) -> Any:
-    return lambda found, key: right(replace(found, attempt=1), key)
 
 
 @plant(builds, "_holder")

@@ -72,6 +72,7 @@ class Simulation:
         self.world = World()
         self.judge = Judge(self.world)
         self.steps = 0
+        self.behind_seconds = 0
         for (namespace, name), spec in users.FIRST.items():
             self.world.cluster.put(model(name, namespace, **spec))
         self.restart()
@@ -225,7 +226,10 @@ class Simulation:
 
     def _jump(self, step: Step) -> None:
         """The wall clock alone, forwards or backwards, by up to an hour."""
-        self.world.clock.time += timedelta(seconds=step.one % 7200 - 3600)
+        seconds = step.one % 7200 - 3600
+        self.world.clock.time += timedelta(seconds=seconds)
+        # What waits for a time of day waits for so much longer.
+        self.behind_seconds += max(0, -seconds)
 
     def _garbage(self) -> None:
         self.world.collect()
@@ -273,7 +277,7 @@ class Simulation:
                 quiet_since = self.world.seconds
             else:
                 left = unsettled(self.world)
-                if not left and self.world.seconds - quiet_since >= QUIET_SECONDS:
+                if not left and self.world.seconds - quiet_since >= QUIET_SECONDS + self.behind_seconds:
                     self._rest()
                     return
                 due = self.process.queue.next_due()
