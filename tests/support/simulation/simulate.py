@@ -122,7 +122,8 @@ class Simulation:
         """One turn of the operator with its troubles; death is followed by a new life."""
         self.world.trace.append(f"  {key.namespace}/{key.name or 'inventory'}")
         self.judge.begin(key)
-        meanwhile = {call: (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
+        # What moves before the first call was there when the turn began.
+        meanwhile = {max(1, call): (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
         try:
             well = self.process.turn(key, step.faults, meanwhile)
             self._told(key, well=well)
