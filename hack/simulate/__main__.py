@@ -19,10 +19,10 @@ CHUNK = 50
 SHOWN_SECONDS = 10.0
 
 
-def broken(seeds: range) -> list[int]:
-    """The seeds of these whose schedules break something; runs in a process of its own."""
+def broken(seeds: range) -> list[tuple[int, str]]:
+    """The seeds of these whose schedules break something, and what; runs in a process of its own."""
     logging.disable(logging.CRITICAL)
-    return [seed for seed in seeds if run(draw(seed)) is not None]
+    return [(seed, failure.what) for seed in seeds if (failure := run(draw(seed))) is not None]
 
 
 def chunks(first: int, count: int) -> Iterator[range]:
@@ -39,7 +39,10 @@ def simulate(first: int, count: int, workers: int, limit: int) -> list[int]:
     with ProcessPoolExecutor(workers) as pool:
         work = {pool.submit(broken, seeds): len(seeds) for seeds in chunks(first, count)}
         for finished in as_completed(work):
-            found, done = found + finished.result(), done + work[finished]
+            for seed, what in finished.result():
+                print(f"seed {seed} breaks: {what}", flush=True)
+                found.append(seed)
+            done += work[finished]
             if time.monotonic() - shown > SHOWN_SECONDS or done == count:
                 shown = time.monotonic()
                 rate = done / (shown - started)

@@ -27,6 +27,8 @@ from support.simulation.world import World
 JUMPS_SECONDS = (1, 5, 15, 60, 300, 1800)
 # What the operator remembers of a registry is forgotten by then, and it has looked again.
 QUIET_SECONDS = ENGINE_SECONDS + RESYNC_SECONDS
+# The shortest time after which the operator looks again by itself.
+POLL_SECONDS = 15
 DELIVERIES = ("in order",) * 8 + ("repeated", "reordered", "lost")
 
 
@@ -120,7 +122,8 @@ class Simulation:
         """One turn of the operator with its troubles; death is followed by a new life."""
         self.world.trace.append(f"  {key.namespace}/{key.name or 'inventory'}")
         self.judge.begin(key)
-        meanwhile = {call: (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
+        # What moves before the first call was there when the turn began.
+        meanwhile = {max(1, call): (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
         try:
             well = self.process.turn(key, step.faults, meanwhile)
             self._told(key, well=well)
@@ -272,7 +275,7 @@ class Simulation:
         for kind in sorted(self.process.broken):
             self.process.list_again(kind)
         left, quiet_since = ["it never rests"], self.world.seconds
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS + self.behind_seconds // POLL_SECONDS):
             if self._round():
                 quiet_since = self.world.seconds
             else:
