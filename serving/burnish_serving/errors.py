@@ -20,7 +20,7 @@ BurnishError
     └── DeadlineExceeded      the caller's time was over before the engine was free
 """
 
-from burnish_engine.errors import StalledError, WaitingError
+from burnish_engine.errors import BurnishError, StalledError, WaitingError
 
 
 class InvalidRequest(StalledError):
@@ -90,3 +90,8 @@ class Overloaded(WaitingError):
 
 class DeadlineExceeded(WaitingError):
     """The deadline of a request was over before its turn came. It was not computed."""
+
+
+def retry_after_seconds(error: BurnishError) -> float:
+    """When another try is worth it: as the error says, or in a second."""
+    return error.retry_after_seconds if isinstance(error, Overloaded) else 1.0

@@ -30,6 +30,7 @@ from burnish_serving.errors import (
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
+    retry_after_seconds,
 )
 
 CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
@@ -62,7 +63,6 @@ CODES: Mapping[type[BurnishError], StatusCode] = MappingProxyType(
 MAX_DETAILS_BYTES = 2000
 # Read by gRPC's own retries: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 PUSHBACK = "grpc-retry-pushback-ms"
-RETRY_AFTER_SECONDS = 1.0
 
 
 def code_of(error: BurnishError) -> StatusCode:
@@ -79,5 +79,4 @@ def pushback_of(error: BurnishError) -> tuple[tuple[str, str], ...]:
     """Trailing metadata: when to come back, where that may help."""
     if not isinstance(error, WaitingError):
         return ()
-    seconds = getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS)
-    return ((PUSHBACK, str(round(seconds * 1000))),)
+    return ((PUSHBACK, str(round(retry_after_seconds(error) * 1000))),)

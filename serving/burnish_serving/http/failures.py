@@ -28,10 +28,10 @@ from burnish_serving.errors import (
     UnknownModel,
     UnsupportedCall,
     UnsupportedEncoding,
+    retry_after_seconds,
 )
 from burnish_serving.http.reply import Reply, error_content
 
-RETRY_AFTER_SECONDS = 1
 STATUSES: Mapping[type[BurnishError], int] = MappingProxyType(
     {
         InvalidRequest: 400,
@@ -68,14 +68,13 @@ def status_of(error: BurnishError) -> int:
     return STATUSES.get(type(error), 500)
 
 
-def failure(message: str, status: int, retry_after_seconds: float = RETRY_AFTER_SECONDS) -> Reply:
+def failure(message: str, status: int, retry_seconds: float = 1.0) -> Reply:
     """An error as the protocol wants it; told when to come back where that may help."""
     # RFC 9110, 10.2.3: whole seconds.
-    headers = {"Retry-After": str(max(1, math.ceil(retry_after_seconds)))} if status in (429, 503) else None
+    headers = {"Retry-After": str(max(1, math.ceil(retry_seconds)))} if status in (429, 503) else None
     return Reply([error_content(message[:MAX_CHARACTERS])], status, headers)
 
 
 def refusal(error: BurnishError) -> Reply:
     """The answer to a request that ended with this error."""
-    seconds = error.retry_after_seconds if isinstance(error, Overloaded) else RETRY_AFTER_SECONDS
-    return failure(str(error), status_of(error), seconds)
+    return failure(str(error), status_of(error), retry_after_seconds(error))
