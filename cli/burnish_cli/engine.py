@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from burnish_cli.output import OUTPUT_OPTION, emit
+from burnish_cli.pull_options import CACHE_OPTION, verify_key_option
 from burnish_engine.keys import read_public_key
 from burnish_engine.layout import repository
 from burnish_engine.layout.runtimes import ServingRuntime
@@ -36,15 +37,8 @@ def engine() -> None:
     type=click.IntRange(1, 1024),
     help="Threads of a run. [default: as it was measured, or what the CPU quota here allows]",
 )
-@click.option("--cache", type=click.Path(path_type=Path), help="Where pulled engines are kept.")
-@click.option(
-    "--verify-key",
-    "verify_keys",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    envvar="BURNISH_VERIFY_KEYS",
-    help="Public key in PEM; only an engine signed by one of them is laid out. Env: BURNISH_VERIFY_KEYS=A:B.",
-)
+@CACHE_OPTION
+@verify_key_option("only an engine signed by one of them is laid out")
 @OUTPUT_OPTION
 def layout(
     engine: str,

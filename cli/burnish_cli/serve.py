@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from burnish_cli.pull_options import CACHE_OPTION, verify_key_option
 from burnish_serving import settings
 from burnish_serving.protocol.decode import MAX_JSON_BYTES
 from burnish_serving.server import run
@@ -17,16 +18,9 @@ from burnish_serving.shadow.agreement import ShadowMetric
 @click.option("--grpc-port", default=8081, show_default=True, help="Port of the same API over gRPC (0: any).")
 @click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics (0: any).")
 @click.option("--model-name", help="Name in URLs and metrics. [default: the engine's]")
-@click.option("--cache", type=click.Path(path_type=Path), help="Where pulled engines are kept.")
+@CACHE_OPTION
 @click.option("--cache-max-bytes", type=click.IntRange(1), help="What they may take. [default: no limit]")
-@click.option(
-    "--verify-key",
-    "verify_keys",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    envvar="BURNISH_VERIFY_KEYS",
-    help="Public key in PEM; only engines signed by one of them are loaded. Env: BURNISH_VERIFY_KEYS=A:B.",
-)
+@verify_key_option("only engines signed by one of them are loaded")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads. [default: as it was measured]")
 @click.option(
     "--drain-seconds", default=20.0, show_default=True, help="Time for requests that run, after SIGTERM."
