@@ -7,6 +7,7 @@ own: workers, not libraries.
 
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -40,6 +41,11 @@ class Aside:
             _child(parent, writer, function)
         os.close(writer)
         self._pipe: BinaryIO = os.fdopen(reader, "rb")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `result` need not wait, or hardly."""
+        return bool(select.select([self._pipe], [], [], 0)[0])
 
     def result(self) -> Json:
         """What the function returned, with its `seconds`; waits for it.

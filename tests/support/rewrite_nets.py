@@ -11,7 +11,7 @@ import onnx_ir as ir
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.execute import Executable
-from burnish_optimizer.gates.judge import Judge
+from burnish_optimizer.gates.judge import Evidence, Judge
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.driver import RulePass
 from burnish_optimizer.rewrite.rule import Replacement
@@ -27,7 +27,8 @@ def judge_of(model: ir.Model, feeds: list[dict[str, Any]], small: dict[str, Any]
     """A judge by these inputs. Args: small: smaller ones than those."""
     proto = ir.serde.serialize_model(model)
     less = [Captures(proto, lambda: [small], None, 1, declared=False)] if small else []
-    return Judge([*less, Captures(proto, lambda: feeds, None, 1)])
+    evidence = Evidence([*less, Captures(proto, lambda: feeds, None, 1)])
+    return Judge(lambda: evidence)
 
 
 class _Drop:

@@ -110,7 +110,7 @@ def test_constants_folded_for_the_declared_size_hold_there():
     before = "n = Shape(x) f = Cast<to = 1>(n) s = ReduceSum<keepdims = 0>(f) y = Mul(x, s)"
     after = "s = Constant<value = float {260.0}>() y = Mul(x, s)"
     judge = judge_with_miniature(parsed(WIDE, before))
-    assert len(judge.captures) == 2
+    assert len(judge.evidence.captures) == 2
     assert judge.judge(parsed(WIDE, before), parsed(WIDE, after), Guarantee.EXACT).passed
     wrong = after.replace("260", "228")  # 1 + 3 + 96 + 128: of no size that is tried
     assert not judge.judge(parsed(WIDE, before), parsed(WIDE, wrong), Guarantee.EXACT).passed
@@ -136,6 +136,6 @@ def test_what_a_model_computed_that_was_taken_back_is_forgotten():
     judge = judge_of(one, [{"x": x}])
     judge.accept(without)
     judge.accept(other)
-    assert np.array_equal(judge.captures[0].values(other, {"n"})[0]["n"], -x)
+    assert np.array_equal(judge.evidence.captures[0].values(other, {"n"})[0]["n"], -x)
     judge.take_back(one)
-    assert np.array_equal(judge.captures[0].values(one, {"n"})[0]["n"], np.maximum(x, 0))
+    assert np.array_equal(judge.evidence.captures[0].values(one, {"n"})[0]["n"], np.maximum(x, 0))

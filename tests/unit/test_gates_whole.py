@@ -9,7 +9,7 @@ from burnish_optimizer.gates.execute import Executable
 from burnish_optimizer.gates.miniature import miniature
 from burnish_optimizer.gates.probes import Probing
 from burnish_optimizer.gates.whole import judge_whole
-from burnish_optimizer.gates.whole_answers import Source
+from burnish_optimizer.gates.whole_answers import Asked, Source
 from support.rewrite_nets import counted_runs
 
 IMAGES = "(float[N,3,128,160] x) => (float[N,3,128,160] y)"
@@ -31,7 +31,7 @@ def source_of(body):
 
     probes = Probing(model, session.run, shrink=shrink)
     first = next(iter(probes))
-    return Source(model, proto, session, first, probes, shrink(first.feeds))
+    return Source(model, proto, session, lambda: Asked((first, *probes), shrink(first.feeds)))
 
 
 def gates(body, rewritten, exact=True):

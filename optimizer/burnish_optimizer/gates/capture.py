@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.execute import Lazily
 from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.gates.miniature import without_sizes
 from burnish_optimizer.gates.twins import few_sides, look
@@ -19,6 +19,7 @@ KEPT_BYTES = 192 << 20
 ALL_BYTES = 32 << 20
 # An element's size, as a rule.
 WIDTH_BYTES = 4
+Run = Callable[[dict[str, Any]], dict[str, Any]]
 # Ends the names of what is asked about values.
 ASKED = "/burnish-asked"
 
@@ -38,14 +39,16 @@ class Captures:
         *,
         declared: bool = True,
         is_quick: bool = False,
+        taped: Callable[[Run], Run] = lambda run: run,
     ) -> None:
         """Args: source: it stays as it is.   feeds: makes the probes.   declared: whether they have the sizes
         that the source declares.   is_quick: whether it answers so soon that its values must be small.
+        taped: of runs, what has their answers.
 
         in_source: names that have meant what the source makes ever since.
         """
         self._source, self._base, self._threads, self._declared = source, base, threads, declared
-        self._make, self._is_quick = feeds, is_quick
+        self._make, self._is_quick, self._taped = feeds, is_quick, taped
         self.in_source = {
             name for node in source.graph.node if node.op_type != "Constant" for name in node.output if name
         }
@@ -113,8 +116,11 @@ class Captures:
         for name in names:
             proto.graph.node.add(op_type=op, input=[name], output=[f"{name}{ASKED}"])
             proto.graph.output.add(name=f"{name}{ASKED}")
-        session = Executable(self._sized(proto), self._base, self._threads)
-        return {name.removesuffix(ASKED): found for name, found in session.run(self._feeds[0]).items()}
+        found = self._runner(proto)(dict(self._feeds[0]))
+        return {name.removesuffix(ASKED): value for name, value in found.items()}
+
+    def _runner(self, proto: onnx.ModelProto) -> Run:
+        return self._taped(Lazily(self._sized(proto), self._base, self._threads).run)
 
     def _sized(self, proto: onnx.ModelProto) -> onnx.ModelProto:
         return proto if self._declared else without_sizes(proto)
@@ -126,9 +132,9 @@ class Captures:
         proto = copied(model)
         del proto.graph.output[:]
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        session = Executable(self._sized(proto), self._base, self._threads)
+        run = self._runner(proto)
         for given, kept in self._affordable():
-            kept.update(session.run(given, names))
+            kept.update(run(dict(given)))
 
     def _default(self, model: ir.Model, wanted: Sequence[str]) -> None:
         """Inputs with a value of their own (weights, before IR version 4) that no probe gives."""

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,22 @@ class Executable:
         if kind in BITS:
             return make.ortvalue_from_numpy_with_onnx_type(np.asarray(array).view(BITS[kind]), kind)
         return make.ortvalue_from_numpy(np.asarray(array))
+
+
+class Lazily:
+    """A model that is loaded when it first runs."""
+
+    def __init__(self, model: onnx.ModelProto, base: Path | None = None, threads: int = 1) -> None:
+        """See `Executable`."""
+        self._model, self._base, self._threads = model, base, threads
+
+    def run(self, feeds: Mapping[str, Any]) -> Feeds:
+        """All outputs. Raises: whatever ONNX Runtime raises on this model or on these feeds."""
+        return self._session.run(feeds)
+
+    @cached_property
+    def _session(self) -> Executable:
+        return Executable(self._model, self._base, self._threads)
 
 
 def _array(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """Judges passes: every region that one changed, on values that the model really computes and harder ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import onnx_ir as ir
@@ -16,20 +17,30 @@ from burnish_optimizer.gates.verdict import Verdict
 from burnish_optimizer.gates.view import View, view
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What the untouched model said.
+
+    Args: captures: what it computes, on small inputs first where it takes any; those of declared sizes are
+        the last.   run_seconds: how long it takes for an answer.
+    """
+
+    captures: Sequence[Captures]
+    run_seconds: float = 0.0
+
+
 @dataclass
 class Judge:
     """Keeps what the model computes on the probes between passes.
 
-    Args: captures: what the untouched model computes, on small inputs first where it takes any; those of
-        declared sizes are the last.   base: folder of external data.   seed: of the variations.
-        run_seconds: how long the source takes for an answer.
+    Args: ask: the source, once, when it is first needed.   base: folder of external data.
+        seed: of the variations.
     """
 
-    captures: Sequence[Captures]
+    ask: Callable[[], Evidence]
     base: Path | None = None
     threads: int = 1
     seed: int = 0
-    run_seconds: float = 0.0
     kin: Kin = field(default_factory=Kin)
     last: tuple[ir.Model, View] | None = None
     next: tuple[ir.Model, View] | None = None
@@ -46,30 +57,35 @@ class Judge:
         views = (self._view(before), view(after))
         self.next = (after, views[1])
         sides = Sides((before, after), views, guarantee, self.base, self.threads, self.seed, self.kin)
-        return Trial(sides, self.captures, self.run_seconds)
+        return Trial(sides, self.evidence.captures, self.evidence.run_seconds)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the source said. Raises: what `ask` raises."""
+        return self.ask()
 
     @property
     def is_slow(self) -> bool:
         """Whether trials take longer than a fork."""
-        return self.run_seconds > FEW_SECONDS
+        return self.evidence.run_seconds > FEW_SECONDS
 
     def prepare(self) -> None:
         """Capture what is captured once and for all: a fork that judges has it then."""
-        self.captures[0].all_at_once()
+        self.evidence.captures[0].all_at_once()
 
     def accept(self, model: ir.Model) -> None:
         """`model` is the current one: forget what it no longer has."""
         self.last = self.next if self.next and self.next[0] is model else (model, view(model))
         side = self.last[1]
         alive = set(side.producers) | {v.name or "" for v in model.graph.inputs}
-        for each in self.captures:
+        for each in self.evidence.captures:
             each.forget(alive)
 
     def take_back(self, model: ir.Model) -> None:
         """`model` is the current one again: what models behind it computed under its names is not its own."""
         self.accept(model)
         given = {v.name or "" for v in model.graph.inputs}
-        for each in self.captures:
+        for each in self.evidence.captures:
             each.forget(each.in_source | given)
 
     def _view(self, model: ir.Model) -> View:

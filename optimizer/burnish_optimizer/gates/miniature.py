@@ -6,6 +6,7 @@ them, or does not run, is tried again at the declared sizes, which have the last
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.execute import Lazily
 from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.gates.probe_feeds import with_sides
 from burnish_optimizer.gates.shrink import elements
@@ -26,6 +27,7 @@ LEAST_SIDE, PERIOD = 96, 64
 SIDES = (96, 128, 64, 192)
 # Below this many elements the declared sizes cost little.
 SMALL_ELEMENTS = 1 << 10
+Run = Callable[[Feeds], Feeds]
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,23 @@ class Miniature:
     """A model that declares no sizes.
 
     Args: feeds: what it was found with.   side: of a declared one, how much is left.
-        proto, session: the model.
+        proto: the model.   run: its answers; raises whatever ONNX Runtime raises.
     """
 
     feeds: Feeds
     side: Callable[[int], int]
     proto: onnx.ModelProto
-    session: Executable
-
-    def run(self, feeds: Feeds) -> Feeds:
-        """The answers. Raises: whatever ONNX Runtime raises."""
-        return self.session.run(feeds)
+    run: Run
 
 
-def miniature(model: onnx.ModelProto, feeds: Feeds, base: Path | None = None) -> Miniature | None:
+def miniature(
+    model: onnx.ModelProto,
+    feeds: Feeds,
+    base: Path | None = None,
+    taped: Callable[[Run], Run] = lambda run: run,
+) -> Miniature | None:
     """The model on `feeds` in part, with sides of 96 or so; None where it does not run on that, or where
-    they are small already. `model` stays as it is."""
+    they are small already. `model` stays as it is. Args: taped: of its runs, what has their answers."""
     if elements(feeds) < SMALL_ELEMENTS:
         return None
     ways = [(side, _part(feeds, side)) for side in (alike, *map(_fixed, SIDES))]
@@ -56,11 +59,12 @@ def miniature(model: onnx.ModelProto, feeds: Feeds, base: Path | None = None) ->
     if not ways:
         return None
     proto = without_sizes(copied(model))
-    try:
-        session = Executable(proto, base)
-    except Exception:  # noqa: BLE001 - a model whose sizes are part of its types
-        return None
-    return next((Miniature(part, side, proto, session) for side, part in ways if session.accepts(part)), None)
+    run = taped(Lazily(proto, base).run)
+    for side, part in ways:
+        with suppress(Exception):  # sizes may be part of its types, and of what it computes
+            run(part)
+            return Miniature(part, side, proto, run)
+    return None
 
 
 def without_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,6 +1,6 @@
 """A whole model's answers beside the source's: on every probe, equal or within rounding."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,27 +32,46 @@ CAPTURED_PROBES = 3
 
 
 @dataclass(frozen=True)
-class Source:
-    """The untouched model, what runs it without optimizations, and its probes.
+class Asked:
+    """What a model answered.
 
-    Args: proto: the model as ONNX has it.   first, rest: probes; the rest need not be known yet.
-        small: it on smaller inputs than it declares, where it runs on any.   base: of external data.
-        run_seconds: how long it takes for an answer.
+    Args: probes: what it runs on; one at least.   small: it on smaller inputs than it declares, where it
+        runs on any.   run_seconds: how long it takes for an answer.
+    """
+
+    probes: tuple[Probe, ...]
+    small: Miniature | None = None
+    run_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """The untouched model, what runs it without optimizations, and what it answers.
+
+    Args: proto: the model as ONNX has it.   ask: asks it, once, when that is first needed; may raise.
+        base: of external data.
     """
 
     model: ir.Model
     proto: onnx.ModelProto
     session: Executable
-    first: Probe
-    rest: Iterable[Probe]
-    small: Miniature | None = None
+    ask: Callable[[], Asked]
     base: Path | None = None
-    run_seconds: float = 0.0
 
     @cached_property
+    def asked(self) -> Asked:
+        """See `Asked`."""
+        return self.ask()
+
+    @property
     def probes(self) -> tuple[Probe, ...]:
-        """All of them."""
-        return (self.first, *self.rest)
+        """What it runs on."""
+        return self.asked.probes
+
+    @property
+    def small(self) -> Miniature | None:
+        """It on smaller inputs than it declares."""
+        return self.asked.small
 
     def captured(self) -> list[Feeds]:
         """Those that regions are tried on: other sizes, other branches, large integers."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from burnish_engine.report import GateResult, Guarantee, PassReport
-from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.judge import Judge
 from burnish_optimizer.gates.trial import FEW_SECONDS
 from burnish_optimizer.gates.whole import judge_whole
@@ -15,7 +14,7 @@ from burnish_optimizer.gates.whole_answers import Source
 from burnish_optimizer.passes.catalogue import PASSES
 from burnish_optimizer.passes.contract import Pass
 from burnish_optimizer.passes.options import Options
-from burnish_optimizer.passes.sources import Unproven, source_of
+from burnish_optimizer.passes.sources import Unproven, evidence_of, source_of
 from burnish_optimizer.passes.told import Counted
 from burnish_optimizer.passes.walk import Walk
 from burnish_optimizer.tape import Tape
@@ -53,10 +52,10 @@ def rewrite(
     with Tape() as tape:
         try:
             source = source_of(model, options, tape)
+            probing = time.perf_counter() - started
+            done = _proved(_Run(source, tape, target, passes, options))
         except Unproven as error:
             return Rewritten(model, unproven=str(error))
-        probing = time.perf_counter() - started
-        done = _proved(_Run(source, target, passes, options))
         done.probes = tuple(probe.name for probe in source.probes)
     done.seconds = time.perf_counter() - started
     done.gate_seconds += probing
@@ -66,6 +65,7 @@ def rewrite(
 @dataclass
 class _Run:
     source: Source
+    tape: Tape
     target: RewriteTarget
     passes: Sequence[Pass]
     options: Options
@@ -89,27 +89,16 @@ def _proved(run: _Run) -> Rewritten:
 
 def _all_passes(run: _Run, skip: Mapping[str, str]) -> tuple[Walk, Rewritten]:
     """The whole is judged while the last verdicts are open, and anew where these change what is left."""
-    source, options = run.source, run.options
-    judge = Judge(
-        _captures(source, options.threads), options.base, options.threads, options.seed, source.run_seconds
-    )
-    walk = Walk(Counted(source.model), run.target, judge, run.options.store, run.options.judges)
+    source, options, tape = run.source, run.options, run.tape
+    judge = Judge(lambda: evidence_of(source, options, tape), options.base, options.threads, options.seed)
+    counted = Counted(source.model)
+    walk = Walk(counted, run.target, judge, options.store, options.judges, lambda: tape.is_ready)
     whole = _Whole(run)
     walk.meanwhile = lambda: whole.of(walk, len(walk.snapshots))
-    reports = walk.all(run.passes, skip, run.options.on_pass)
+    reports = walk.all(run.passes, skip, options.on_pass)
     gates = whole.of(walk, len(walk.snapshots))
     gate_seconds = whole.seconds + sum(r.gate_seconds for r in reports)
     return walk, Rewritten(walk.model, tuple(reports), gates, gate_seconds=gate_seconds)
-
-
-def _captures(source: Source, threads: int) -> list[Captures]:
-    """Values inside of the source: on small inputs, where it takes any, and on those of declared sizes."""
-    quick = source.run_seconds < FEW_SECONDS
-    declared = Captures(source.proto, source.captured, source.base, threads, is_quick=quick)
-    small = source.small
-    if small is None:
-        return [declared]
-    return [Captures(small.proto, lambda: [small.feeds], source.base, threads, declared=False), declared]
 
 
 @dataclass
@@ -133,7 +122,7 @@ class _Whole:
 
 
 def _judged(run: _Run, model: ir.Model, *, exact: bool) -> tuple[GateResult, ...]:
-    beside = run.options.judges > 0 and run.source.run_seconds > FEW_SECONDS
+    beside = run.options.judges > 0 and run.source.asked.run_seconds > FEW_SECONDS
     return judge_whole(run.source, model, exact=exact, beside=beside)
 
 

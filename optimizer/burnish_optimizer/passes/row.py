@@ -54,7 +54,7 @@ class Row:
     forks: int = 0
     _model: ir.Model | None = None
     _judging: Aside | None = None
-    _found: Json = field(default_factory=dict)
+    _found: Json = field(default_factory=lambda: {"passed": False, "seconds": 0.0})
     _seconds: float = 0.0
     _now: Counted = field(init=False)
 
@@ -132,14 +132,14 @@ class Row:
             self.copies.give_back(model, self.before.model)
         return changes, scope
 
-    def launch(self, judge: Judge, kept: int, forks: int) -> None:
+    def launch(self, judge: Judge, forks: int) -> None:
         """Have the row judged: here by its structure, and by forks what takes longer.
 
-        Args: kept: how many snapshots there are before it.   forks: how many processes try what rounds.
+        Args: forks: how many processes try what rounds.
         Raises: OSError: no process is to be had.
         """
         started = time.perf_counter()
-        self.kept, guarantee = kept, self.steps[0].one.guarantee
+        guarantee = self.steps[0].one.guarantee
         models = (self.before.model, self.model)
         self.forks = forks if guarantee is Guarantee.ROUNDING else 1
         if judge.is_slow and (guarantee is Guarantee.ROUNDING or self._raised):
@@ -150,7 +150,7 @@ class Row:
         else:
             self.forks = 0
             told = self._tried(lambda: _told(trial.run())) if trial else None
-            self._found = {"seconds": 0.0, **(told or self._found)}
+            self._found = {**self._found, **(told or {})}
         self._seconds = time.perf_counter() - started
 
     def _tried(self, function: Callable[[], T]) -> T | None:
@@ -158,7 +158,7 @@ class Row:
         try:
             return function()
         except Exception as error:  # noqa: BLE001 - what a pass did may break the proof in any way
-            self._found = {"passed": False, "died": f"{type(error).__name__}: {one_line(error)}"}
+            self._found["died"] = f"{type(error).__name__}: {one_line(error)}"
             return None
 
     def _aside(self, judge: Judge, run: Callable[[], Verdict]) -> None:
@@ -171,7 +171,7 @@ class Row:
         return self.model.opset_imports.get("") != self.before.model.opset_imports.get("")
 
     def verdict(self) -> dict[str, Any]:
-        """What was found. Raises: WorkerFailed."""
+        """What was found; nothing that holds where it was not launched. Raises: WorkerFailed."""
         found = self._judging.result() if self._judging else self._found
         return {**found, "seconds": found["seconds"] + self._seconds}
 

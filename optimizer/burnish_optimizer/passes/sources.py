@@ -1,8 +1,5 @@
 """The untouched model as judge: what runs it, and inputs that it takes."""
 
-import math
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +8,14 @@ import onnx
 import onnx_ir as ir
 
 from burnish_engine.errors import one_line
+from burnish_optimizer.gates.capture import Captures
 from burnish_optimizer.gates.equality import difference
 from burnish_optimizer.gates.execute import Executable
+from burnish_optimizer.gates.judge import Evidence
 from burnish_optimizer.gates.miniature import Miniature, miniature
 from burnish_optimizer.gates.probes import Probe, Probing, Smaller
-from burnish_optimizer.gates.trial import FEW_SECONDS
-from burnish_optimizer.gates.whole_answers import Source
+from burnish_optimizer.gates.trial import FEW_NODES, FEW_SECONDS
+from burnish_optimizer.gates.whole_answers import Asked, Source
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.passes.options import Options
 from burnish_optimizer.reference.fp64_reference import DRAWING
@@ -30,41 +29,68 @@ class Unproven(Exception):
 
 
 def source_of(model: ir.Model, options: Options, tape: Tape) -> Source:
-    """The source with its first probe; a fork looks for the rest where that takes long.
+    """The source. A fork asks it while passes run, where it is more than a few nodes and forks are to be had.
 
-    Raises: Unproven.
+    Raises: Unproven: here, or where what it was asked is first needed.
     """
     try:
         proto = ir.serde.serialize_model(model)
         session = Executable(proto, options.base, options.threads)
-        run, shrunk = _Timed(session.run), _Shrunk(proto, options.base, tape)
-        probing = Probing(model, tape.of(run), samples=options.samples, seed=options.seed, shrink=shrunk)
-        first = next(iter(probing), None)
     except Exception as error:
-        raise Unproven(f"ONNX Runtime does not run the source: {one_line(error)}") from error
-    if first is None:
-        raise Unproven("the source ran on no input that was tried")
-    if _may_vary(model) and not _repeats(session, first):
-        raise Unproven("the source's own answers differ from run to run")
-    shrunk(first.feeds)
-    if options.judges and run.seconds > FEW_SECONDS:
-        tape.ahead(lambda: deque(probing, maxlen=0))
-    return Source(model, proto, session, first, probing, shrunk.found, options.base, run.seconds)
+        raise _not_run(error) from error
+    source = Source(model, proto, session, _Asking(model, proto, session, options, tape), options.base)
+    if options.judges and len(model.graph) > FEW_NODES:
+        tape.ahead(lambda: evidence_of(source, options, tape))
+    if not tape.is_ahead:
+        source.asked  # noqa: B018 - what does not run is told before passes run
+    return source
 
 
-@dataclass
-class _Timed:
-    """Runs of the source. `seconds`: the shortest but those that it refused."""
+def evidence_of(source: Source, options: Options, tape: Tape) -> Evidence:
+    """What the source computes inside: on small inputs, where it takes any, and on those of declared sizes.
 
-    run: Callable[[Feeds], Feeds]
-    seconds: float = math.inf
+    Raises: Unproven.
+    """
+    asked, taped = source.asked, tape.of
+    quick = asked.run_seconds < FEW_SECONDS
+    sizes = Captures(source.proto, source.captured, source.base, options.threads, is_quick=quick, taped=taped)
+    found = [sizes]
+    if (small := asked.small) is not None:
+        less = Captures(
+            small.proto, lambda: [small.feeds], source.base, options.threads, declared=False, taped=taped
+        )
+        found.insert(0, less)
+    if tape.is_ahead:
+        found[0].all_at_once()
+    return Evidence(found, asked.run_seconds)
 
-    def __call__(self, feeds: Feeds) -> Feeds:
-        """The answers. Raises: whatever the source raises."""
-        started = time.perf_counter()
-        answers = self.run(feeds)
-        self.seconds = min(self.seconds, time.perf_counter() - started)
-        return answers
+
+@dataclass(frozen=True)
+class _Asking:
+    """Asks a model what it runs on."""
+
+    model: ir.Model
+    proto: onnx.ModelProto
+    session: Executable
+    options: Options
+    tape: Tape
+
+    def __call__(self) -> Asked:
+        """Raises: Unproven."""
+        run, options = self.tape.of(self.session.run), self.options
+        shrunk = _Shrunk(self.proto, options.base, self.tape)
+        probing = Probing(self.model, run, samples=options.samples, seed=options.seed, shrink=shrunk)
+        try:
+            first = next(iter(probing), None)
+        except Exception as error:
+            raise _not_run(error) from error
+        if first is None:
+            raise Unproven("the source ran on no input that was tried")
+        seconds = run.shortest_seconds
+        if _may_vary(self.model) and not _repeats(run, first):
+            raise Unproven("the source's own answers differ from run to run")
+        shrunk(first.feeds)
+        return Asked((first, *probing), shrunk.found, seconds)
 
 
 @dataclass
@@ -80,16 +106,12 @@ class _Shrunk:
     def __call__(self, feeds: Feeds) -> Smaller | None:
         """Args: feeds: at the declared sizes; those that it is asked with first decide."""
         if not self.asked:
-            self.asked, self.found = True, miniature(self.model, feeds, self.base)
-        return _Taped(self.found.side, self.tape.of(self.found.run)) if self.found else None
+            self.asked, self.found = True, miniature(self.model, feeds, self.base, self.tape.of)
+        return self.found
 
 
-@dataclass(frozen=True)
-class _Taped:
-    """See `Smaller`."""
-
-    side: Callable[[int], int]
-    run: Callable[[Feeds], Feeds]
+def _not_run(error: Exception) -> Unproven:
+    return Unproven(f"ONNX Runtime does not run the source: {one_line(error)}")
 
 
 def _may_vary(model: ir.Model) -> bool:
@@ -104,7 +126,7 @@ def _has_body(model: ir.Model, node: ir.Node) -> bool:
     return (node.domain, node.op_type, node.overload) in model.functions
 
 
-def _repeats(source: Executable, probe: Probe) -> bool:
+def _repeats(run: Callable[[Feeds], Feeds], probe: Probe) -> bool:
     """Whether the same inputs give the same answers: nothing can be compared with chance."""
-    again = source.run(probe.feeds)
+    again = run(probe.feeds)
     return not any(difference(again[name], value) for name, value in probe.answers.items())

@@ -2,11 +2,12 @@
 
 Most passes hold. So where processors are free passes run on while a fork of the process judges what they
 did, and exact passes in a row are judged as the one change that they are together. What does not hold takes
-what followed it back with it; several passes are then judged each alone, and one is settled by itself.
+what followed it back with it; several passes are then judged each alone, and one is settled by itself. Passes
+need not wait for the source's first answers, but what judges them does.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ class Walk:
 
     Args:
         counted: the current model.   judges: how many verdicts may be open at a time; 0: none.
+        is_ready: whether the judge can be asked without waiting for the source.
         snapshots: passes that changed something (of a row the last one), and the models that they left.
         meanwhile: what may be done with the last model while its verdicts are open.
     """
@@ -41,11 +43,14 @@ class Walk:
     judge: Judge
     store: Store
     judges: int = 0
+    is_ready: Callable[[], bool] = lambda: True
     snapshots: list[tuple[Pass, ir.Model]] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None
     copies: Copies = field(default_factory=Copies)
     _row: Row | None = None
     _open: list[Row] = field(default_factory=list)
+    # What the judge is to do once it can be asked, in this order.
+    _later: deque[Callable[[], None]] = field(default_factory=deque)
     _reports: dict[int, PassReport] = field(default_factory=dict)
     # Passes before this place have been judged with others, which did not hold: each is taken alone.
     _alone_until: int = 0
@@ -59,7 +64,9 @@ class Walk:
         """Every pass, in order. Args: skip: those to leave out, with the reason."""
         position = 0
         while position < len(passes) or self._row or self._open:
-            if position < len(passes) and sum(row.forks for row in self._open) <= 2 * self.judges:
+            if self.is_ready():
+                self._catch_up()
+            if position < len(passes) and self._may_go_on:
                 one = passes[position]
                 on_pass(position, len(passes), one.name)
                 if one.name in skip:
@@ -70,6 +77,7 @@ class Walk:
             elif position == len(passes) and self._row:
                 position = self._launch(position)
             else:
+                self._catch_up()
                 if position == len(passes):
                     self.meanwhile()
                 position = self._close(position)
@@ -112,14 +120,31 @@ class Walk:
         row, self._row = self._row, None
         if row is None:
             return position
-        try:
-            row.launch(self.judge, len(self.snapshots), self.judges)
-        except OSError:  # no process is to be had
-            self.judges = 0
-            return row.start
+        row.kept = len(self.snapshots)
         self._open.append(row)
+        self._later.append(lambda: self._launched(row))
         self._keep(row.steps[-1].one, row.model)
         return position
+
+    def _launched(self, row: Row) -> None:
+        try:
+            row.launch(self.judge, self.judges)
+        except OSError:  # no process is to be had: it is taken back, and judged here
+            self.judges = 0
+
+    def _catch_up(self, *, at_once: bool = False) -> None:
+        """Have the judge do what waits for it, as far as forks are free or (`at_once`) all of it."""
+        while self._later and (at_once or self._forks_are_free):
+            self._later.popleft()()
+
+    @property
+    def _forks_are_free(self) -> bool:
+        return sum(row.forks for row in self._open) <= 2 * self.judges
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether passes may run ahead of verdicts."""
+        return self._forks_are_free if self.judges else not self._open
 
     def _close(self, position: int) -> int:
         """Wait for the oldest verdict; the position to go on at, which is where what failed began."""
@@ -149,11 +174,13 @@ class Walk:
         self._open.clear()
         del self.snapshots[failed.kept :]
         self._row = None
+        self._later.clear()
         self.counted = failed.before
         self.judge.take_back(self.model)
 
     def _settled(self, position: int, one: Pass) -> None:
         """The pass on a copy, judged, and what is left of it when all that failed its gate is undone."""
+        self._catch_up(at_once=True)
         attempt, report = run_pass(
             one, self.counted, self.target, self.judge, store=self.store, copies=self.copies
         )
@@ -163,7 +190,7 @@ class Walk:
 
     def _keep(self, one: Pass, model: ir.Model) -> None:
         self.counted = Counted(model)
-        self.judge.accept(model)
+        self._later.append(lambda: self.judge.accept(model))
         self.snapshots.append((one, model))
 
 
