@@ -4,12 +4,13 @@ import ml_dtypes
 import numpy as np
 import onnx
 import onnx_ir as ir
+import pytest
 
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import beside
 from burnish_optimizer.gates.cut import Cut
 from burnish_optimizer.gates.diff import Region, regions
-from burnish_optimizer.gates.kin import Kin, Moved, by_output, kind
+from burnish_optimizer.gates.kin import Kin, Moved, _sizes, by_output, kind
 from burnish_optimizer.gates.view import view
 from burnish_optimizer.reference.fp64 import Truth, evaluate
 from support.rewrite_nets import judge_of
@@ -151,3 +152,15 @@ def test_numbers_that_move_no_further_than_captured_ones_are_not_asked_about(mon
     verdict = judge_of(before, [feeds]).judge(before, after, Guarantee.ROUNDING)
     assert verdict.passed
     assert 0 < len(asked) < verdict.trials / 2
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4), (2, 3, 5, 7), (1, 2, 1, 3, 4)])
+def test_an_element_is_measured_by_the_largest_number_of_its_rows_channels_and_planes(shape):
+    random = np.random.default_rng(0)
+    values = np.abs(np.asarray(random.standard_normal(shape)))
+    where = np.asarray(random.random(shape) < 0.5) | np.isclose(values, values.max())
+    expected = np.full(shape, values.max())
+    for axis in range(values.ndim):
+        others = tuple(a for a in range(values.ndim) if a != axis)
+        expected = np.minimum(expected, values.max(axis=others, keepdims=True))
+    assert np.array_equal(_sizes(values, where), expected[where])

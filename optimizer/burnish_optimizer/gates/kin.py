@@ -5,6 +5,7 @@ those, relative to the size of their answers, follows how far the others may mov
 asked about itself, so nothing fails by the short cut.
 """
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,18 +169,30 @@ def _relative(error: Any, values: Any, by_itself: bool = False) -> float:
         quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
         far = quotients > NEAR
         if far.any() and not by_itself:
-            quotients[far] = error[far] / _sizes(values)[far]
+            quotients[far] = error[far] / _sizes(values, far)
     return float(np.max(quotients, initial=0.0))
 
 
-def _sizes(values: Any) -> Any:
-    """What an element is to be measured by: the largest number of each row, channel and plane that it is in,
-    the least of these. A channel of small numbers could go wrong unseen beside the largest of all."""
-    sizes = np.full(values.shape, np.max(values, initial=0.0), values.dtype)
-    for axis in range(values.ndim if values.size else 0):
-        others = tuple(a for a in range(values.ndim) if a != axis)
-        sizes = np.minimum(sizes, np.max(values, axis=others, keepdims=True))
-    return sizes
+def _sizes(values: Any, where: Any) -> Any:
+    """What elements are to be measured by: the largest number of each row, channel and plane that one is in,
+    the least of these. A channel of small numbers could go wrong unseen beside the largest of all.
+
+    Args: where: which elements, as truth values.   Returns: their sizes, in order.
+    """
+    if not values.ndim:
+        return values[where]
+    peaks = zip(_peaks(values), np.nonzero(where), strict=True)
+    return np.minimum.reduce([largest[places] for largest, places in peaks])
+
+
+def _peaks(values: Any) -> list[Any]:
+    """For each axis, the largest number at each of its places. (The array is read twice, whatever its rank.)"""
+    if values.ndim == 1:
+        return [values]
+    half = values.ndim // 2
+    front, back = values.shape[:half], values.shape[half:]
+    flat = values.reshape(math.prod(front), math.prod(back))
+    return _peaks(flat.max(axis=1).reshape(front)) + _peaks(flat.max(axis=0).reshape(back))
 
 
 def _ulp(dtype: Any) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import onnx
@@ -39,7 +40,7 @@ def source_of(model: ir.Model, options: Options, tape: Tape) -> Source:
     except Exception as error:
         raise _not_run(error) from error
     source = Source(model, proto, session, _Asking(model, proto, session, options, tape), options.base)
-    if options.judges and len(model.graph) > FEW_NODES:
+    if options.judges and next(islice(model_nodes(model), FEW_NODES, None), None) is not None:
         tape.ahead(lambda: evidence_of(source, options, tape))
     if not tape.is_ahead:
         source.asked  # noqa: B018 - what does not run is told before passes run
