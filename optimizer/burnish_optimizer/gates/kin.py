@@ -49,7 +49,7 @@ def _node(key: str, side: View, names: dict[str, int]) -> Hashable:
         definition(node, side),
         inputs,
         outputs,
-        tuple((n, plain(a)) for n, a in sorted(node.attributes.items())),
+        tuple((n, plain(node.attributes.data[n])) for n in sorted(node.attributes.data)),
     )
 
 
@@ -152,24 +152,30 @@ def _difference(found: Any, expected: Any, by_itself: bool) -> float:
     wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
     with np.errstate(all="ignore"):
         error = found - wide
-    odd = ~np.isfinite(error)
-    if odd.any():
-        error, wide = np.where(odd, 0, error), np.where(odd, 0, wide)
-    return _relative(error, wide, by_itself)
+        numbers = np.isfinite(error)
+        if not numbers.all():
+            error, wide = np.where(numbers, error, 0), np.where(numbers, wide, 0)
+        return _quotient(error, wide, by_itself)
 
 
-def _relative(error: Any, values: Any, by_itself: bool = False) -> float:
+def _relative(error: Any, values: Any) -> float:
+    with np.errstate(all="ignore"):
+        return _quotient(error, values)
+
+
+def _quotient(error: Any, values: Any, by_itself: bool = False) -> float:
     """The largest quotient of an error and what it is to be measured by, see `_sizes`.
 
     No element is measured by less than itself: only those that are far off by that measure need the other.
     """
     error, values = np.abs(error), np.abs(values)
-    with np.errstate(all="ignore"):
-        quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
-        far = quotients > NEAR
-        if far.any() and not by_itself:
-            quotients[far] = error[far] / _sizes(values)[far]
-    return float(np.max(quotients, initial=0.0))
+    quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
+    largest = float(quotients.max(initial=0.0))
+    if by_itself or largest <= NEAR:
+        return largest
+    far = quotients > NEAR
+    quotients[far] = error[far] / _sizes(values)[far]
+    return float(quotients.max(initial=0.0))
 
 
 def _sizes(values: Any) -> Any:

@@ -105,17 +105,27 @@ def _told(model: ir.Model, inferred: onnx.ModelProto) -> list[Typed]:
     Graphs come in the same order on both sides. The nodes are not read: that would be the whole model again.
     """
     told: list[Typed] = []
+    shapes: dict[bytes, ir.Shape | None] = {}
     for graph, source in zip(graphs(model), _graphs(inferred.graph), strict=True):
         known = {info.name: info.type for info in (*source.value_info, *source.output) if info.name}
         for value in (value for node in graph for value in node.outputs):
             found = known.get(value.name or "")
             if found is not None:
                 kind = ir.serde.deserialize_type_proto_for_type(found)
-                shape = ir.serde.deserialize_type_proto_for_shape(found)
+                shape = _shape(found, shapes)
                 told.append(
                     (value, value.type if kind is None else kind, value.shape if shape is None else shape)
                 )
     return told
+
+
+def _shape(proto: onnx.TypeProto, known: dict[bytes, ir.Shape | None]) -> ir.Shape | None:
+    """Read once for all values that have it, each of which has its own. Args: known: added to."""
+    written = proto.SerializeToString()
+    if written not in known:
+        known[written] = ir.serde.deserialize_type_proto_for_shape(proto)
+    found = known[written]
+    return None if found is None else found.copy()
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
