@@ -120,8 +120,13 @@ class Moved:
             return cls(np.inf, frozenset())
         if found.shape != expected.shape or found.dtype != expected.dtype:
             return cls(np.inf, frozenset())
+        wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
+        with np.errstate(all="ignore"):
+            error = found - wide
+            if np.isfinite(error).all():  # as a rule: both sides are, too
+                return cls(_quotient(error, wide, by_itself), frozenset())
         odd = _odd(found, expected)
-        return cls(np.inf if "other" in odd else _difference(found, expected, by_itself), odd)
+        return cls(np.inf if "other" in odd else _difference(error, wide, by_itself), odd)
 
 
 def _distance(array: Any) -> float:
@@ -148,14 +153,11 @@ def _odd(found: Any, expected: Any) -> frozenset[str]:
     return frozenset(name for name, where in kinds.items() if where.any())
 
 
-def _difference(found: Any, expected: Any, by_itself: bool) -> float:
-    wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
+def _difference(error: Any, wide: Any, by_itself: bool) -> float:
+    """Of those elements that have one."""
+    numbers = np.isfinite(error)
     with np.errstate(all="ignore"):
-        error = found - wide
-        numbers = np.isfinite(error)
-        if not numbers.all():
-            error, wide = np.where(numbers, error, 0), np.where(numbers, wide, 0)
-        return _quotient(error, wide, by_itself)
+        return _quotient(np.where(numbers, error, 0), np.where(numbers, wide, 0), by_itself)
 
 
 def _relative(error: Any, values: Any) -> float:

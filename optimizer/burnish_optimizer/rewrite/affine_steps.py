@@ -58,7 +58,11 @@ def step(node: ir.Node) -> Step | None:
 
 def takes(node: ir.Node, *ops: str) -> bool:
     """Whether a node takes what only it needs of one of these: sooner told than what the node does."""
-    return any(inner(value, *ops) is not None for value in node.inputs)
+    for value in node.inputs:
+        maker = value.producer() if value is not None else None
+        if maker is not None and maker.op_type in ops and inner(value, *ops) is not None:
+            return True
+    return False
 
 
 def along(values: Array, dims: int, axis: int, size: int) -> Array | None:

@@ -120,12 +120,16 @@ def told(model: ir.Model, inferred: onnx.ModelProto) -> list[Typed]:
 
 
 def _shape(proto: onnx.TypeProto, known: dict[bytes, ir.Shape | None]) -> ir.Shape | None:
-    """Read once for all values that have it, each of which has its own. Args: known: added to."""
+    """Read once for all values that have it, and frozen: they share it, as copies of the model do.
+
+    Args: known: added to.
+    """
     written = proto.SerializeToString()
     if written not in known:
-        known[written] = ir.serde.deserialize_type_proto_for_shape(proto)
-    found = known[written]
-    return None if found is None else found.copy()
+        known[written] = found = ir.serde.deserialize_type_proto_for_shape(proto)
+        if found is not None:
+            found.freeze()
+    return known[written]
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
