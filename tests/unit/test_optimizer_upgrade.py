@@ -89,3 +89,15 @@ def test_functions_are_left_in_their_operator_set():
       <domain: "mine", opset_import: ["" : 15]> f (v) => (w) { w = Relu(v) }"""
     with pytest.raises(Declined, match="functions"):
         upgrade(ir.from_proto(onnx.parser.parse_model(text)), Scope(PORTABLE))
+
+
+def test_nodes_that_stay_what_they_are_are_kept_with_what_the_converter_knows():
+    proto = parse("(float[N,3] x) => (float[N,3] y)", "a = Add(x, x) b = Identity(a) y = Relu(b)", 17, 8)
+    model = ir.from_proto(proto)
+    nodes = tuple(model.graph)
+    change = upgrade(model, Scope(PORTABLE))[0]
+    assert tuple(model.graph) == nodes
+    assert model.opset_imports[""] == TARGET_OPSET
+    assert change.removed == change.added == ("Add", "Identity", "Relu")
+    assert [str(node.outputs[0].shape) for node in nodes] == ["[N,3]"] * 3
+    assert all(node.outputs[0].shape.frozen for node in nodes[:2])

@@ -30,7 +30,8 @@ def model_of(  # noqa: PLR0917 (as a sentence: of this model's side these nodes,
         renamed: by node, values that it takes under another name: from the cut, not from who makes them.
     """
     chosen = set(keys)
-    nodes = [_written(n, renamed.get(key, {})) for key, n in side.nodes.items() if key in chosen]
+    ordered = sorted(chosen, key=side.places.__getitem__)
+    nodes = [_written(side.nodes[key], renamed.get(key, {})) for key in ordered]
     used = {name for key in chosen for name in side.inputs[key]} | set(outputs)
     graph = onnx.GraphProto(name="region", node=nodes)
     graph.input.extend(_input(name, cuts[name], side) for name in cuts)

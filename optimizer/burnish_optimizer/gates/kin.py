@@ -50,7 +50,7 @@ def _node(key: str, side: View, names: dict[str, int]) -> Hashable:
         definition(node, side),
         inputs,
         outputs,
-        tuple((n, plain(a)) for n, a in sorted(node.attributes.items())),
+        tuple((n, plain(node.attributes.data[n])) for n in sorted(node.attributes.data)),
     )
 
 
@@ -121,8 +121,13 @@ class Moved:
             return cls(np.inf, frozenset())
         if found.shape != expected.shape or found.dtype != expected.dtype:
             return cls(np.inf, frozenset())
+        wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
+        with np.errstate(all="ignore"):
+            error = found - wide
+            if np.isfinite(error).all():  # as a rule: both sides are, too
+                return cls(_quotient(error, wide, by_itself), frozenset())
         odd = _odd(found, expected)
-        return cls(np.inf if "other" in odd else _difference(found, expected, by_itself), odd)
+        return cls(np.inf if "other" in odd else _difference(error, wide, by_itself), odd)
 
 
 def _distance(array: Any) -> float:
@@ -149,28 +154,31 @@ def _odd(found: Any, expected: Any) -> frozenset[str]:
     return frozenset(name for name, where in kinds.items() if where.any())
 
 
-def _difference(found: Any, expected: Any, by_itself: bool) -> float:
-    wide = expected if expected.dtype == np.float32 else expected.astype(np.float64)
+def _difference(error: Any, wide: Any, by_itself: bool) -> float:
+    """Of those elements that have one."""
+    numbers = np.isfinite(error)
     with np.errstate(all="ignore"):
-        error = found - wide
-    odd = ~np.isfinite(error)
-    if odd.any():
-        error, wide = np.where(odd, 0, error), np.where(odd, 0, wide)
-    return _relative(error, wide, by_itself)
+        return _quotient(np.where(numbers, error, 0), np.where(numbers, wide, 0), by_itself)
 
 
-def _relative(error: Any, values: Any, by_itself: bool = False) -> float:
+def _relative(error: Any, values: Any) -> float:
+    with np.errstate(all="ignore"):
+        return _quotient(error, values)
+
+
+def _quotient(error: Any, values: Any, by_itself: bool = False) -> float:
     """The largest quotient of an error and what it is to be measured by, see `_sizes`.
 
     No element is measured by less than itself: only those that are far off by that measure need the other.
     """
     error, values = np.abs(error), np.abs(values)
-    with np.errstate(all="ignore"):
-        quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
-        far = quotients > NEAR
-        if far.any() and not by_itself:
-            quotients[far] = error[far] / _sizes(values, far)
-    return float(np.max(quotients, initial=0.0))
+    quotients = np.divide(error, values, out=np.zeros_like(error), where=error > 0)
+    largest = float(quotients.max(initial=0.0))
+    if by_itself or largest <= NEAR:
+        return largest
+    far = quotients > NEAR
+    quotients[far] = error[far] / _sizes(values, far)
+    return float(quotients.max(initial=0.0))
 
 
 def _sizes(values: Any, where: Any) -> Any:
@@ -186,7 +194,7 @@ def _sizes(values: Any, where: Any) -> Any:
 
 
 def _peaks(values: Any) -> list[Any]:
-    """For each axis, the largest number at each of its places. (The array is read twice, whatever its rank.)"""
+    """For each axis, the largest number at each of its places; the array is read twice, whatever its rank."""
     if values.ndim == 1:
         return [values]
     half = values.ndim // 2

@@ -102,7 +102,7 @@ class Numbers:
             (
                 definition(node, scope.side),
                 tuple(self._value(value, scope) for value in node.inputs),
-                tuple(self._attribute(a, first, scope) for _, a in sorted(node.attributes.items())),
+                self._attributes(node, first, scope),
                 _named_outputs(node),
                 # A node that draws gives other numbers than the next one; bodies of functions may differ.
                 (*scope.path, first) if node.op_type in DRAWING else 0,
@@ -111,6 +111,10 @@ class Numbers:
         )
         for index, value in enumerate(node.outputs):
             scope.known[value.name or ""] = self._of(("output", number, index))
+
+    def _attributes(self, node: ir.Node, of: str, scope: "_Scope") -> tuple[Hashable, ...]:
+        held = node.attributes.data
+        return tuple(self._attribute(held[name], of, scope) for name in sorted(held)) if held else ()
 
     def _attribute(self, one: ir.Attr, of: str, scope: "_Scope") -> Hashable:
         if one.type not in BODIES or one.is_ref():

@@ -5,6 +5,7 @@ Arrays have the NumPy type that onnx-ir gives the element type: `ml_dtypes` for 
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import ml_dtypes
@@ -55,6 +56,7 @@ def within(values: Array, dtype: np.dtype[Any]) -> Array:
     return np.clip(values, -most, most).astype(dtype)
 
 
+@cache
 def subtle(dtype: np.dtype[Any]) -> Array:
     """±0 and ±denormals, as far as the type has them."""
     info = limits(dtype)
@@ -62,21 +64,24 @@ def subtle(dtype: np.dtype[Any]) -> Array:
     return _kept([0.0, -0.0, small[0], -small[0], (small[0] + small[1]) / 2], dtype)
 
 
+@cache
 def nonfinite(dtype: np.dtype[Any]) -> Array:
     """NaN and ±Inf, as far as the type has them."""
     return _kept([np.nan, np.inf, -np.inf], dtype)
 
 
+@cache
 def finite_extremes(dtype: np.dtype[Any]) -> Array:
     """±0, ±denormals, and the largest finite numbers."""
     most = float(limits(dtype).max)
-    return np.concatenate([subtle(dtype), _kept([most, -most], dtype)])
+    return _shared(np.concatenate([subtle(dtype), _kept([most, -most], dtype)]))
 
 
+@cache
 def square_overflows(dtype: np.dtype[Any]) -> Array:
     """Numbers of both signs that the type has room for, and not for their squares: max^¾."""
     large = np.array([float(limits(dtype).max) ** 0.75]).astype(dtype)
-    return np.concatenate([large, -large])
+    return _shared(np.concatenate([large, -large]))
 
 
 def scattered(array: Array, specials: Array, rng: np.random.Generator) -> Array:
@@ -121,7 +126,13 @@ def _kept(values: Sequence[float], dtype: np.dtype[Any]) -> Array:
         made = np.array(values, np.float64).astype(dtype)
         back = made.astype(np.float64)
     kept: Array = made[(back == values) | (np.isnan(back) & np.isnan(values))]
-    return kept
+    return _shared(kept)
+
+
+def _shared(array: Array) -> Array:
+    """Regions are varied by the thousand: special values are worked out once, and nobody's to change."""
+    array.flags.writeable = False
+    return array
 
 
 _SCALES: Mapping[Style, float] = {Style.LARGE: LARGE, Style.TINY: TINY}

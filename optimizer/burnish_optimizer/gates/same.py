@@ -40,29 +40,31 @@ def unchanged(node: ir.Node, other: ir.Node, before: View, after: View) -> bool:
 
 
 def same_wiring(node: ir.Node, other: ir.Node, before: View, after: View) -> bool:
-    return (
-        len(node.inputs) == len(other.inputs)
-        and [v.name for v in node.outputs] == [v.name for v in other.outputs]
-        and all(_same_input(a, b, before, after) for a, b in zip(node.inputs, other.inputs, strict=True))
-        and _same_attributes(node, other, before, after)
-    )
+    """Whether both take the same, make values of the same names, and have the same attributes."""
+    given, taken = node.inputs, other.inputs
+    if len(given) != len(taken) or [v.name for v in node.outputs] != [v.name for v in other.outputs]:
+        return False
+    for one, two in zip(given, taken, strict=True):
+        if not _same_input(one, two, before, after):
+            return False
+    return _same_attributes(node, other, before, after)
 
 
 def _same_input(one: ir.Value | None, other: ir.Value | None, before: View, after: View) -> bool:
     if one is None or other is None:
         return one is other
-    if one.name == other.name:
-        tensors = (before.constants.get(one.name or ""), after.constants.get(one.name or ""))
-        if tensors[0] is tensors[1]:
-            return True
+    name = one.name
+    if name == other.name and before.constants.get(name or "") is after.constants.get(name or ""):
+        return True
     return _entry(one, before, after) == _entry(other, after, before)
 
 
 def _same_attributes(node: ir.Node, other: ir.Node, before: View, after: View) -> bool:
-    if node.attributes.keys() != other.attributes.keys():
+    held, others = node.attributes.data, other.attributes.data
+    if held.keys() != others.keys():
         return False
-    pairs = ((one, other.attributes[name]) for name, one in node.attributes.items())
-    return all(one is two or _same_attribute(one, two, before, after) for one, two in pairs)
+    pairs = ((one, others[name]) for name, one in held.items())
+    return not held or all(one is two or _same_attribute(one, two, before, after) for one, two in pairs)
 
 
 def _same_attribute(one: ir.Attr, other: ir.Attr, before: View, after: View) -> bool:

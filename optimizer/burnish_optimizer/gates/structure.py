@@ -61,12 +61,13 @@ def _graph_fault(graph: ir.Graph, outer: set[str]) -> str:
             return f"the name {name!r} stands for two values"
         known.add(name or "")
     for node in graph:
-        missing = [v.name for v in node.inputs if v is not None and v.name not in known]
-        if missing:
-            return f"{node.op_type} {node.name!r} takes {missing[0]!r}, which is not made before it"
-        inner = next((said for g in subgraphs(node) if (said := _graph_fault(g, known))), "")
-        if inner:
-            return inner
+        for value in node.inputs:
+            if value is not None and value.name not in known:
+                return f"{node.op_type} {node.name!r} takes {value.name!r}, which is not made before it"
+        for inner in subgraphs(node):
+            said = _graph_fault(inner, known)
+            if said:
+                return said
         for value in node.outputs:
             if value.name and value.name in known:
                 return f"the name {value.name!r} stands for two values"

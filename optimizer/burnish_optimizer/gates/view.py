@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import onnx_ir as ir
 
@@ -53,7 +54,9 @@ def view(model: ir.Model) -> View:
         made.places[key] = len(made.nodes)
         made.nodes[key] = node
         made.inputs[key] = tuple(dict.fromkeys(used_names(node)))
-        made.producers.update({v.name: key for v in node.outputs if v.name})
+        for value in node.outputs:
+            if value.name:
+                made.producers[value.name] = key
     return made
 
 
@@ -80,9 +83,13 @@ def key_of(node: ir.Node) -> str:
     return site_name(node) or node.name or f"node-{id(node)}"
 
 
-def used_names(node: ir.Node) -> Iterator[str]:
+def used_names(node: ir.Node) -> Iterable[str]:
     """Names of the values of the outer graph that a node takes, those its subgraphs capture included."""
-    yield from (v.name for v in node.inputs if v is not None and v.name)
+    names = [v.name for v in node.inputs if v is not None and v.name]
+    return chain(names, _captured(node)) if subgraphs(node) else names
+
+
+def _captured(node: ir.Node) -> Iterator[str]:
     for graph in subgraphs(node):
         inner = {v.name for v in graph.inputs} | set(graph.initializers)
         for child in graph:

@@ -23,7 +23,7 @@ Neutral = Callable[[np.ndarray], bool]
 
 def _zeros_to_add(array: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bool:
     """0 for integers; for floats only -0.0: x + -0.0 = x for every x."""
-    return bool((array == 0).all() and (array.dtype.kind in INTEGER or np.signbit(array).all()))
+    return not array.any() and (array.dtype.kind in INTEGER or bool(np.signbit(array).all()))
 
 
 def _zeros_to_take(array: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bool:
@@ -66,7 +66,7 @@ class NeutralElement:
                 continue
             if neutral(array) and self._keeps_shape(source, other, node):
                 return put(node, source)
-            if node.op_type in ("Add", "Sub") and (array == 0).all():
+            if node.op_type in ("Add", "Sub") and not array.any():
                 scope.decline(self.name, "adding 0.0 turns -0.0 into 0.0, or broadcasts")
         return None
 

@@ -77,9 +77,10 @@ def _reuse(model: ir.Model, graph: ir.Graph, node: ir.Node, twin: ir.Node, scope
 
 def _node_key(node: ir.Node) -> Any:
     """What two nodes must share to be equal; None for nodes that are never merged."""
-    if not deterministic(node) or any(a.is_ref() for a in node.attributes.values()):
+    given = node.attributes.data
+    if not deterministic(node) or any(one.is_ref() for one in given.values()):
         return None
-    attributes = [_attribute_key(a) for _, a in sorted(node.attributes.items())]
+    attributes = [_attribute_key(given[name]) for name in sorted(given)]
     if None in attributes:
         return None
     inputs = tuple(id(value) if value is not None else 0 for value in node.inputs)

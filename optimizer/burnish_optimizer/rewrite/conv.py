@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.affine import inner
-from burnish_optimizer.rewrite.affine_steps import STEPS, Array, along, step
+from burnish_optimizer.rewrite.affine_steps import STEPS, Array, along, step, takes
 from burnish_optimizer.rewrite.conv_weights import LINEAR, Linear, linear
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, dtype, rank
@@ -21,7 +21,7 @@ class AffineAfter:
 
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
-        after = step(node)
+        after = step(node) if takes(node, *LINEAR) else None
         below = inner(after.x, *LINEAR) if after is not None else None
         found = linear(below) if below is not None else None
         if after is None or below is None or found is None or found.rank is None:

@@ -76,10 +76,9 @@ class _Copier:
             version=node.version,
             name=node.name,
             doc_string=node.doc_string,
-            metadata_props=dict(node.metadata_props),
+            metadata_props=_props(node),
         )
-        if node.meta:
-            made.meta.update(node.meta)
+        _take_meta(made, node)
         return made
 
     def _value(self, value: ir.Value) -> ir.Value:
@@ -92,16 +91,15 @@ class _Copier:
                 type=value.type,
                 doc_string=value.doc_string,
                 const_value=value.const_value,
-                metadata_props=dict(value.metadata_props),
+                metadata_props=_props(value),
             )
-            if value.meta:
-                made.meta.update(value.meta)
+            _take_meta(made, value)
         return made
 
     def _attributes(self, node: ir.Node) -> Sequence[ir.Attr]:
         """What holds no graph is shared: attributes never change."""
         given = tuple(node.attributes.data.values())
-        if not any(one.type in BODIES for one in given):
+        if not given or not any(one.type in BODIES for one in given):
             return given
         return [self._attribute(one) for one in given]
 
@@ -111,6 +109,18 @@ class _Copier:
         single = one.type == ir.AttributeType.GRAPH
         value = self.graph(one.value) if single else tuple(self.graph(graph) for graph in one.value)
         return ir.Attr(one.name, one.type, value, doc_string=one.doc_string)
+
+
+def _props(one: ir.Node | ir.Value) -> dict[str, str] | None:
+    """Asked for as a property, each node and value would be given an empty dictionary of its own."""
+    held = one._metadata_props
+    return dict(held) if held else None
+
+
+def _take_meta(made: ir.Node | ir.Value, source: ir.Node | ir.Value) -> None:
+    """As `_props`."""
+    if source._metadata:
+        made.meta.update(source._metadata)
 
 
 def _shape(shape: ir.Shape | None) -> ir.Shape | None:

@@ -1,6 +1,6 @@
 """Applies rules to every graph of a model until nothing changes, and tells each application."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -40,8 +40,9 @@ class RulePass(BasePass):
         """See `Pass.apply`."""
         changes: list[Change] = []
         scope.opsets = model.opset_imports
+        table = _by_anchor(self.rules)
         for _ in range(self.rounds):
-            made = [change for graph in graphs(model) for change in _round(model, graph, self.rules, scope)]
+            made = [change for graph in graphs(model) for change in _round(model, graph, table, scope)]
             changes += made
             if not made:
                 break
@@ -53,20 +54,21 @@ def graphs(model: ir.Model) -> Iterator[ir.Graph]:
     return graphs_of(model.graph)
 
 
-def _round(model: ir.Model, graph: ir.Graph, rules: Sequence[Rule], scope: Scope) -> Iterable[Change]:
+def _by_anchor(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
     table: dict[str, list[Rule]] = {}
     for rule in rules:
         for anchor in rule.anchors:
             table.setdefault(anchor, []).append(rule)
-    if not any(op_key(node) in table for node in graph):
-        return
-    for node in tuple(graph):
-        if node.graph is not graph:
-            continue  # removed by a change before
-        for rule in table.get(op_key(node), ()):
-            site = site_name(node)
-            if site in scope.excluded:
-                break
+    return table
+
+
+def _round(
+    model: ir.Model, graph: ir.Graph, table: Mapping[str, Sequence[Rule]], scope: Scope
+) -> Iterable[Change]:
+    for node, rules in [(node, table[key]) for node in graph if (key := op_key(node)) in table]:
+        if node.graph is not graph or site_name(node) in scope.excluded:
+            continue  # removed by a change before, or to be left alone
+        for rule in rules:
             found = rule.match(node, scope)
             if found and found.old_values[0].name in scope.excluded:
                 continue  # a rule may replace a value further down than its anchor's

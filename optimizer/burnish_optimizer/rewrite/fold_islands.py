@@ -76,10 +76,10 @@ def _chosen(graph: ir.Graph, scope: Scope, banned: set[ir.Node]) -> list[ir.Node
 def _foldable(node: ir.Node, known: set[ir.Value]) -> bool:
     if node.domain not in STANDARD or node.op_type in KEPT or not deterministic(node):
         return False
-    if any(a.is_ref() for a in node.attributes.values()) or any(True for _ in subgraphs(node)):
-        return False
-    taken = [value for value in node.inputs if value is not None]
-    if not all(value in known or tensor(value) is not None for value in taken):
+    for value in node.inputs:  # first: it is what most nodes are left alone for
+        if value is not None and value not in known and tensor(value) is None:
+            return False
+    if any(a.is_ref() for a in node.attributes.data.values()) or subgraphs(node):
         return False
     # An Identity that gives a constant away is a Constant by another name.
     return not (node.op_type == "Identity" and node.outputs[0].is_graph_output())

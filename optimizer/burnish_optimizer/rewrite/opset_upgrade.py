@@ -10,6 +10,7 @@ from onnx_ir.passes.common import _c_api_utils
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.passes.contract import Change, Scope
+from burnish_optimizer.rewrite.shapes import INFERRED, told
 from burnish_optimizer.rewrite.values import op_key
 from burnish_optimizer.rewrite.walk import subgraphs
 
@@ -59,11 +60,20 @@ def raise_to(model: ir.Model, goal: int) -> None:
     _check(model, found)
     signature = _signature(model.graph)
     try:
-        proto = _c_api_utils.call_onnx_api(lambda m: onnx.version_converter.convert_version(m, goal), model)
+        proto, is_same = _c_api_utils.call_onnx_api(lambda m: _converted(m, goal), model)
     except Exception as error:
         message = one_line(error, REASON_CHARACTERS)
         raise Declined(f"opset {found} cannot be raised to {goal}: {message}") from error
-    _adopt(model, ir.serde.deserialize_model(proto), signature, goal)
+    if is_same:
+        _keep(model, proto, signature, goal)
+    else:
+        _adopt(model, ir.serde.deserialize_model(proto), signature, goal)
+
+
+def _converted(proto: onnx.ModelProto, goal: int) -> tuple[onnx.ModelProto, bool]:
+    """The model as the converter leaves it, and whether its nodes are what they were."""
+    made = onnx.version_converter.convert_version(proto, goal)
+    return made, bool(made.graph.node == proto.graph.node)
 
 
 def _check(model: ir.Model, found: int) -> None:
@@ -89,6 +99,17 @@ Signature = dict[str | None, tuple[ir.TypeProtocol | None, ir.Shape | None]]
 
 def _signature(graph: ir.Graph) -> Signature:
     return {value.name: (value.type, value.shape) for value in (*graph.inputs, *graph.outputs)}
+
+
+def _keep(model: ir.Model, converted: onnx.ModelProto, signature: Signature, goal: int) -> None:
+    """The nodes that the model has, with what the converter knows of their values: to read the same nodes
+    takes long where there are many."""
+    for value, kind, shape in told(model, converted):
+        value.type, value.shape = kind, shape
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.type, value.shape = signature[value.name]
+    model.graph.meta.pop(INFERRED, None)
+    model.opset_imports[""] = goal
 
 
 def _adopt(model: ir.Model, converted: ir.Model, signature: Signature, goal: int) -> None:

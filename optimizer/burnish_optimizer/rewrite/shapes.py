@@ -30,7 +30,7 @@ def infer(model: ir.Model) -> bool:
     signature = [(value, value.type, value.shape) for value in model.graph.outputs]
     forgotten = _forget(model)
     try:
-        inferred = _told(model, _c_api_utils.call_onnx_api(_infer, model))
+        inferred = told(model, _c_api_utils.call_onnx_api(_infer, model))
     except Exception:  # noqa: BLE001 - C++ raises what it likes; fewer rules match then
         inferred = None
     for value, kind, shape in (*(forgotten if inferred is None else inferred), *signature):
@@ -99,23 +99,37 @@ def _forget(model: ir.Model) -> list[Typed]:
     return kept
 
 
-def _told(model: ir.Model, inferred: onnx.ModelProto) -> list[Typed]:
+def told(model: ir.Model, inferred: onnx.ModelProto) -> list[Typed]:
     """What was inferred of the values of `model`, which are matched by name within their graph.
 
     Graphs come in the same order on both sides. The nodes are not read: that would be the whole model again.
     """
-    told: list[Typed] = []
+    found: list[Typed] = []
+    shapes: dict[bytes, ir.Shape | None] = {}
     for graph, source in zip(graphs(model), _graphs(inferred.graph), strict=True):
         known = {info.name: info.type for info in (*source.value_info, *source.output) if info.name}
         for value in (value for node in graph for value in node.outputs):
-            found = known.get(value.name or "")
-            if found is not None:
-                kind = ir.serde.deserialize_type_proto_for_type(found)
-                shape = ir.serde.deserialize_type_proto_for_shape(found)
-                told.append(
+            written = known.get(value.name or "")
+            if written is not None:
+                kind = ir.serde.deserialize_type_proto_for_type(written)
+                shape = _shape(written, shapes)
+                found.append(
                     (value, value.type if kind is None else kind, value.shape if shape is None else shape)
                 )
-    return told
+    return found
+
+
+def _shape(proto: onnx.TypeProto, known: dict[bytes, ir.Shape | None]) -> ir.Shape | None:
+    """Read once for all values that have it, and frozen: they share it, as copies of the model do.
+
+    Args: known: added to.
+    """
+    written = proto.SerializeToString()
+    if written not in known:
+        known[written] = found = ir.serde.deserialize_type_proto_for_shape(proto)
+        if found is not None:
+            found.freeze()
+    return known[written]
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

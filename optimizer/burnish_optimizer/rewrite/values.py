@@ -21,7 +21,10 @@ def op_key(node: ir.Node) -> str:
 
 def site_name(node: ir.Node) -> str:
     """The name of a node's first output that has one: what a change, an exclusion and a comparison name."""
-    return next((v.name for v in node.outputs if v.name), "") or ""
+    for value in node.outputs:  # asked of every node by every pass
+        if value.name:
+            return value.name
+    return ""
 
 
 def is_op(value: ir.Value | None, *names: str) -> ir.Node | None:

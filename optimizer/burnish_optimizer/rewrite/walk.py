@@ -1,7 +1,7 @@
 """Every graph, node and constant of a model, subgraphs and functions included. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
@@ -11,15 +11,16 @@ from burnish_optimizer.rewrite.values import op_key
 BODIES = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 
 
-def subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
+def subgraphs(node: ir.Node) -> Sequence[ir.Graph]:
     """The graphs that a node holds (If, Loop, Scan)."""
-    for attribute in node.attributes.data.values():
-        if attribute.type not in BODIES or attribute.is_ref():
-            continue
-        if attribute.type == ir.AttributeType.GRAPH:
-            yield attribute.as_graph()
-        else:
-            yield from attribute.as_graphs()
+    attributes = node.attributes.data
+    if not attributes:  # asked of every node again and again, of which most have none
+        return ()
+    return [g for one in attributes.values() if one.type in BODIES and not one.is_ref() for g in _held(one)]
+
+
+def _held(attribute: ir.Attr) -> Sequence[ir.Graph]:
+    return [attribute.as_graph()] if attribute.type == ir.AttributeType.GRAPH else attribute.as_graphs()
 
 
 def graphs_of(graph: ir.Graph) -> Iterator[ir.Graph]:
@@ -29,17 +30,16 @@ def graphs_of(graph: ir.Graph) -> Iterator[ir.Graph]:
 
 
 def _within(graph: ir.Graph) -> Iterator[ir.Graph]:
-    for node in graph:
-        for inner in subgraphs(node):
-            yield inner
-            yield from _within(inner)
+    for inner in (inner for node in graph if node.attributes.data for inner in subgraphs(node)):
+        yield inner
+        yield from _within(inner)
 
 
 def nodes_of(graph: ir.Graph | ir.Function) -> Iterator[ir.Node]:
     """All nodes of a graph, those of subgraphs after the node that holds them."""
     for node in graph:
         yield node
-        for inner in subgraphs(node):
+        for inner in subgraphs(node) if node.attributes.data else ():
             yield from nodes_of(inner)
 
 
