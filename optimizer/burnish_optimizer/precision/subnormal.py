@@ -2,9 +2,7 @@
 
 A factor or a bias of a sum of products: each product changes by less than 2**-126 times the other factor,
 which rounding of any other product hides. Elsewhere a tiny constant may keep a quotient or a logarithm
-finite, and stays. ONNX Runtime could flush such numbers while it runs (`session.set_denormal_as_zero`), but
-in the thread that calls it does so by what the first session of the process asked for, and for good: a server
-that computes in threads of its own would gain nothing, and a baseline in the same thread would gain as well.
+finite, and stays. Why no flag of ONNX Runtime's or of the processor's: decisions/0012.
 """
 
 from collections.abc import Callable, Iterator
