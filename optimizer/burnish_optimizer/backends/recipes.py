@@ -133,6 +133,12 @@ RECIPES: tuple[Recipe, ...] = (
         precision=Precision.FP32,
         build=f"{_ORT}:build",
     ),
+    Recipe(
+        name="ort-fp32-flushed",
+        backend=Backend.ONNXRUNTIME,
+        precision=Precision.FP32,
+        build=f"{_ORT}:build_flushed",
+    ),
     *_openvino("fp32", Precision.FP32, "f32"),
     *_openvino("bf16", Precision.BF16, "bf16", parts=_PARTS, above="openvino-fp32", requires=("bf16",)),
     *_openvino("int8", Precision.INT8, "f32", above="openvino-fp32", **_NNCF),

@@ -11,6 +11,7 @@ from burnish_optimizer.precision.calibration.calibration import Calibration
 from burnish_optimizer.precision.calibration.collect import collect
 from burnish_optimizer.precision.shared import calibration_feeds, made_once
 from burnish_optimizer.precision.smooth import smooth
+from burnish_optimizer.precision.subnormal import clear_file
 from burnish_optimizer.rewrite.fused import save_fused
 from burnish_optimizer.rewrite.opset import raise_opset
 from burnish_optimizer.tasks import BuildTask
@@ -57,6 +58,8 @@ def prepare(task: BuildTask, target: Path) -> onnx.ModelProto:
     onnx.save(raise_opset(onnx.load(task.model)), str(raised))
     model = save_fused(raised, target, task.threads)
     raised.unlink()
+    if clear_file(target).weights:  # layers that are given back their precision would be slow
+        model = onnx.load(str(target))
     if not any(node.op_type in WEIGHTED for node in model.graph.node):
         raise Declined(f"the graph has none of {', '.join(WEIGHTED)}: nothing to gain from INT8")
     if not all(node.name for node in model.graph.node):

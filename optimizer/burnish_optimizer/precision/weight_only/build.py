@@ -7,6 +7,7 @@ from burnish_optimizer.errors import Declined
 from burnish_optimizer.precision.conversions import weights
 from burnish_optimizer.precision.large import opened, write
 from burnish_optimizer.precision.shared import calibration_feeds
+from burnish_optimizer.precision.subnormal import clear
 from burnish_optimizer.precision.weight_only.moments import Samples
 from burnish_optimizer.precision.weight_only.plan import Method, plan_of
 from burnish_optimizer.precision.weight_only.quantize import WeightReport, quantize_weights
@@ -28,7 +29,9 @@ def build(task: BuildTask) -> BuildResult:
         report = quantize_weights(made.model, plan, samples, made.store)
         if not report.done and not plan.kept:  # of a search that gave everything back
             raise Declined(_why_none(report))
-        return write(made, Path(task.folder), weights(_layers(report), report.kept))
+        cleared = clear(made.model, made.store)  # of what stays in FP32
+        built = write(made, Path(task.folder), weights(_layers(report), report.kept))
+        return built.model_copy(update={"notes": cleared.notes})
 
 
 def _layers(report: WeightReport) -> list[LayerBits]:
