@@ -5,6 +5,7 @@ would hold up the end of the process beyond what draining may take.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -59,7 +60,9 @@ class Workers:
 
 
 def _step_back() -> None:
-    if sys.platform == "linux":  # elsewhere priorities are those of a whole process
+    if sys.platform != "linux":  # elsewhere priorities are those of a whole process
+        return
+    with contextlib.suppress(OSError):  # a sandbox may forbid it: it is no reason not to serve
         loops = os.getpriority(os.PRIO_PROCESS, os.getpid())
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), loops + NICENESS)
 
