@@ -1,7 +1,8 @@
 """A model that answers requests of any protocol, and the one place where it is found by name."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
@@ -17,9 +18,9 @@ from burnish_serving.protocol.encode import answer
 from burnish_serving.protocol.messages import InferRequest, InferResponse, Timing
 from burnish_serving.protocol.metadata import MODEL_VERSION
 from burnish_serving.scheduling.execution import Execution
+from burnish_serving.scheduling.policy import Policy
 from burnish_serving.scheduling.runner import Computed, Runner
 from burnish_serving.scheduling.schedule import Schedule
-from burnish_serving.scheduling.scheduler import Policy
 from burnish_serving.scheduling.terms import ANY_TIME, Terms
 from burnish_serving.statistics import Statistics
 from burnish_serving.uses import Uses
@@ -56,7 +57,7 @@ class ServedModel:
         """
         self.name, self.digest = name, digest
         self._observe, self._release = observe, release
-        self._uses = Uses()
+        self._uses, self._let_in = Uses(), Uses()
         self._successor: ServedModel | None = self
         self._engine, self._metrics = engine, metrics
         self._statistics = Statistics()
@@ -93,6 +94,17 @@ class ServedModel:
         if self._observe:
             self._observe(request, response)
         return response
+
+    @contextmanager
+    def let_in(self) -> Iterator[None]:
+        """Be read, and answered. Raises: Overloaded: the answer would come too late, as is known already."""
+        try:
+            self._runner.check_unread(max(0, self._let_in.count - self._uses.count))
+        except BurnishError:
+            self._statistics.failed(0.0)
+            raise
+        with self._let_in.one():
+            yield
 
     async def _answer(self, request: InferRequest, terms: Terms) -> InferResponse:
         feeds = to_feeds(request, self.descriptor.inputs)
@@ -196,6 +208,10 @@ class Models:
     def all(self) -> list[ServedModel]:
         """Every model that is loaded."""
         return list(self._by_name.values())
+
+    def only(self) -> ServedModel | None:
+        """The one model that can be meant; None: there are several, or none."""
+        return next(iter(self._by_name.values())) if len(self._by_name) == 1 else None
 
     def find(self, name: str, version: str | None = None) -> ServedModel:
         """A model by name, and by version where one is given.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,7 @@ def run(settings: ServeSettings) -> None:
     Raises: InvalidSettings: a port is taken. Whatever `burnish_serving.lifecycle.load` raises.
     """
     log.configure()
+    gc.freeze()  # what was imported stays: looking through it again would stop every request for 20 ms
     disable_created_metrics()  # type: ignore[no-untyped-call]
     with _told(settings.outcome), contextlib.ExitStack() as listening:
         # Before anything starts: a port that is taken must not leave half a server behind.

@@ -13,6 +13,11 @@ class Uses:
         self._nobody = asyncio.Event()
         self._nobody.set()
 
+    @property
+    def count(self) -> int:
+        """How many are at it."""
+        return self._count
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Be one of them."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from burnish_engine.errors import BurnishError
 from burnish_engine.request import Backend
 from burnish_runtime.load import Engine, open_engine
 from burnish_runtime.session import Array
+from burnish_serving.grpc.failures import PUSHBACK
+from burnish_serving.grpc.proto.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import ServedModel
 from burnish_serving.protocol.messages import InferRequest, InputTensor, RequestedOutput
@@ -231,6 +234,42 @@ def test_under_overload_all_are_answered_right_or_told_to_come_back(tmp_path: Pa
     assert f'reason="Overloaded"}} {float(codes[429])}' in metrics
     assert 'burnish_requests_in_flight{model="tiny"} 0.0' in metrics
     assert 'burnish_requests_waiting{model="tiny"} 0.0' in metrics
+
+
+def test_under_overload_grpc_answers_right_or_tells_when_to_come_back(tmp_path: Path) -> None:
+    settings = {"instances": 1, "latency_goal_ms": 200}
+    with running_server(loop_engine(tmp_path / "engine"), **settings) as running:
+        running.logged("ready")
+        with (
+            grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as channel,
+            ThreadPoolExecutor(24) as threads,
+        ):
+            ask: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+            told = [code for some in threads.map(lambda _: _codes(ask, 12), range(24)) for code in some]
+        metrics = running.metrics()
+    refused = told.count("RESOURCE_EXHAUSTED")
+    assert Counter(told) == {"OK": len(told) - refused, "RESOURCE_EXHAUSTED": refused}
+    assert 0 < refused < len(told)
+    assert f'burnish_requests_rejected_total{{model="tiny",reason="Overloaded"}} {float(refused)}' in metrics
+    assert 'burnish_requests_in_flight{model="tiny"} 0.0' in metrics
+
+
+def _codes(ask: Any, count: int) -> list[str]:
+    request = ModelInferRequest(model_name="tiny")
+    request.inputs.add(name="n", datatype="INT64", shape=[1]).contents.int64_contents.append(100_000)
+    return [_code(ask, request.SerializeToString()) for _ in range(count)]
+
+
+def _code(ask: Any, request: bytes) -> str:
+    try:
+        answer = ModelInferResponse.FromString(ask(request))
+    except grpc.RpcError as error:
+        told: Any = error
+        assert int(dict(told.trailing_metadata())[PUSHBACK]) >= 0
+        assert "expected" in told.details()
+        return str(told.code().name)
+    assert np.frombuffer(answer.raw_output_contents[0], np.float32).tolist() == [100_000.0]
+    return "OK"
 
 
 def _is_right(answer: httpx.Response, expected: int) -> bool:

@@ -5,7 +5,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from burnish_serving.scheduling.scheduler import Policy
+from burnish_serving.scheduling.policy import Policy
 from burnish_serving.scheduling.terms import LEVEL_SECONDS, LOWEST_LEVEL, Terms
 from burnish_serving.scheduling.waiting import Item, WaitingRoom
 from support.schedules import Asked, Simulation, linear, sublinear

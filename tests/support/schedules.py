@@ -7,7 +7,8 @@ from itertools import count
 
 from burnish_serving.errors import DeadlineExceeded, Overloaded
 from burnish_serving.scheduling.groups import Group
-from burnish_serving.scheduling.scheduler import Policy, Run, Scheduler
+from burnish_serving.scheduling.policy import Policy
+from burnish_serving.scheduling.scheduler import Run, Scheduler
 from burnish_serving.scheduling.service_time import ServiceTime
 from burnish_serving.scheduling.terms import Terms
 from burnish_serving.scheduling.waiting import Item

@@ -17,9 +17,9 @@ from burnish_runtime.session import Array
 from burnish_serving.errors import DeadlineExceeded, NotReady, Overloaded
 from burnish_serving.scheduling.execution import Answered, Call, Execution, Outcome, execute, join, split
 from burnish_serving.scheduling.groups import Profile
+from burnish_serving.scheduling.policy import Policy
 from burnish_serving.scheduling.runner import Runner
 from burnish_serving.scheduling.schedule import Schedule
-from burnish_serving.scheduling.scheduler import Policy
 from burnish_serving.scheduling.terms import Terms
 from burnish_serving.scheduling.tolerance import Tolerance
 

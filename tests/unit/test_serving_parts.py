@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import logging
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from burnish_serving.errors import Overloaded
 from burnish_serving.gate import Gate
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.source import Place, locate
-from burnish_serving.workers import Workers
+from burnish_serving.workers import NICENESS, Workers
 from support.onnx_models import write_adder
 
 
@@ -23,6 +25,19 @@ def test_a_job_runs_on_another_thread() -> None:
     async def scenario() -> None:
         workers = Workers("test")
         assert await workers.run(threading.get_ident) != threading.get_ident()
+        workers.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
+def test_who_computes_steps_back_behind_the_loop() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def scenario() -> None:
+        workers = Workers("test")
+        assert await workers.run(niceness) == min(19, niceness() + NICENESS)
         workers.close()
 
     asyncio.run(scenario())

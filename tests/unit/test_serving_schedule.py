@@ -8,10 +8,12 @@ import pytest
 
 from burnish_serving.errors import DeadlineExceeded, Overloaded
 from burnish_serving.scheduling.groups import REMEMBERED_GROUPS, Group, Groups, Profile, rows_of
-from burnish_serving.scheduling.scheduler import Policy, Run, Scheduler, Wait, preferred_sizes
+from burnish_serving.scheduling.policy import Policy, preferred_sizes
+from burnish_serving.scheduling.scheduler import Run, Scheduler, Wait
 from burnish_serving.scheduling.service_time import HALF_LIFE_SECONDS, REMEMBERED_SIZES, ServiceTime
 from burnish_serving.scheduling.sizing import best_count
-from burnish_serving.scheduling.terms import DEFAULT_LEVEL, LOWEST_LEVEL, Terms
+from burnish_serving.scheduling.terms import ANY_TIME, DEFAULT_LEVEL, LOWEST_LEVEL, Terms
+from burnish_serving.scheduling.usual import ALIKE, PRIORITY_SECONDS, READ_ONE_IN
 from burnish_serving.scheduling.waiting import Item
 from support.schedules import SUBLINEAR, Asked, Simulation, linear, sublinear
 
@@ -172,6 +174,58 @@ def test_beyond_the_latency_goal_requests_are_refused_until_there_is_room() -> N
     asked = [*burst(10), Asked(at=0.041)]
     simulation.play(asked)
     assert [one.fate[0] for one in asked] == ["answered"] * 4 + ["Overloaded"] * 6 + ["answered"]
+
+
+def crowded() -> tuple[Scheduler[str], Group]:
+    """A schedule that is full of requests which are all alike."""
+    scheduler: Scheduler[str] = Scheduler("model 'm'", Policy(goal_seconds=0.045))
+    group = Simulation(Policy(), seeds={1: 0.010}).group("a")
+    for _ in range(ALIKE):
+        if submitted(scheduler, group):
+            scheduler.next(0.0)
+    return scheduler, group
+
+
+def submitted(scheduler: Scheduler[str], group: Group, terms: Terms = ANY_TIME) -> bool:
+    try:
+        scheduler.submit("one", group, 1, now=0.0, terms=terms)
+    except Overloaded:
+        return False
+    return True
+
+
+def let_in(scheduler: Scheduler[str], ahead: int = 0, now: float = 0.0) -> bool:
+    try:
+        scheduler.check_unread(ahead, now)
+    except Overloaded:
+        return False
+    return True
+
+
+def test_where_all_are_alike_one_is_refused_unread_and_some_are_read_nevertheless() -> None:
+    scheduler, _ = crowded()
+    found = [let_in(scheduler) for _ in range(4 * READ_ONE_IN)]
+    assert found == [*[False] * (READ_ONE_IN - 1), True] * 4
+
+
+def test_those_that_were_let_in_and_are_being_read_count_before_a_newcomer() -> None:
+    scheduler: Scheduler[str] = Scheduler("model 'm'", Policy(goal_seconds=0.045))
+    group = Simulation(Policy(), seeds={1: 0.010}).group("a")
+    for _ in range(ALIKE):
+        scheduler.cancel(scheduler.submit("one", group, 1, now=0.0))
+    assert let_in(scheduler)
+    assert [let_in(scheduler, ahead) for ahead in (3, 4)] == [True, False]
+
+
+def test_a_request_is_not_refused_unread_where_another_kind_or_priority_came_lately() -> None:
+    scheduler, group = crowded()
+    submitted(scheduler, group, Terms(priority=1))
+    for _ in range(ALIKE):
+        submitted(scheduler, group)
+    assert all(let_in(scheduler) for _ in range(READ_ONE_IN - 1))
+    assert not let_in(scheduler, now=PRIORITY_SECONDS)
+    submitted(scheduler, Simulation(Policy()).group("b"))
+    assert all(let_in(scheduler, now=PRIORITY_SECONDS) for _ in range(READ_ONE_IN - 1))
 
 
 def test_an_idle_engine_takes_what_is_longer_than_the_goal() -> None:

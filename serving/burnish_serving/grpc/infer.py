@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -84,17 +85,19 @@ class InferEndpoint:
         async def read() -> bytes:
             return data
 
-        outcome = await self._attempt(read, encode_streamed, context)
+        outcome = await self._attempt(read, encode_streamed, context, is_read=True)
         if outcome.code is StatusCode.OK:
             return outcome.answer
         seen = outcome.seen
         return encode_streamed_error(outcome.details, model_name=seen.model, request_id=seen.request_id or "")
 
-    async def _attempt(self, read: Read, encode_answer: Encode, context: Context) -> _Outcome:
+    async def _attempt(
+        self, read: Read, encode_answer: Encode, context: Context, *, is_read: bool = False
+    ) -> _Outcome:
         """Answer, count, and never let an exception out, but that of a caller who went away."""
         outcome = _Outcome(Observed(PROTOCOL, trace=self._observers.begin(headers(context))))
         try:
-            with self._gate.entered() as visit:
+            with self._let_in(outcome.seen, is_read=is_read), self._gate.entered() as visit:
                 outcome.answer = await self._answer(read, encode_answer, visit, outcome.seen, context)
         except BurnishError as error:
             self._failed(error, outcome)
@@ -127,6 +130,13 @@ class InferEndpoint:
         seen.timing = answer.timing
         return await off_loop_if(answer.size_bytes, lambda: encode_answer(answer))
 
+    def _let_in(self, seen: Observed, *, is_read: bool) -> AbstractContextManager[None]:
+        # Which model is asked stands in the message: unread, that is only known where there is one.
+        model = None if is_read else self._models.only()
+        if model is None:
+            return nullcontext()
+        return _of_model(model, seen)
+
     def _find(self, received: Received) -> ServedModel:
         return self._models.find(received.message.model_name, received.message.model_version or None)
 
@@ -152,6 +162,15 @@ class InferEndpoint:
             LOG.error(str(error), extra={"model": outcome.seen.model})
         else:
             self._metrics.rejected(outcome.seen.model, error.reason)
+
+
+@contextmanager
+def _of_model(model: ServedModel, seen: Observed) -> Iterator[None]:
+    """Let in by a model. Who is not is counted under its name, all others under what their message says."""
+    seen.model = model.name
+    with model.let_in():
+        seen.model = ""
+        yield
 
 
 async def _write_in_order(pending: "asyncio.Queue[asyncio.Task[bytes] | None]", context: Context) -> None:

@@ -15,6 +15,10 @@ from burnish_serving.settings import ServeSettings
 MAX_STREAMS_A_CONNECTION = 1024
 # A peer that vanished without a word is noticed, and its connection closed, within the sum of both.
 KEEPALIVE_MILLISECONDS, KEEPALIVE_TIMEOUT_MILLISECONDS = 60_000, 20_000
+# Requests up to this size come without waiting for leave, whatever the network's measured delay says. Fixed:
+# the probes of that measurement are a message more for each request.
+WINDOW_BYTES = 1 << 20
+LARGEST_FRAME_BYTES = (1 << 24) - 1  # RFC 9113, 4.2
 # Clients that look after their connections may ping this often.
 MIN_PING_INTERVAL_MILLISECONDS = 5_000
 
@@ -52,6 +56,9 @@ def _options(settings: ServeSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.max_send_message_length", -1),
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.max_frame_size", LARGEST_FRAME_BYTES),
         ("grpc.max_concurrent_streams", MAX_STREAMS_A_CONNECTION),
         ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),

@@ -83,7 +83,7 @@ class InferEndpoint:
         try:
             served = self._models.find(target.model, target.version)
             seen.model = served.name
-            with self._gate.entered(seen.model), self._budget.holding() as hold:
+            with served.let_in(), self._gate.entered(seen.model), self._budget.holding() as hold:
                 return await self._answer(headers, receive, hold, served, seen)
         except BurnishError as error:
             return self._failed(error, seen)

@@ -93,6 +93,13 @@ class Runner:
             self._scheduler.cancel(item)  # where the caller was cancelled; else it waits no more
             self._end()
 
+    def check_unread(self, ahead: int) -> None:
+        """Refuse a request before it is read, where that can be told. Raises: Overloaded.
+
+        ahead: those that were let in before it and have not come here yet.
+        """
+        self._scheduler.check_unread(ahead, time.monotonic())
+
     def close(self) -> None:
         """Take nothing more, and let the threads end when what waits is answered. Does not wait."""
         self._is_closed = True

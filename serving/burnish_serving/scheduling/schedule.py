@@ -9,7 +9,7 @@ from burnish_runtime.dtypes import BFLOAT16
 from burnish_runtime.load import warm_up_shapes
 from burnish_serving.scheduling.concurrency import Concurrency, concurrency
 from burnish_serving.scheduling.groups import Profile
-from burnish_serving.scheduling.scheduler import Policy, preferred_sizes
+from burnish_serving.scheduling.policy import Policy, preferred_sizes
 from burnish_serving.scheduling.tolerance import Tolerance
 from burnish_serving.settings import ServeSettings
 

@@ -1,13 +1,15 @@
 """The schedule of one model: told what comes, what ends and the time, it says what runs next."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from burnish_serving.errors import Overloaded
 from burnish_serving.scheduling import admission, sizing
 from burnish_serving.scheduling.groups import Group
+from burnish_serving.scheduling.policy import Policy
 from burnish_serving.scheduling.terms import ANY_TIME, Terms
+from burnish_serving.scheduling.usual import Kind, Usual
 from burnish_serving.scheduling.waiting import Item, WaitingRoom
 
 Payload = TypeVar("Payload")
@@ -15,22 +17,6 @@ Payload = TypeVar("Payload")
 
 # How often the best batch size of a group is looked for: it moves slowly, and looking takes microseconds.
 LOOK_AGAIN_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How a model is scheduled.
-
-    max_rows: of a batch; 1: no batching.   sizes: batch sizes in rows that were measured.
-    instances: runs at once.   goal_seconds: what an answer may take, None: see `admission`.
-    max_delay_seconds: that a request waits for others, None: as long as it pays and the goal allows.
-    """
-
-    max_rows: int = 1
-    sizes: tuple[int, ...] = (1,)
-    instances: int = 1
-    goal_seconds: float | None = None
-    max_delay_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +44,7 @@ class Scheduler(Generic[Payload]):
         self._sizes = tuple(size for size in policy.sizes if size <= policy.max_rows) or (1,)
         self._waiting: WaitingRoom[Payload] = WaitingRoom()
         self._ends: dict[int, float] = {}
+        self._usual = Usual()
         self._number = 0
 
     @property
@@ -87,15 +74,29 @@ class Scheduler(Generic[Payload]):
         Raises: DeadlineExceeded: it came too late.   Overloaded: its turn would come too late.
         """
         admission.check_deadline(self._subject, terms.deadline, now)
-        goal = admission.goal_seconds(self._policy.goal_seconds, group.times.seconds(rows, now))
-        if self._waiting or not self.is_idle:
-            expected = self._expected(group, rows, terms.level, now)
-            left = None if terms.deadline is None else terms.deadline - now
-            admission.check_wait(self._subject, expected, goal=goal, left_seconds=left)
+        kind = Kind(group, rows, terms.level)
+        self._usual.add(kind, now)
+        goal = self._goal(group, rows, now)
+        self._check_wait(kind, now, goal=goal, deadline=terms.deadline)
         item = self._item(payload, group, rows, now, terms=terms, goal=goal)
         group.arrivals.add(now)
         self._waiting.add(item)
         return item
+
+    def check_unread(self, ahead: int, now: float) -> None:
+        """Refuse a request before it is read, where it would be refused if it were like all before it.
+
+        Args: ahead: those that were let in before it and do not wait yet.
+        Raises: Overloaded.
+        """
+        kind = self._usual.kind(now)
+        if kind is None:
+            return
+        try:
+            self._check_wait(kind, now, goal=self._goal(kind.group, kind.rows, now), ahead=ahead)
+        except Overloaded:
+            if not self._usual.is_read_anyway():
+                raise
 
     def cancel(self, item: Item[Payload]) -> None:
         """Its caller went away: it does not run, unless it runs already."""
@@ -136,17 +137,32 @@ class Scheduler(Generic[Payload]):
         self._ends[items[0].number] = now + group.times.seconds(rows, now)
         return Run(items, rows)
 
-    def _expected(self, group: Group, rows: int, level: int, now: float) -> admission.Expected:
-        """What a newcomer has to expect: a place in the last batch of its group, which may still fill up."""
+    def _goal(self, group: Group, rows: int, now: float) -> float:
+        return admission.goal_seconds(self._policy.goal_seconds, group.times.seconds(rows, now))
+
+    def _check_wait(
+        self, kind: Kind, now: float, *, goal: float, deadline: float | None = None, ahead: int = 0
+    ) -> None:
+        if self._waiting or ahead or not self.is_idle:
+            expected = self._expected(kind, ahead, now)
+            left = None if deadline is None else deadline - now
+            admission.check_wait(self._subject, expected, goal=goal, left_seconds=left)
+
+    def _expected(self, kind: Kind, ahead: int, now: float) -> admission.Expected:
+        """What a newcomer has to expect: a place in the last batch of its group, which may still fill up.
+
+        ahead: how many others of its kind come before it and do not wait yet.
+        """
+        group, rows = kind.group, kind.rows
         # A run that is late by x is expected to take x more: an engine that hangs fills no queue.
         running = sum(abs(end - now) for end in self._ends.values())
-        share, waiting = self._waiting.share_ahead(level), self._waiting.rows_by_group()
+        share, waiting = self._waiting.share_ahead(kind.level), self._waiting.rows_by_group()
         others = sum(self._work(g, ahead, now) for g, ahead in waiting.items() if g is not group) * share
         batch = max(rows, self._best(group, now))
         run_seconds = group.times.seconds(batch, now)
-        runs = math.ceil((round(waiting.get(group, 0) * share) + rows) / batch)
-        ahead = running + others + (runs - 1) * run_seconds
-        return admission.Expected(ahead / self._policy.instances, run_seconds)
+        runs = math.ceil((round(waiting.get(group, 0) * share) + rows * (ahead + 1)) / batch)
+        work = running + others + (runs - 1) * run_seconds
+        return admission.Expected(work / self._policy.instances, run_seconds)
 
     def _work(self, group: Group, rows: int, now: float) -> float:
         return sizing.work_seconds(group, rows, self._best(group, now), now)
@@ -154,7 +170,7 @@ class Scheduler(Generic[Payload]):
     def _best(self, group: Group, now: float) -> int:
         if now - group.best_at > LOOK_AGAIN_SECONDS:
             group.best_at = now
-            goal = admission.goal_seconds(self._policy.goal_seconds, group.times.seconds(1, now))
+            goal = self._goal(group, 1, now)
             group.best_rows = sizing.best_rows(group, self._sizes, goal, now)
         return min(group.best_rows, self._max_rows)
 
@@ -173,8 +189,3 @@ class Scheduler(Generic[Payload]):
             deadline=terms.deadline,
             due=due if terms.deadline is None else min(due, terms.deadline),
         )
-
-
-def preferred_sizes(measured: Sequence[int], max_rows: int) -> tuple[int, ...]:
-    """Measured batch sizes up to the largest allowed one, which is always among them."""
-    return tuple(sorted({1, max_rows, *(size for size in measured if size <= max_rows)}))
