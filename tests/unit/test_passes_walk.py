@@ -12,7 +12,7 @@ import pytest
 from burnish_engine.report import Guarantee
 from burnish_optimizer.gates import trial
 from burnish_optimizer.gates.trial import Trial
-from burnish_optimizer.passes import worker
+from burnish_optimizer.passes import sources, worker
 from burnish_optimizer.passes.irpass import ModelPass
 from burnish_optimizer.passes.options import Options
 from burnish_optimizer.passes.pipeline import rewrite
@@ -54,6 +54,41 @@ def outcome(passes, judges):
 )  # fmt: skip
 def test_ahead_or_not_the_same_is_kept(passes, judges):
     assert outcome(passes, judges) == outcome(passes, 0)
+
+
+@pytest.mark.parametrize("passes", [[GOOD, WRONG, LATER], [GOOD, drop("Ceil", "ceilings")], []])
+def test_a_source_that_is_asked_meanwhile_gives_the_same(passes, monkeypatch):
+    expected = outcome(passes, 0)
+    monkeypatch.setattr(sources, "FEW_NODES", 0)
+    assert outcome(passes, 2) == expected
+
+
+def test_passes_do_not_wait_for_the_source():
+    told = []
+    net = parsed("a = Identity(x) b = Floor(a) c = Ceil(b) y = Neg(c)")
+    judge = judge_of(net, [{"x": np.ones((2, 4), np.float32)}])
+    ask = judge.ask
+
+    def asked():
+        told.append("asked")
+        return ask()
+
+    judge.ask = asked
+    passes = [GOOD, rounding(drop("Ceil", "ceilings")), replace(GOOD, name="identities-2")]
+    walk = Walk(Counted(net), PORTABLE, judge, lambda _model: None, judges=2, is_ready=lambda: False)
+    reports = walk.all(passes, {}, lambda _position, _count, name: told.append(name))
+    assert told == ["identities", "ceilings", "identities-2", "asked"]
+    assert [r.applied for r in reports] == [True, True, False]
+    assert [n.op_type for n in walk.model.graph] == ["Floor", "Neg"]
+
+
+@pytest.mark.parametrize("judges", [0, 2])
+def test_a_source_that_does_not_run_is_told_though_passes_ran_meanwhile(judges, monkeypatch):
+    monkeypatch.setattr(sources, "FEW_NODES", 0)
+    net = parsed("a = Identity(x) s = Constant<value_ints = [7, 11]>() y = Reshape(a, s)")
+    done = rewrite(net, PORTABLE, [GOOD], Options(judges=judges))
+    assert "ran on no input" in done.unproven
+    assert done.model is net
 
 
 def test_what_followed_a_pass_that_does_not_hold_is_done_again():

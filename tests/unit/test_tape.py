@@ -124,3 +124,28 @@ def test_what_there_was_no_room_for_is_worked_out_here(tape, monkeypatch):
     found = list(answers(taped, given))
     assert all(np.array_equal(array, 2 * one["x"]) for array, one in zip(found, given, strict=True))
     assert double.calls == 1
+
+
+def test_where_the_fork_went_another_way_its_answers_are_not_taken_for_others(tape):
+    double, other = Counted(), Counted()
+    first, second = tape.of(double), tape.of(other)
+    tape.ahead(lambda: [first(one) for one in arrays(1, 2)])
+    assert np.array_equal(second(arrays(5)[0])["y"], np.full((2, 5), 10))
+    assert np.array_equal(first(arrays(1)[0])["y"], np.full((2, 1), 2))
+    assert (double.calls, other.calls) == (1, 1)
+
+
+def test_how_long_the_fork_took_is_known_here(tape):
+    taped = tape.of(Counted())
+    tape.ahead(lambda: list(answers(taped, arrays(1, 2))))
+    assert taped.shortest_seconds == float("inf")
+    list(answers(taped, arrays(1, 2)))
+    assert 0 < taped.shortest_seconds < 60
+
+
+def test_answers_may_be_changed_by_whoever_got_them(tape):
+    taped = tape.of(Counted())
+    tape.ahead(lambda: list(answers(taped, arrays(3, 3))))
+    one, two = answers(taped, arrays(3, 3))
+    one[:] = 0
+    assert np.array_equal(two, np.full((2, 3), 6))
