@@ -12,6 +12,7 @@ import onnx_ir as ir
 from burnish_optimizer.gates.execute import Lazily
 from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.gates.miniature import without_sizes
+from burnish_optimizer.gates.probe_hunt import Run
 from burnish_optimizer.gates.twins import few_sides, look
 
 KEPT_BYTES = 192 << 20
@@ -19,7 +20,6 @@ KEPT_BYTES = 192 << 20
 ALL_BYTES = 32 << 20
 # An element's size, as a rule.
 WIDTH_BYTES = 4
-Run = Callable[[dict[str, Any]], dict[str, Any]]
 # Ends the names of what is asked about values.
 ASKED = "/burnish-asked"
 

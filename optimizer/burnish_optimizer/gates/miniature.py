@@ -17,6 +17,7 @@ import onnx
 from burnish_optimizer.gates.execute import Lazily
 from burnish_optimizer.gates.extract import copied
 from burnish_optimizer.gates.probe_feeds import with_sides
+from burnish_optimizer.gates.probe_hunt import Run
 from burnish_optimizer.gates.shrink import elements
 from burnish_optimizer.ingest.feeds import Feeds
 
@@ -27,7 +28,6 @@ LEAST_SIDE, PERIOD = 96, 64
 SIDES = (96, 128, 64, 192)
 # Below this many elements the declared sizes cost little.
 SMALL_ELEMENTS = 1 << 10
-Run = Callable[[Feeds], Feeds]
 
 
 @dataclass(frozen=True)
