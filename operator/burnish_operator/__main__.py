@@ -1,4 +1,4 @@
-"""The operator's process: wiring only.
+"""The operator's command: flags, settings, and the process that they start.
 
 python -m burnish_operator            (settings come from BURNISH_* variables; flags go over them)
 """
@@ -8,44 +8,15 @@ import asyncio
 import logging
 import os
 import sys
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-import kopf
-from kubernetes import config as kubernetes_config
-from kubernetes.client import Configuration
-from prometheus_client import start_http_server
-
-from burnish_engine.errors import BurnishError
-from burnish_engine.oci.client import RegistryClient
-from burnish_operator import handlers, logs
-from burnish_operator.adapters.events import KubernetesEvents
-from burnish_operator.adapters.kubernetes import KubernetesCluster
-from burnish_operator.adapters.registry import OciRegistry
-from burnish_operator.errors import Forbidden
-from burnish_operator.handlers import INVENTORY, Key, Waker
-from burnish_operator.inventory import InventoryReconciler
-from burnish_operator.metrics import Metrics
-from burnish_operator.ports import NODE, Cluster
-from burnish_operator.queue import WorkQueue
-from burnish_operator.reconcile import ModelReconciler, World
-from burnish_operator.settings import InvalidSettings, Settings, from_environment
+from burnish_operator import logs
+from burnish_operator.process import operate
+from burnish_operator.settings import InvalidSettings, from_environment
 
 _log = logging.getLogger("burnish_operator")
-# Unused without peering; kopf would look for the user's name, and a numeric user has none. The type is
-# kopf's own and not public.
-IDENTITY: Any = "burnish"
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """The present in UTC."""
-        return datetime.now(UTC)
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def parse(arguments: Sequence[str]) -> dict[str, object]:
@@ -61,96 +32,39 @@ def parse(arguments: Sequence[str]) -> dict[str, object]:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--metrics-port", type=int)
     parser.add_argument("--health-port", type=int)
+    parser.add_argument(
+        "--leader-elect",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="write only while holding a Lease (on unless said otherwise)",
+    )
+    parser.add_argument("--lease-name")
+    parser.add_argument("--lease-namespace", help="in a pod its own namespace, unless said otherwise")
+    parser.add_argument("--lease-seconds", type=int, help="how long nobody leads after a crash")
     return vars(parser.parse_args(arguments))
 
 
-def kubernetes_configuration() -> Configuration:
-    """The pod's account, else the kubeconfig."""
-    configuration = Configuration()
-    try:
-        kubernetes_config.load_incluster_config(client_configuration=configuration)
-    except kubernetes_config.ConfigException:
-        kubernetes_config.load_kube_config(client_configuration=configuration)
-    return configuration
-
-
-def may_see_nodes(cluster: Cluster) -> bool:
-    """False where the operator has rights in namespaces only."""
-    try:
-        cluster.find(NODE)
-    except Forbidden:
-        _log.warning("may not list nodes: accelerator classes are not discovered and must be made by hand")
-        return False
-    return True
-
-
-async def operate(settings: Settings) -> None:
-    """Watch and reconcile until a signal comes."""
-    cluster = KubernetesCluster(kubernetes_configuration(), settings.watch_namespaces, settings.workers + 2)
-    clock, metrics = SystemClock(), Metrics()
-    registry = OciRegistry(RegistryClient.from_environment(os.environ), time.monotonic)
-    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock)
-    queue: WorkQueue[Key] = WorkQueue(time.monotonic)
-    metrics.watch_queue(queue.depth)
-    start_http_server(settings.metrics_port, registry=metrics.registry)
-    with ThreadPoolExecutor(settings.workers, thread_name_prefix="reconcile") as pool:
-        work = _work(pool, ModelReconciler(world, settings, metrics), InventoryReconciler(cluster, clock))
-        workers = asyncio.create_task(queue.run(settings.workers, work))
-        watcher = asyncio.create_task(_watch(settings, queue, cluster_scoped=may_see_nodes(cluster)))
-        done, _ = await asyncio.wait({workers, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (workers, watcher):
-            task.cancel()
-        await asyncio.gather(workers, watcher, return_exceptions=True)
-        for task in done:
-            task.result()
-
-
-def _work(
-    pool: ThreadPoolExecutor, models: ModelReconciler, inventory: InventoryReconciler
-) -> Callable[[Key], Awaitable[float | None]]:
-    async def work(key: Key) -> float | None:
-        loop = asyncio.get_running_loop()
-        try:
-            if key == INVENTORY:
-                return await loop.run_in_executor(pool, inventory.reconcile)
-            return await loop.run_in_executor(pool, models.reconcile, key.namespace, key.name)
-        except BurnishError as error:
-            _log.warning("%s/%s: %s", key.namespace, key.name or "inventory", error)
-            raise
-        except Exception:
-            _log.exception("%s/%s: a defect", key.namespace, key.name or "inventory")
-            raise
-
-    return work
-
-
-async def _watch(settings: Settings, queue: WorkQueue[Key], *, cluster_scoped: bool) -> None:
-    registry = kopf.OperatorRegistry()
-    handlers.log_in(registry)
-    handlers.watch(registry, Waker(queue.wake), cluster_scoped=cluster_scoped)
-    await kopf.operator(
-        registry=registry,
-        settings=handlers.settings(everywhere=not settings.watch_namespaces),
-        standalone=True,
-        identity=IDENTITY,
-        clusterwide=not settings.watch_namespaces,
-        namespaces=settings.watch_namespaces,
-        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
-    )
+def pod_namespace() -> str:
+    """The namespace of the pod that this process runs in; "" outside of a pod."""
+    return _POD_NAMESPACE.read_text(encoding="utf-8").strip() if _POD_NAMESPACE.is_file() else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator; return the exit code."""
     try:
-        settings = from_environment(os.environ, parse(sys.argv[1:] if arguments is None else arguments))
+        flags = parse(sys.argv[1:] if arguments is None else arguments)
+        settings = from_environment(os.environ, flags, pod_namespace())
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return 2
     logs.configure(settings.log_format)
     _log.info("starting: optimizer %s, serving %s", settings.optimizer_image, settings.serving_image)
-    asyncio.run(operate(settings))
-    return 0
+    return asyncio.run(operate(settings))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # Not `sys.exit`: that waits for the threads of turns that did not end in time.
+    os._exit(code)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from burnish_engine.errors import BurnishError
 from burnish_operator import names
 from burnish_operator.decide.model import Failure
-from burnish_operator.errors import ClusterConflict
+from burnish_operator.errors import ClusterConflict, PutOff
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.plan import Action, Apply, CreateJob, Delete, PutIndex
 from burnish_operator.ports import JOB, Cluster, Object, Registry
@@ -30,11 +30,16 @@ class Applier:
         self._creating = threading.Lock()
 
     def apply(self, plan: Sequence[Action]) -> Applied:
-        """Do all actions; tell which ones failed."""
+        """Do all actions; tell which ones failed.
+
+        Raises: PutOff: the rest of the plan, and what to tell of it, waits for another turn.
+        """
         done = Applied()
         for action in plan:
             try:
                 self._do(action, done)
+            except PutOff:
+                raise
             except BurnishError as error:
                 done.failures.append(Failure(action.why, error))
         return done

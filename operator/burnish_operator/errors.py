@@ -4,7 +4,10 @@ BurnishError
 ├── Forbidden (stalled)             RBAC or an admission plugin refuses
 ├── Rejected (stalled)              the API server finds the object invalid
 ├── ClusterConflict (transient)     someone else was first; look again
-└── ClusterUnavailable (transient)  no answer, 429 or 5xx
+├── ClusterUnavailable (transient)  no answer, or 5xx
+└── PutOff (transient)              the turn ends here, and no status tells of it
+    ├── ClusterBusy                 429: the API server asks for patience
+    └── NotLeading                  another operator leads, or may soon
 """
 
 from burnish_engine.errors import StalledError, TransientError
@@ -23,4 +26,16 @@ class ClusterConflict(TransientError):
 
 
 class ClusterUnavailable(TransientError):
-    """The API server does not answer, or not now."""
+    """The API server does not answer."""
+
+
+class PutOff(TransientError):
+    """Nothing is wrong with any object: the turn is taken later, by whoever leads then."""
+
+
+class ClusterBusy(PutOff):
+    """The API server has too many requests (429). `retry_after_seconds`: when to come back."""
+
+
+class NotLeading(PutOff):
+    """This process may not write: it does not lead, or can no longer be sure that it does."""

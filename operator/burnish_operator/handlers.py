@@ -3,15 +3,14 @@
 kopf only watches: `on.event` handlers keep neither annotations nor finalizers in anyone's objects.
 """
 
-import os
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import kopf
 
 from burnish_engine.digest import of_json
-from burnish_operator import names
+from burnish_operator import names, watches
 from burnish_operator.hardware import is_hardware
 
 OURS = f"app.kubernetes.io/managed-by={names.MANAGER}"
@@ -21,6 +20,8 @@ _OWN_KINDS = (
     ("", "v1", "services"),
     ("", "v1", "pods"),
 )
+
+_CLUSTER_KINDS = ("acceleratorclasses", "nodes")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,12 @@ class Waker:
         return of_json([dict(part) if hasattr(part, "items") else part for part in facts])
 
 
+def watched(*, cluster_scoped: bool) -> tuple[str, ...]:
+    """Plurals of all that `watch` registers."""
+    own = tuple(plural for _, _, plural in _OWN_KINDS)
+    return ("optimizedmodels", *own, *(_CLUSTER_KINDS if cluster_scoped else ()))
+
+
 def watch(registry: kopf.OperatorRegistry, waker: Waker, *, cluster_scoped: bool) -> None:
     """Register what is watched. Without cluster rights, nodes and classes are left alone."""
 
@@ -125,26 +132,9 @@ def settings(*, everywhere: bool) -> kopf.OperatorSettings:
     found.peering.standalone = True
     # What is in kopf's own queues at the end is not lost: the next process lists everything.
     found.queueing.exit_timeout = 0.2
-    found.networking.error_backoffs = [1, 2, 3, 5, 8, 13, 21, 34]
+    watches.bound(found)
     # In given namespaces neither CRDs nor namespaces need be watched, nor may they.
     found.scanning.disabled = not everywhere
     for group, version, plural in _OWN_KINDS:
         found.watching.label_selectors[group, version, plural] = OURS
     return found
-
-
-def log_in(registry: kopf.OperatorRegistry) -> None:
-    """Credentials of the pod's account, else of the kubeconfig."""
-
-    @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> Any:
-        found = kopf.login_with_service_account(**kwargs)
-        return at_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
-
-
-def at_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> kopf.ConnectionInfo:
-    """The API server by its address, as every client finds it: a cluster may have no DNS."""
-    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
-    if not host:
-        return found
-    return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")

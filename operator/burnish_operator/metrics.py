@@ -5,7 +5,7 @@ that is gone takes its series with it.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -117,12 +117,22 @@ def _savings(rows: Rows) -> tuple[GaugeMetricFamily, ...]:
     return needed, saved, money
 
 
-class _Depth(Collector):
-    def __init__(self, depth: Callable[[], int]) -> None:
-        self._depth = depth
+class _Process(Collector):
+    """What the process is like at the moment when it is asked."""
+
+    def __init__(
+        self, depth: Callable[[], int], leads: Callable[[], bool], ages: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._depth, self._leads, self._ages = depth, leads, ages
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("burnish_queue_depth", "Keys that wait for a worker.", value=self._depth())
+        yield GaugeMetricFamily("burnish_leader", "1 in the process that leads, else 0.", value=self._leads())
+        text = "Seconds since the most silent watch of this kind heard from the API server."
+        family = GaugeMetricFamily("burnish_watch_age_seconds", text, labels=["kind"])
+        for kind, age in self._ages().items():
+            family.add_metric([kind], age)
+        yield family
 
 
 class Metrics:
@@ -146,9 +156,11 @@ class Metrics:
             "burnish_engine_cache_hits", "Engines that were found and not built.", registry=self.registry
         )
 
-    def watch_queue(self, depth: Callable[[], int]) -> None:
-        """Report the queue's depth from now on."""
-        self.registry.register(_Depth(depth))
+    def watch_process(
+        self, depth: Callable[[], int], leads: Callable[[], bool], ages: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Report the queue's depth, who leads, and the silence of watches from now on."""
+        self.registry.register(_Process(depth, leads, ages))
 
     def reconciled(self, seconds: float) -> None:
         """One turn is over."""

@@ -33,9 +33,10 @@ SERVICE = Kind("v1", "Service", "services")
 EVENT = Kind("v1", "Event", "events")
 JOB = Kind("batch/v1", "Job", "jobs")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 KINDS = {
     kind.kind: kind
-    for kind in (OPTIMIZED_MODEL, ACCELERATOR_CLASS, NODE, POD, SERVICE, EVENT, JOB, DEPLOYMENT)
+    for kind in (OPTIMIZED_MODEL, ACCELERATOR_CLASS, NODE, POD, SERVICE, EVENT, JOB, DEPLOYMENT, LEASE)
 }
 
 

@@ -4,13 +4,18 @@
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from burnish_operator.errors import ClusterBusy
+
 Key = TypeVar("Key")
 BASE_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 300.0
+# Keys that failed together do not come back together.
+JITTER_SHARE = 0.25
 
 
 @dataclass
@@ -20,6 +25,7 @@ class Schedule(Generic[Key]):
     _due: dict[Key, float] = field(default_factory=dict)
     _busy: set[Key] = field(default_factory=set)
     _failures: dict[Key, int] = field(default_factory=dict)
+    _closed_until: float = 0.0
 
     def wake(self, key: Key, at: float) -> None:
         """Ask for `key` at this time; the earliest request wins."""
@@ -27,6 +33,8 @@ class Schedule(Generic[Key]):
 
     def take(self, now: float) -> Key | None:
         """The key that has been due for longest and that nobody works on."""
+        if now < self._closed_until:
+            return None
         ready = [
             (at, position) for position, (key, at) in enumerate(self._due.items()) if self._free(key, at, now)
         ]
@@ -42,18 +50,31 @@ class Schedule(Generic[Key]):
         self._busy.discard(key)
         self._failures.pop(key, None)
 
-    def failed(self, key: Key, now: float) -> float:
-        """The work on `key` failed: ask again after a delay that doubles each time; return the delay."""
+    def close_until(self, at: float) -> None:
+        """Hand nothing out before this time: who is asked for patience is asked for all keys."""
+        self._closed_until = max(self._closed_until, at)
+
+    def failed(self, key: Key, now: float, *, at_least: float = 0.0, chance: float = 0.0) -> float:
+        """The work on `key` failed: ask again after a delay that doubles each time; return the delay.
+
+        at_least: seconds that the other side asked for. chance: 0 to 1, how much of the jitter is added.
+        """
         self._busy.discard(key)
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(failures, 20))
+        delay = min(MAX_DELAY_SECONDS, max(at_least, BASE_DELAY_SECONDS * 2.0 ** min(failures, 20)))
+        delay *= 1.0 + JITTER_SHARE * chance
         self.wake(key, now + delay)
         return delay
 
     def next_due(self) -> float | None:
-        """When the next free key is due."""
-        return min((at for key, at in self._due.items() if key not in self._busy), default=None)
+        """When the next free key may be handed out."""
+        due = min((at for key, at in self._due.items() if key not in self._busy), default=None)
+        return None if due is None else max(due, self._closed_until)
+
+    def idle(self) -> bool:
+        """Whether nobody works on anything."""
+        return not self._busy
 
     def depth(self, now: float) -> int:
         """Keys that are due and wait for a worker."""
@@ -64,50 +85,69 @@ class Schedule(Generic[Key]):
 
 
 class WorkQueue(Generic[Key]):
-    """Workers over a schedule, in one event loop. `monotonic` gives seconds."""
+    """Workers over a schedule, in one event loop. `monotonic` gives seconds, `chance` 0 to 1."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self, monotonic: Callable[[], float], chance: Callable[[], float] = random.random) -> None:
+        self._monotonic, self._chance = monotonic, chance
         self._schedule: Schedule[Key] = Schedule()
         self._changed = asyncio.Condition()
+        self._closed = False
 
     async def wake(self, key: Key, after_seconds: float = 0.0) -> None:
         """Ask for work on `key`, now or later."""
         self._schedule.wake(key, self._monotonic() + after_seconds)
-        async with self._changed:
-            self._changed.notify_all()
+        await self._tell()
 
     def depth(self) -> int:
         """Keys that wait for a worker."""
         return self._schedule.depth(self._monotonic())
 
+    def idle(self) -> bool:
+        """Whether no turn is under way."""
+        return self._schedule.idle()
+
+    async def close(self) -> None:
+        """Begin no turn any more: `run` ends with the last one that is under way."""
+        self._closed = True
+        await self._tell()
+
     async def run(self, workers: int, work: Callable[[Key], Awaitable[float | None]]) -> None:
-        """Work until cancelled. `work` returns seconds until the next turn; it raises to back off."""
+        """Work until closed or cancelled. `work` returns seconds until the next turn, or raises: later."""
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._worker(work))
 
     async def _worker(self, work: Callable[[Key], Awaitable[float | None]]) -> None:
-        while True:
-            key = await self._take()
+        while (key := await self._take()) is not None:
             try:
                 again = await work(key)
-            except Exception:  # noqa: BLE001 - told by `work`; here it only means "later"
-                self._schedule.failed(key, self._monotonic())
+            except Exception as error:  # noqa: BLE001 - told by `work`; here it only means "later"
+                self._put_off(key, error)
             else:
                 self._schedule.done(key)
                 if again is not None:
                     self._schedule.wake(key, self._monotonic() + again)
-            async with self._changed:
-                self._changed.notify_all()
+            await self._tell()
 
-    async def _take(self) -> Key:
+    def _put_off(self, key: Key, error: Exception) -> None:
+        now = self._monotonic()
+        asked = min(MAX_DELAY_SECONDS, getattr(error, "retry_after_seconds", None) or 0.0)
+        self._schedule.failed(key, now, at_least=asked, chance=self._chance())
+        if isinstance(error, ClusterBusy):
+            self._schedule.close_until(now + asked)
+
+    async def _tell(self) -> None:
         async with self._changed:
-            while True:
+            self._changed.notify_all()
+
+    async def _take(self) -> Key | None:
+        async with self._changed:
+            while not self._closed:
                 key = self._schedule.take(self._monotonic())
                 if key is not None:
                     return key
                 await self._wait()
+        return None
 
     async def _wait(self) -> None:
         due = self._schedule.next_due()

@@ -11,7 +11,7 @@ from burnish_operator.apply import Applier
 from burnish_operator.decide import transitions
 from burnish_operator.decide.conditions import Verdict, conditions, of_error, unknown
 from burnish_operator.decide.model import Failure, decide, summarize
-from burnish_operator.errors import ClusterUnavailable
+from burnish_operator.errors import ClusterUnavailable, PutOff
 from burnish_operator.gather import Gatherer
 from burnish_operator.metrics import Metrics
 from burnish_operator.observed import Observed
@@ -44,7 +44,7 @@ class ModelReconciler:
     def reconcile(self, namespace: str, name: str) -> float | None:
         """One turn. Returns seconds until the next one is wanted; None where the model is gone.
 
-        Raises: TransientError: the status tells of it, and the queue backs off.
+        Raises: TransientError: the status tells of it (but of no PutOff), and the queue backs off.
         """
         started = time.monotonic()
         try:
@@ -75,7 +75,7 @@ class ModelReconciler:
         try:
             seen = self._gatherer.gather(model)
             decision = decide(seen)
-        except ClusterUnavailable:
+        except (ClusterUnavailable, PutOff):
             raise
         except BurnishError as error:
             self._write(raw, model, _with_ready(model, of_error(ConditionType.READY, error), self._clock))

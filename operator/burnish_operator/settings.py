@@ -26,6 +26,9 @@ class Settings(Record):
     plain_http: `host:port` spoken to without TLS, passed on to every pod.
     watch_namespaces: empty means the whole cluster.
     registry_secret: name of a `kubernetes.io/dockerconfigjson` Secret in each model's namespace.
+    leader_elect: whether this process asks for a Lease before it writes; without, it must be the only one.
+    lease_namespace: where the Lease lies; in a pod, its own namespace.
+    lease_seconds: how long it lasts when its holder is silent: how long nobody leads after a crash.
     """
 
     optimizer_image: str = Field(min_length=1)
@@ -36,6 +39,10 @@ class Settings(Record):
     plain_http: str = ""
     watch_namespaces: tuple[str, ...] = ()
     registry_secret: str = ""
+    leader_elect: bool = True
+    lease_name: str = Field(default="burnish-operator", min_length=1)
+    lease_namespace: str = ""
+    lease_seconds: int = Field(default=15, ge=3, le=3600)
     log_format: Literal["json", "text"] = "json"
     workers: int = Field(default=4, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
@@ -51,14 +58,20 @@ _NAMES = {
     "plain_http": "BURNISH_PLAIN_HTTP",
     "watch_namespaces": "BURNISH_WATCH_NAMESPACES",
     "registry_secret": "BURNISH_REGISTRY_SECRET",
+    "leader_elect": "BURNISH_LEADER_ELECT",
+    "lease_name": "BURNISH_LEASE_NAME",
+    "lease_namespace": "BURNISH_LEASE_NAMESPACE",
+    "lease_seconds": "BURNISH_LEASE_SECONDS",
     "log_format": "BURNISH_LOG_FORMAT",
 }
 
 
-def from_environment(environment: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Settings:
-    """Read the settings.
+def from_environment(
+    environment: Mapping[str, str], flags: Mapping[str, object] | None = None, pod_namespace: str = ""
+) -> Settings:
+    """Read the settings. `pod_namespace`: of the pod that this process runs in, if it does.
 
-    Raises: InvalidSettings: an image is not named, or a value cannot be read.
+    Raises: InvalidSettings: an image is not named, a value cannot be read, or the Lease has no namespace.
     """
     values: dict[str, object] = {
         field: environment[name] for field, name in _NAMES.items() if environment.get(name)
@@ -71,10 +84,22 @@ def from_environment(environment: Mapping[str, str], flags: Mapping[str, object]
                 _NAMES[field], found="nothing", expected="a container image", remedy=f"Set {_NAMES[field]}."
             )
     values["repository"] = str(values.get("repository", "")).removeprefix("oci://").rstrip("/")
+    values["lease_namespace"] = values.get("lease_namespace") or pod_namespace
     try:
-        return Settings.model_validate(values)
+        return _with_lease(Settings.model_validate(values))
     except ValidationError as error:
         raise _refused(error) from error
+
+
+def _with_lease(settings: Settings) -> Settings:
+    if settings.leader_elect and not settings.lease_namespace:
+        raise InvalidSettings(
+            "--lease-namespace",
+            found="none, outside of a pod",
+            expected="where the Lease of the leader lies",
+            remedy="Name it, or say --no-leader-elect where no other operator runs.",
+        )
+    return settings
 
 
 def _refused(error: ValidationError) -> InvalidSettings:

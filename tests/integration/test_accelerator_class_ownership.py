@@ -8,9 +8,9 @@ import pytest
 from kubernetes import client, config
 from light import ControlPlane
 
-from burnish_operator.__main__ import SystemClock
 from burnish_operator.adapters.kubernetes import KubernetesCluster
 from burnish_operator.inventory import InventoryReconciler
+from burnish_operator.parts import SystemClock
 from support import gpu_labels
 from support.kubelets import Kubelets
 

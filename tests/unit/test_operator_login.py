@@ -3,7 +3,7 @@
 import kopf
 import pytest
 
-from burnish_operator.handlers import at_address
+from burnish_operator.watches import at_address
 
 BY_NAME = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="t")
 

@@ -1,7 +1,8 @@
 """`ports.Cluster` over the official Kubernetes client: plain JSON in, plain JSON out."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -9,9 +10,9 @@ import urllib3.exceptions
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
-from burnish_engine.errors import BurnishError
+from burnish_engine.errors import BurnishError, TransientError
 from burnish_engine.redact import sanitized
-from burnish_operator.errors import ClusterConflict, ClusterUnavailable, Forbidden, Rejected
+from burnish_operator.errors import ClusterBusy, ClusterConflict, ClusterUnavailable, Forbidden, Rejected
 from burnish_operator.names import MANAGER
 from burnish_operator.ports import KINDS, NODE, Kind, Object
 
@@ -24,14 +25,35 @@ class KubernetesCluster:
     """The API server that a kubeconfig or the pod's own account points at.
 
     watch_namespaces: where namespaced objects are listed; empty means everywhere.
+    may_write: asked just before each write is sent: the seconds that it may take, or NotLeading.
     """
 
     def __init__(
-        self, configuration: Configuration, watch_namespaces: tuple[str, ...] = (), connections: int = 8
+        self,
+        configuration: Configuration,
+        watch_namespaces: tuple[str, ...] = (),
+        connections: int = 8,
+        *,
+        may_write: Callable[[], float] = lambda: math.inf,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         configuration.connection_pool_maxsize = connections
+        # urllib3 would sleep on Retry-After, holding a worker, and send a write again when the right to it is
+        # gone. The queue waits, and decides again.
+        configuration.retries = False
         self._api = ApiClient(configuration)
-        self._namespaces = watch_namespaces
+        self._namespaces, self._may_write, self._timeout = watch_namespaces, may_write, timeout_seconds
+
+    def answers(self) -> bool:
+        """Whether the API server answers at all."""
+        try:
+            self._request("GET", "/version")
+        except (ClusterUnavailable, ClusterBusy):
+            return False
+        except BurnishError:
+            # It has answered, though with a refusal.
+            return True
+        return True
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or None."""
@@ -104,8 +126,11 @@ class KubernetesCluster:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-            return _answer(path, response.status, response.read(), missing_is_none=missing_is_none)
+            seconds = self._timeout if method == "GET" else min(self._timeout, self._may_write())
+            response = self._api.call_api(*request, _request_timeout=seconds)
+            if response.status >= 400 and not (response.status == 404 and missing_is_none):
+                raise error_of(path, response.status, response.read(), response.headers.get("Retry-After"))
+            return _answer(response.status, response.read())
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _unavailable(path, sanitized(str(error))) from error
 
@@ -121,17 +146,16 @@ def _path(kind: Kind, namespace: str, name: str = "") -> str:
     return f"{root}/{kind.api_version}{space}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
-def _answer(path: str, status: int, data: bytes | None, *, missing_is_none: bool) -> Object | None:
-    if 200 <= status < 300:
-        answer: Any = json.loads(data or b"{}")
-        return dict(answer)
-    if status == 404 and missing_is_none:
+def _answer(status: int, data: bytes | None) -> Object | None:
+    if status == 404:
         return None
-    raise _error(path, status, data or b"")
+    answer: Any = json.loads(data or b"{}")
+    return dict(answer)
 
 
-def _error(path: str, status: int, data: bytes) -> BurnishError:
-    message = sanitized(_message(data))
+def error_of(path: str, status: int, data: bytes | None, retry_after: str | None = None) -> BurnishError:
+    """What an answer of the API server that is no success means to the loop."""
+    message = sanitized(_message(data or b""))
     if status == 409:
         return ClusterConflict(
             path, found=message, expected="an object as we read it", remedy="Reading it again."
@@ -142,7 +166,19 @@ def _error(path: str, status: int, data: bytes) -> BurnishError:
     if status in (400, 404, 405, 415, 422):
         remedy = "Check that the CRDs have the operator's version (they ship with the chart)."
         return Rejected(path, found=message, expected="an object that the API server accepts", remedy=remedy)
-    return _unavailable(path, f"HTTP status {status}: {message}")
+    return _not_now(path, status, message, retry_after)
+
+
+def _not_now(path: str, status: int, message: str, retry_after: str | None) -> TransientError:
+    kind = ClusterBusy if status == 429 else ClusterUnavailable
+    error = kind(path, found=f"HTTP status {status}: {message}", expected="an answer", remedy="Trying again.")
+    error.retry_after_seconds = _seconds(retry_after)
+    return error
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The API server sends whole seconds; a proxy's date is not understood and counts as nothing said."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None
 
 
 def _message(data: bytes) -> str:

@@ -5,6 +5,7 @@ heartbeat woke must not become a request to the registry. That nothing was found
 and what pods do not serve yet is asked for anew: an engine that is gone must not be rolled out.
 """
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
@@ -51,10 +52,15 @@ class Memory(Generic[Value]):
 
 
 class OciRegistry:
-    """Registries that `client` may speak to."""
+    """Registries that `client` may speak to. `may_write` raises NotLeading where it may not push."""
 
-    def __init__(self, client: RegistryClient, monotonic: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: RegistryClient,
+        monotonic: Callable[[], float],
+        may_write: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        self._client, self._may_write = client, may_write
         self._tags: Memory[str] = Memory(TAG_SECONDS, monotonic)
         self._engines: Memory[Engine] = Memory(ENGINE_SECONDS, monotonic)
         self._indexes: Memory[str] = Memory(ENGINE_SECONDS, monotonic)
@@ -90,4 +96,5 @@ class OciRegistry:
         if known is not None:
             return known
         descriptors = {name: self._client.resolve(reference.at(digest)) for name, digest in engines.items()}
+        self._may_write()
         return self._indexes.put(memory, store.push_index(self._client, reference, descriptors).digest)

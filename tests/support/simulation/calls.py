@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from burnish_engine.errors import BurnishError, RegistryUnavailable, Unauthorized
-from burnish_operator.errors import ClusterConflict, ClusterUnavailable, Forbidden
+from burnish_operator.errors import ClusterBusy, ClusterConflict, ClusterUnavailable, Forbidden
 from burnish_operator.ports import NODE, Engine, Kind, Object, Registry
 from fakes.cluster import FakeCluster, Killed
 
@@ -64,7 +64,7 @@ class Calls:
 
 def cluster_error(fault: str, what: str) -> BurnishError:
     """A status of the API server as the adapter tells it."""
-    kinds: dict[str, type[BurnishError]] = {"409": ClusterConflict, "403": Forbidden}
+    kinds: dict[str, type[BurnishError]] = {"409": ClusterConflict, "403": Forbidden, "429": ClusterBusy}
     # A read is never a conflict.
     kind = kinds.get(fault, ClusterUnavailable)
     kind = ClusterUnavailable if kind is ClusterConflict and what.startswith(("get", "find")) else kind
