@@ -1,0 +1,84 @@
+"""kopf's requests, listened to: against a server that answers as the API server does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import kopf
+from aiohttp import web
+
+from burnish_operator.pulse import Pulse
+from burnish_operator.watches import Jittered, session
+from support.registry import free_port
+
+JOBS = "/apis/batch/v1/jobs"
+Conversation = Callable[[aiohttp.ClientSession, str, Pulse], Awaitable[None]]
+
+
+async def jobs(request: web.Request) -> web.StreamResponse:
+    """A list; a watch that is refused; a watch that brings a line and then hangs."""
+    if "watch" not in request.query:
+        return web.json_response({"items": []})
+    if "refused" in request.query:
+        return web.Response(status=429)
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    await answer.write(b"one\n")
+    await asyncio.Event().wait()
+    return answer
+
+
+def listened(conversation: Conversation) -> None:
+    """Hold a conversation with that server through a session of ours."""
+
+    async def scenario() -> None:
+        app, port = web.Application(), free_port()
+        app.add_routes([web.get(JOBS, jobs)])
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        pulse = Pulse(asyncio.get_running_loop().time)
+        pulse.expect(["jobs"])
+        server = f"http://127.0.0.1:{port}"
+        try:
+            async with session(
+                kopf.ConnectionInfo(server=server, token="t"), pulse
+            ).aiohttp_session as client:
+                await conversation(client, f"{server}{JOBS}", pulse)
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(scenario())
+
+
+def test_neither_a_listing_nor_a_refusal_is_a_sign_of_life_of_a_watch() -> None:
+    async def conversation(client: aiohttp.ClientSession, url: str, pulse: Pulse) -> None:
+        async with client.get(url) as listing:
+            assert await listing.json() == {"items": []}
+        assert pulse.waited_for() == ["jobs"]
+        async with client.get(url, params={"watch": "true", "refused": "yes"}) as refusal:
+            assert refusal.status == 429
+        assert pulse.waited_for() == [JOBS]
+
+    listened(conversation)
+
+
+def test_each_piece_of_a_watch_is_heard() -> None:
+    async def conversation(client: aiohttp.ClientSession, url: str, pulse: Pulse) -> None:
+        async with client.get(url, params={"watch": "true"}) as watch:
+            assert pulse.waited_for() == []
+            pieces = watch.content.iter_chunked(1024)
+            await asyncio.sleep(0.1)
+            silent = pulse.ages()["jobs"]
+            assert (await anext(pieces)).startswith(b"one")
+            assert pulse.ages()["jobs"] < silent
+
+    listened(conversation)
+
+
+def test_waits_between_attempts_are_as_many_and_never_shorter() -> None:
+    waits = Jittered((1, 2, 3))
+    first, second = list(waits), list(waits)
+    assert len(waits) == len(first) == 3
+    assert first != second
+    assert all(least <= found <= 1.5 * least for least, found in zip((1, 2, 3), first, strict=True))
