@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from burnish_operator.__main__ import parse
 from burnish_operator.api.crds import definitions
 from burnish_operator.settings import OPENVINO_MODEL_SERVER_IMAGE, TRITON_IMAGE, from_environment
 
@@ -70,9 +71,63 @@ def test_the_operator_passes_the_restricted_standard(render: Render) -> None:
     }
 
 
-def test_only_one_operator_runs_at_a_time(render: Render) -> None:
-    (deployment,) = of_kind(render(), "Deployment")
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+def spec(manifests: list[dict[str, Any]]) -> dict[str, Any]:
+    (deployment,) = of_kind(manifests, "Deployment")
+    found: dict[str, Any] = deployment["spec"]
+    return found
+
+
+def arguments(manifests: list[dict[str, Any]]) -> list[str]:
+    (container,) = pod(manifests)["spec"]["containers"]
+    found: list[str] = container["args"]
+    return found
+
+
+def test_a_new_operator_stands_by_before_the_old_one_goes(render: Render) -> None:
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert (spec(render())["replicas"], spec(render())["strategy"]) == (1, rolling)
+
+
+def test_without_an_election_only_one_operator_runs_at_a_time(render: Render) -> None:
+    alone = render("leaderElection.enabled=false")
+    assert (spec(alone)["replicas"], spec(alone)["strategy"]) == (1, {"type": "Recreate"})
+    assert "--no-leader-elect" in arguments(alone)
+    assert not of_kind(alone, "Role")
+    with pytest.raises(Exception, match=r"replicas is 2 and leaderElection\.enabled is false"):
+        render("leaderElection.enabled=false", "replicas=2")
+
+
+def test_the_operator_asks_for_the_lease_that_it_has_the_right_to(render: Render) -> None:
+    manifests = render("leaderElection.leaseSeconds=30", "rbac.inventory=false", "watchNamespaces={team-a}")
+    settings = from_environment(environment(manifests), parse(arguments(manifests)))
+    assert (settings.leader_elect, settings.lease_seconds) == (True, 30)
+    (role,) = [role for role in of_kind(manifests, "Role") if role["metadata"]["name"].endswith("-leader")]
+    assert role["metadata"]["namespace"] == settings.lease_namespace == "burnish-system"
+    assert [rule.get("resourceNames") for rule in role["rules"]] == [[settings.lease_name], None]
+    assert {resource for rule in role["rules"] for resource in rule["resources"]} == {"leases"}
+
+
+def test_several_operators_are_kept_apart_and_leave_one_by_one(render: Render) -> None:
+    several = render("replicas=2")
+    (budget,) = of_kind(several, "PodDisruptionBudget")
+    labels = pod(several)["metadata"]["labels"]
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    affinity = pod(several)["spec"]["affinity"]["podAntiAffinity"]
+    (preferred,) = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert preferred["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    alone = render()
+    assert not of_kind(alone, "PodDisruptionBudget")
+    assert "affinity" not in pod(alone)["spec"]
+    assert not of_kind(render("replicas=2", "podDisruptionBudget.enabled=false"), "PodDisruptionBudget")
+
+
+def test_probes_ask_what_the_operator_answers(render: Render) -> None:
+    (container,) = pod(render())["spec"]["containers"]
+    paths = {
+        name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")
+    }
+    assert paths == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
 
 
 def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
@@ -84,7 +139,7 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
         "logFormat=text",
         "images.triton=registry.example/tritonserver:2",
     )
-    settings = from_environment(environment(manifests))
+    settings = from_environment(environment(manifests), parse(arguments(manifests)))
     assert settings.optimizer_image == "registry.example/burnish/optimizer:0.1.0"
     assert settings.serving_image == "registry.example/burnish/serving:0.1.0"
     assert settings.repository == "registry.example/burnish/engines"
@@ -114,7 +169,7 @@ def test_cluster_wide_rights_are_one_cluster_role(render: Render) -> None:
     (role,) = of_kind(manifests, "ClusterRole")
     resources = {resource for rule in role["rules"] for resource in rule["resources"]}
     assert {"nodes", "acceleratorclasses", "jobs", "deployments", "optimizedmodels/status"} <= resources
-    assert not of_kind(manifests, "Role")
+    assert [role["metadata"]["name"] for role in of_kind(manifests, "Role")] == ["burnish-leader"]
 
 
 def test_with_namespaces_only_the_inventory_is_cluster_wide(render: Render) -> None:
@@ -123,7 +178,8 @@ def test_with_namespaces_only_the_inventory_is_cluster_wide(render: Render) -> N
     resources = {resource for rule in role["rules"] for resource in rule["resources"]}
     inventory = {"nodes", "acceleratorclasses", "acceleratorclasses/status"}
     assert resources == inventory | {"namespaces", "customresourcedefinitions"}
-    assert [role["metadata"]["namespace"] for role in of_kind(manifests, "Role")] == ["team-a", "team-b"]
+    roles = [role for role in of_kind(manifests, "Role") if role["metadata"]["name"] == "burnish"]
+    assert [role["metadata"]["namespace"] for role in roles] == ["team-a", "team-b"]
 
 
 def test_without_inventory_no_cluster_role_is_left(render: Render) -> None:
@@ -177,6 +233,7 @@ def test_metrics_can_be_found(render: Render) -> None:
     [
         ("engines.repository=oci://registry.example/engines", "/engines/repository"),
         ("workers=0", "/workers"),
+        ("leaderElection.leaseSeconds=1", "/leaderElection/leaseSeconds"),
         ("logFormat=xml", "/logFormat"),
         ("watchNamespaces={Team_A}", "/watchNamespaces/0"),
         ("engine.repository=registry.example/engines", "'engine'"),

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from support.registry import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +28,7 @@ class OperatorProcess:
             "BURNISH_SERVING_IMAGE": "registry.invalid/serving:test",
             "BURNISH_REPOSITORY": repository,
             "BURNISH_LOG_FORMAT": "text",
+            "BURNISH_LEADER_ELECT": "false",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,6 +43,31 @@ class OperatorProcess:
                 stdout=log,
                 stderr=log,
             )
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal, and do not wait for what it does."""
+        if self._process is not None:
+            self._process.send_signal(which)
+
+    def ended(self) -> int | None:
+        """Its exit status, once it has ended by itself."""
+        return self._process and self._process.poll()
+
+    def probe(self, path: str) -> int:
+        """The status of a probe; 0 where nobody answers."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.health_port}{path}").status_code
+        except httpx.TransportError:
+            return 0
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's series; 0 where nobody answers."""
+        try:
+            text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
+        except httpx.TransportError:
+            return 0.0
+        lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.split()[-1]) for line in lines)
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> int:
         """End it; return its exit status."""

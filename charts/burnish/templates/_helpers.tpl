@@ -46,6 +46,13 @@ app.kubernetes.io/part-of: burnish
 {{- end }}
 {{- end }}
 
+{{- define "burnish.replicas" -}}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
+{{- fail (printf "replicas is %d and leaderElection.enabled is false: several operators would write at once. Set leaderElection.enabled=true, or replicas=1." (int .Values.replicas)) }}
+{{- end }}
+{{- .Values.replicas }}
+{{- end }}
+
 {{- /* Rights inside the namespaces of models. */}}
 {{- define "burnish.namespacedRules" -}}
 - apiGroups: [burnish.dev]
