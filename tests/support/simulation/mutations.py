@@ -8,6 +8,7 @@ from unittest.mock import ANY
 
 from burnish_engine.errors import BurnishError
 from burnish_operator import apply, gather, observe, queue, reconcile
+from burnish_operator.api import ConditionType
 from burnish_operator.decide import (
     builds,
     conditions,
@@ -19,6 +20,9 @@ from burnish_operator.decide import (
     source,
     targets,
 )
+from burnish_operator.decide.rollout import stable
+from burnish_operator.plan import Delete, Why
+from burnish_operator.ports import DEPLOYMENT
 from burnish_operator.render import deployment, pod
 
 Wrong = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -79,9 +83,9 @@ def a_cordoned_class_loses_its_pods(_: Any) -> Any:
     def wrong(seen: Any, kept: set[str]) -> Any:
         found = [w for w in seen.deployments if w.owner == seen.model.metadata.uid and not w.deleting]
         alive = {t.name for t in targets.resolve(seen).resolved if t.nodes}
-        why = rollout.Why(rollout.ConditionType.ROLLED_OUT)
+        why = Why(ConditionType.ROLLED_OUT)
         return tuple(
-            rollout.Delete(rollout.DEPLOYMENT, seen.model.namespace, w.name, w.uid, why)
+            Delete(DEPLOYMENT, seen.model.namespace, w.name, w.uid, why)
             for w in found
             if w.target not in alive
         )
@@ -99,7 +103,7 @@ def ready_while_old_pods_serve(_: Any) -> Any:
     return lambda self, engine, replicas: self.engine == engine and self.ready >= replicas
 
 
-@plant(rollout, "_placed_as")
+@plant(stable, "placed_as")
 def an_older_engine_moves_to_other_hardware(_: Any) -> Any:
     return lambda target, found: target
 
