@@ -24,6 +24,7 @@ from burnish_engine.oci.client import RegistryClient
 from burnish_operator import handlers, logs
 from burnish_operator.adapters.events import KubernetesEvents
 from burnish_operator.adapters.kubernetes import KubernetesCluster
+from burnish_operator.adapters.prometheus import HttpPrometheus
 from burnish_operator.adapters.registry import OciRegistry
 from burnish_operator.errors import Forbidden
 from burnish_operator.handlers import INVENTORY, Key, Waker
@@ -57,6 +58,7 @@ def parse(arguments: Sequence[str]) -> dict[str, object]:
     parser.add_argument("--openvino-model-server-image")
     parser.add_argument("--repository", help="where engines go, host/path")
     parser.add_argument("--watch-namespaces", help="comma-separated; none means all")
+    parser.add_argument("--prometheus-url", help="what scrapes serving pods, such as http://prometheus:9090")
     parser.add_argument("--log-format", choices=("json", "text"))
     parser.add_argument("--workers", type=int)
     parser.add_argument("--metrics-port", type=int)
@@ -89,7 +91,8 @@ async def operate(settings: Settings) -> None:
     cluster = KubernetesCluster(kubernetes_configuration(), settings.watch_namespaces, settings.workers + 2)
     clock, metrics = SystemClock(), Metrics()
     registry = OciRegistry(RegistryClient.from_environment(os.environ), time.monotonic)
-    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock)
+    prometheus = HttpPrometheus(settings.prometheus_url) if settings.prometheus_url else None
+    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock, prometheus)
     queue: WorkQueue[Key] = WorkQueue(time.monotonic)
     metrics.watch_queue(queue.depth)
     start_http_server(settings.metrics_port, registry=metrics.registry)

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from burnish_engine.base import Record
 from burnish_engine.errors import StalledError
+from burnish_engine.redact import sanitized
 
 # The releases whose configuration is rendered here.
 TRITON_IMAGE = "nvcr.io/nvidia/tritonserver:26.07-py3"
@@ -25,6 +26,7 @@ class Settings(Record):
     repository: where engines go unless a model says otherwise (`host/path`).
     plain_http: `host:port` spoken to without TLS, passed on to every pod.
     watch_namespaces: empty means the whole cluster.
+    prometheus_url: the Prometheus that scrapes serving pods, for the analysis of canaries.
     registry_secret: name of a `kubernetes.io/dockerconfigjson` Secret in each model's namespace.
     """
 
@@ -36,6 +38,7 @@ class Settings(Record):
     plain_http: str = ""
     watch_namespaces: tuple[str, ...] = ()
     registry_secret: str = ""
+    prometheus_url: str = ""
     log_format: Literal["json", "text"] = "json"
     workers: int = Field(default=4, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
@@ -51,6 +54,7 @@ _NAMES = {
     "plain_http": "BURNISH_PLAIN_HTTP",
     "watch_namespaces": "BURNISH_WATCH_NAMESPACES",
     "registry_secret": "BURNISH_REGISTRY_SECRET",
+    "prometheus_url": "BURNISH_PROMETHEUS_URL",
     "log_format": "BURNISH_LOG_FORMAT",
 }
 
@@ -70,11 +74,18 @@ def from_environment(environment: Mapping[str, str], flags: Mapping[str, object]
             raise InvalidSettings(
                 _NAMES[field], found="nothing", expected="a container image", remedy=f"Set {_NAMES[field]}."
             )
+    _check_url(str(values.get("prometheus_url", "")))
     values["repository"] = str(values.get("repository", "")).removeprefix("oci://").rstrip("/")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise _refused(error) from error
+
+
+def _check_url(url: str) -> None:
+    if url and not url.startswith(("http://", "https://")):
+        name, expected = _NAMES["prometheus_url"], "http://host:port, or https://…"
+        raise InvalidSettings(name, found=sanitized(url), expected=expected, remedy=f"Change {name}.")
 
 
 def _refused(error: ValidationError) -> InvalidSettings:

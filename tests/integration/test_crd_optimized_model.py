@@ -34,7 +34,7 @@ def test_the_shortest_object_is_stored_with_every_default(apply: Apply) -> None:
         "precisions": ["FP32", "BF16", "INT8"],
         "registry": {},
         "serving": {"runtime": "Burnish", "enabled": True, "replicas": 1},
-        "rollout": {"strategy": "InPlace"},
+        "rollout": {"strategy": "InPlace", "paused": False},
         "optimization": {"deadline": "1h", "ttl": "1d"},
         "suspend": False,
     }

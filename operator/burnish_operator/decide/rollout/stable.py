@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from burnish_engine.redact import sanitized
-from burnish_operator.api import ConditionType, RolloutStatus
+from burnish_operator.api import RolloutStatus
+from burnish_operator.decide.rollout.changes import changes
 from burnish_operator.decide.rollout.state import RolloutState, TargetRollout
 from burnish_operator.decide.rollout.there import There
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.observe import Workload
 from burnish_operator.observed import Observed
-from burnish_operator.plan import Apply, Plan, Why
+from burnish_operator.plan import Plan
 from burnish_operator.render.deployment import render_deployment
-from burnish_operator.render.differs import differs
 from burnish_operator.render.pod import placement_of
 from burnish_operator.render.service import render_service
 
@@ -26,14 +26,8 @@ def plan(seen: Observed, target: ResolvedTarget, found: There, engine: str, *, c
         # Another server is asked for, and the engine for it is not there yet.
         return ()
     placed = target if current else placed_as(target, found.stable)
-    why = Why(ConditionType.ROLLED_OUT, target.name)
-    pairs = (
-        (render_deployment(seen, placed, engine, target.replicas, runtime), found.stable),
-        (render_service(seen, placed), found.service),
-    )
-    return tuple(
-        Apply(wanted, why) for wanted, stored in pairs if stored is None or differs(wanted, stored.raw)
-    )
+    deployment = render_deployment(seen, placed, engine, target.replicas, runtime)
+    return changes(target, (deployment, found.stable), (render_service(seen, placed), found.service))
 
 
 def placed_as(target: ResolvedTarget, deployment: Workload | None) -> ResolvedTarget:
@@ -67,8 +61,9 @@ def judge(
         return TargetRollout(RolloutState.DONE, current, message, "RolledOut", told)
     if deployment is not None and deployment.stuck and not planned and deployment.current:
         message = (
-            f"New pods do not become ready: {sanitized(deployment.stuck)} What served before goes on serving. "
-            f"See `kubectl logs deployment/{found.name}` and the pods' events."
+            f"New pods do not become ready: {sanitized(deployment.stuck)} "
+            f"What served before goes on serving. See `kubectl logs deployment/{found.name}` and the "
+            "pods' events."
         )
         return TargetRollout(RolloutState.STUCK, current, message, "ProgressDeadlineExceeded", told, planned)
     updated = deployment.updated if deployment and not planned else 0
