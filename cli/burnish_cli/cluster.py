@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from burnish_engine.errors import NotFound, StalledError, TransientError
+from burnish_engine.errors import BurnishError, NotFound, StalledError, TransientError
 
 GROUP, VERSION, PLURAL = "burnish.dev", "v1alpha1", "optimizedmodels"
 MERGE = "application/merge-patch+json"
@@ -60,11 +60,11 @@ def _ask(scope: Scope, name: str, call: Callable[[Any, tuple[str, ...]], Any]) -
         raise ClusterUnavailableError("API server", found=str(error), expected="an answer") from error
 
 
-def _refused(subject: str, status: int, reason: str) -> StalledError | TransientError:
+def _refused(subject: str, status: int, reason: str) -> BurnishError:
     if status == 404:
         return NotFound(
             subject, found="no such object", expected="one", remedy="List them: kubectl get om -A"
         )
     refused = 400 <= status < 500 and status != 429
-    kind = ClusterRefusedError if refused else ClusterUnavailableError
+    kind: type[BurnishError] = ClusterRefusedError if refused else ClusterUnavailableError
     return kind(subject, found=f"{status} {reason}", expected="access")

@@ -447,3 +447,11 @@ def test_one_pod_has_a_canary_too() -> None:
     found = begun(fleet(replicas=1))
     assert deployed(found)[CANARY][1] == 1
     assert canary(found).weight == 50
+
+
+def test_a_model_that_is_scaled_to_nothing_has_no_canary() -> None:
+    found = begun(fleet())
+    new = canary(found).digest
+    change(found, serving={"replicas": 0})
+    found.settle()
+    assert deployed(found) == {STABLE: (new, 0)}

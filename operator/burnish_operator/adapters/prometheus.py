@@ -50,12 +50,12 @@ class HttpPrometheus:
                 for chunk in response.iter_bytes():
                     data += chunk
                     self._check(data, ends)
-                return response.status_code, bytes(data)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             found = sanitized(f"{type(error).__name__}: {one_line(error)}")
             raise PrometheusUnavailable(
                 self._name, found=found, expected=_EXPECTED, remedy=_REMEDY
             ) from error
+        return response.status_code, bytes(data)
 
     def _check(self, data: bytearray, ends: float) -> None:
         """A server that sends and sends must not hold up the operator."""

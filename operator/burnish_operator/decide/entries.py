@@ -40,13 +40,18 @@ def entry(road: Road, old: TargetStatus | None) -> TargetStatus:
         baseline=known.baseline if known else None,
         optimized=known.optimized if known else None,
         speedup=known.speedup if known else None,
-        savings=of_target(target, known) if known else None,
+        savings=of_target(target, known) if known and not _serves_another(rollout, known) else None,
         rollout=rollout.status,
         canary=rollout.memory.canary,
         rejected=rollout.memory.rejected,
         progress=_shortened(build.progress or rollout.message),
         last_failure=build.failure,
     )
+
+
+def _serves_another(rollout: TargetRollout, known: Built) -> bool:
+    """A canary's engine, or one that was rejected, saves nothing yet."""
+    return rollout.status is not None and rollout.status.digest not in (None, known.engine.digest)
 
 
 def _still_serving(rollout: TargetRollout, old: TargetStatus | None) -> Built | None:

@@ -20,7 +20,7 @@ from burnish_operator.decide import (
     source,
     targets,
 )
-from burnish_operator.decide.rollout import stable
+from burnish_operator.decide.rollout import analysis, beside, case, course, share, stable, steps
 from burnish_operator.plan import Delete, Why
 from burnish_operator.ports import DEPLOYMENT
 from burnish_operator.render import deployment, pod
@@ -93,9 +93,13 @@ def a_cordoned_class_loses_its_pods(_: Any) -> Any:
     return wrong
 
 
-@plant(rollout, "_engine")
+@plant(rollout.course, "chart")
 def the_first_engine_stays(right: Any) -> Any:
-    return lambda build, found: found.engine if found else right(build, found)
+    def wrong(found: Any) -> Any:
+        charted = right(found)
+        return replace(charted, engine=found.served or charted.engine)
+
+    return wrong
 
 
 @plant(observe.Workload, "rolled_out")
@@ -135,6 +139,44 @@ def every_last_word_is_success(right: Any) -> Any:
         return said.model_copy(update={"succeeded": True}) if said else None
 
     return wrong
+
+
+# Canaries.
+
+
+@plant(case.Case, "answers")
+def a_new_engine_replaces_the_old_one_at_once(_: Any) -> Any:
+    return property(lambda self: False)
+
+
+@plant(share, "pods")
+def a_canary_takes_half_at_its_first_step(_: Any) -> Any:
+    return lambda weight, replicas: max(1, replicas)
+
+
+@plant(analysis, "evaluate")
+def no_news_is_good_news(right: Any) -> Any:
+    def wrong(samples: Any, limits: Any) -> Any:
+        found = right(samples, limits)
+        good = found.result in (analysis.Result.PASSED, analysis.Result.INCONCLUSIVE)
+        return replace(found, result=analysis.Result.PASSED) if good else found
+
+    return wrong
+
+
+@plant(course, "of_engine")
+def what_was_rejected_is_forgotten(_: Any) -> Any:
+    return lambda memory, digest, key="": None
+
+
+@plant(beside, "_removed")
+def a_canary_stays_for_ever(_: Any) -> Any:
+    return lambda found, charted: ()
+
+
+@plant(steps, "is_ready")
+def a_step_is_over_before_its_pods_answer(_: Any) -> Any:
+    return lambda found, canary: True
 
 
 # Builds.

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from burnish_operator.decide import servable
 from burnish_operator.decide.builds import Build
-from burnish_operator.decide.rollout import beside, course, stable, there, told
+from burnish_operator.decide.rollout import beside, course, share, stable, there, told
 from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.course import Course
 from burnish_operator.decide.rollout.pruning import prune
@@ -63,19 +63,30 @@ def _steered(case: Case, charted: Course) -> TargetRollout:
     judged = stable.judge(case.target, case.found, charted.engine, planned, current=current)
     again = _again(case, charted.memory)
     plan = (*planned, *beside.plan(case, charted))
-    return replace(_told(case, charted, judged), plan=plan, memory=charted.memory, look_again_seconds=again)
+    told_of = _told(case, charted, judged)
+    return replace(told_of, plan=plan, memory=_weighed(case, charted.memory), look_again_seconds=again)
 
 
 def _frozen(case: Case, charted: Course) -> TargetRollout:
     """Suspended: nothing is begun, ended or counted."""
     current = case.wanted is not None
     judged = stable.judge(case.target, case.found, charted.engine, (), current=current)
-    return replace(judged, memory=case.memory)
+    return replace(judged, memory=_weighed(case, case.memory))
+
+
+def _weighed(case: Case, memory: Memory) -> Memory:
+    """With the share of the traffic that the canary has now; pods of one before it are on their way out."""
+    canary, found = memory.canary, case.found.canary
+    if canary is None:
+        return memory
+    its_own = found is not None and found.digest == canary.digest
+    weight = share.percent(found, case.found.stable) if its_own else 0
+    return replace(memory, canary=canary.model_copy(update={"weight": weight}))
 
 
 def _told(case: Case, charted: Course, judged: TargetRollout) -> TargetRollout:
     """The stable pods' state, unless there is more to tell."""
-    obstacle, canary = charted.obstacle, charted.memory.canary
+    obstacle, canary = charted.obstacle, _weighed(case, charted.memory).canary
     if obstacle is not None:
         blocked = replace(judged, state=RolloutState.BLOCKED, current=False)
         return replace(blocked, reason=obstacle.reason, message=obstacle.message)

@@ -38,8 +38,8 @@ class Case:
 
     @property
     def is_canary(self) -> bool:
-        """Whether new engines must prove themselves."""
-        return self.spec.strategy is RolloutStrategy.CANARY
+        """Whether new engines must prove themselves; without any pod wanted there is nothing to share."""
+        return self.spec.strategy is RolloutStrategy.CANARY and self.target.replicas > 0
 
     @property
     def is_blind(self) -> bool:
@@ -49,7 +49,7 @@ class Case:
     @property
     def answers(self) -> bool:
         """Whether there is anything to protect, and to compare with."""
-        return self.found.stable is not None and self.found.stable.ready > 0 and self.target.replicas > 0
+        return self.found.stable is not None and self.found.stable.ready > 0
 
     def serves(self, engine: EngineStatus) -> bool:
         """Whether the stable pods are told to serve it."""

@@ -25,11 +25,10 @@ def is_ready(case: Case, canary: CanaryStatus) -> bool:
 
 def go_on(case: Case, canary: CanaryStatus) -> Memory:
     """What is to be remembered of the canary from now on."""
-    told = canary.model_copy(update={"weight": share.percent(case.found.canary, case.found.stable)})
     if not is_ready(case, canary):
-        return _wait(case, told)
+        return _wait(case, canary)
     now = timestamp(case.seen.now)
-    told = told.model_copy(update={"unready_since": None, "since": canary.since or now})
+    told = canary.model_copy(update={"unready_since": None, "since": canary.since or now})
     told, reason = _analysed(case, told)
     if reason:
         return reject(case.seen, case.memory, told, reason, _last(told))
