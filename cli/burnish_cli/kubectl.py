@@ -1,28 +1,19 @@
-"""`kubectl burnish`: read an OptimizedModel with a person's eyes. Installed as `kubectl-burnish`."""
+"""`kubectl burnish`: an OptimizedModel as a person sees and steers it. Installed as `kubectl-burnish`."""
 
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import click
-import yaml
 from rich.markup import escape
 from rich.table import Table
 
+from burnish_cli.cluster import Scope, patch, read
 from burnish_cli.main import run
 from burnish_cli.output import console
 from burnish_engine import __version__
-from burnish_engine.errors import BurnishError, NotFound, StalledError, TransientError
+from burnish_engine.errors import BurnishError
 from burnish_engine.oci.reference import SCHEME
 from burnish_engine.outcome import ExitCode
-
-GROUP, VERSION, PLURAL = "burnish.dev", "v1alpha1", "optimizedmodels"
-
-
-class ClusterRefusedError(StalledError):
-    """The API server, or the kubeconfig, does not let us read."""
-
-
-class ClusterUnavailableError(TransientError):
-    """No API server answers."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +22,7 @@ class ClusterUnavailableError(TransientError):
 @click.option("-n", "--namespace", help="Namespace (default: the context's).")
 @click.pass_context
 def cli(ctx: click.Context, context: str | None, namespace: str | None) -> None:
-    """Look into OptimizedModels: where they stand, why, and what they save."""
+    """Look into OptimizedModels, and steer their canaries."""
     ctx.obj = (context, namespace)
 
 
@@ -41,9 +32,9 @@ NAME = click.argument("name")
 @cli.command()
 @NAME
 @click.pass_obj
-def status(scope: tuple[str | None, str | None], name: str) -> None:
+def status(scope: Scope, name: str) -> None:
     """Where NAME stands: one row a target."""
-    model = _read(scope, name)
+    model = read(scope, name)
     table = Table(header_style="bold")
     for column in ("target", "state", "backend", "precision", "speed-up", "ready", "note"):
         table.add_column(column)
@@ -76,9 +67,9 @@ def _target_row(target: dict[str, Any]) -> list[str]:
 @cli.command()
 @NAME
 @click.pass_obj
-def explain(scope: tuple[str | None, str | None], name: str) -> None:
+def explain(scope: Scope, name: str) -> None:
     """Why NAME is where it is: every condition with its reason, the failures, and why each engine won."""
-    model = _read(scope, name)
+    model = read(scope, name)
     for condition in model.get("status", {}).get("conditions", []):
         console().print(f"[bold]{condition['type']}[/]={condition['status']} ({condition.get('reason', '')})")
         console().print(f"  {condition.get('message', '')}", markup=False)
@@ -115,9 +106,9 @@ def _explain_engine(reference: str) -> None:
 @cli.command()
 @NAME
 @click.pass_obj
-def savings(scope: tuple[str | None, str | None], name: str) -> None:
+def savings(scope: Scope, name: str) -> None:
     """What NAME saves: accelerators, and money where the class has a price."""
-    model = _read(scope, name)
+    model = read(scope, name)
     table = Table(header_style="bold")
     for column in ("target", "accelerators before", "after", "per hour"):
         table.add_column(column, justify="left" if column == "target" else "right")
@@ -136,52 +127,70 @@ def savings(scope: tuple[str | None, str | None], name: str) -> None:
 @cli.command()
 @NAME
 @click.pass_obj
-def report(scope: tuple[str | None, str | None], name: str) -> None:
+def report(scope: Scope, name: str) -> None:
     """Where NAME's engines and their reports lie."""
-    for target in _read(scope, name).get("status", {}).get("targets", []):
+    for target in read(scope, name).get("status", {}).get("targets", []):
         reference = _address(target)
         console().print(f"{target['name']}: {reference or 'no engine yet'}", markup=False)
         if reference:
             console().print(f"  burnish report {reference} --html {name}-{target['name']}.html", markup=False)
 
 
+@cli.command()
+@NAME
+@click.pass_obj
+def promote(scope: Scope, name: str) -> None:
+    """Roll out NAME's canaries now, or engines that were rejected, without any further step."""
+    _annotate(scope, name, "promote")
+
+
+@cli.command()
+@NAME
+@click.pass_obj
+def abort(scope: Scope, name: str) -> None:
+    """Take NAME's canaries away; what served before goes on serving, and they are not tried again."""
+    _annotate(scope, name, "abort")
+
+
+@cli.command()
+@NAME
+@click.pass_obj
+def retry(scope: Scope, name: str) -> None:
+    """Try again what failed or was rejected before now: a build, or a canary from its first step."""
+    _annotate(scope, name, "retry")
+
+
+@cli.command()
+@NAME
+@click.pass_obj
+def pause(scope: Scope, name: str) -> None:
+    """Keep NAME's canaries at their step (spec.rollout.paused: true); they still go if they fail."""
+    _pause(scope, name, paused=True)
+
+
+@cli.command()
+@NAME
+@click.pass_obj
+def resume(scope: Scope, name: str) -> None:
+    """Let NAME's canaries go on (spec.rollout.paused: false)."""
+    _pause(scope, name, paused=False)
+
+
+def _annotate(scope: Scope, name: str, verb: str) -> None:
+    """The operator compares the time with that at which a canary began, or failed."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    patch(scope, name, {"metadata": {"annotations": {f"burnish.dev/{verb}": now}}})
+    console().print(f"{name}: burnish.dev/{verb}={now}", markup=False)
+
+
+def _pause(scope: Scope, name: str, *, paused: bool) -> None:
+    patch(scope, name, {"spec": {"rollout": {"paused": paused}}})
+    console().print(f"{name}: spec.rollout.paused={str(paused).lower()}", markup=False)
+
+
 def _condition(model: dict[str, Any], kind: str) -> dict[str, Any]:
     conditions: list[dict[str, Any]] = model.get("status", {}).get("conditions", [])
     return next((c for c in conditions if c["type"] == kind), {})
-
-
-def _read(scope: tuple[str | None, str | None], name: str) -> dict[str, Any]:
-    """One OptimizedModel as the API server has it.
-
-    Raises: NotFound, ClusterRefusedError (the user must act), ClusterUnavailableError.
-    """
-    import kubernetes  # noqa: PLC0415 - only this command needs it, and it takes a second
-    import urllib3  # noqa: PLC0415
-
-    context, namespace = scope
-    try:
-        kubernetes.config.load_kube_config(context=context)
-        contexts, active = kubernetes.config.list_kube_config_contexts()
-        chosen = next((c for c in contexts if c["name"] == context), active)
-        space = namespace or (chosen or {}).get("context", {}).get("namespace") or "default"
-        api = kubernetes.client.CustomObjectsApi()
-        model: Any = api.get_namespaced_custom_object(GROUP, VERSION, space, PLURAL, name)
-    except (kubernetes.config.ConfigException, yaml.YAMLError) as error:
-        raise ClusterRefusedError(
-            "kubeconfig", found=str(error), expected="a readable kubeconfig", remedy="Set KUBECONFIG."
-        ) from error
-    except kubernetes.client.ApiException as error:
-        subject = f"OptimizedModel {space}/{name}"
-        if error.status == 404:
-            raise NotFound(
-                subject, found="no such object", expected="one", remedy="List them: kubectl get om -A"
-            ) from error
-        refused = 400 <= error.status < 500 and error.status != 429
-        kind = ClusterRefusedError if refused else ClusterUnavailableError
-        raise kind(subject, found=f"{error.status} {error.reason}", expected="access") from error
-    except urllib3.exceptions.HTTPError as error:
-        raise ClusterUnavailableError("API server", found=str(error), expected="an answer") from error
-    return dict(model)
 
 
 def main() -> NoReturn:

@@ -1,13 +1,15 @@
-"""What can go wrong between the operator and the API server.
+"""What can go wrong between the operator and the API server, or Prometheus.
 
 BurnishError
 ├── Forbidden (stalled)             RBAC or an admission plugin refuses
 ├── Rejected (stalled)              the API server finds the object invalid
 ├── ClusterConflict (transient)     someone else was first; look again
 ├── ClusterUnavailable (transient)  no answer, or 5xx
-└── PutOff (transient)              the turn ends here, and no status tells of it
-    ├── ClusterBusy                 429: the API server asks for patience
-    └── NotLeading                  another operator leads, or may soon
+├── PutOff (transient)              the turn ends here, and no status tells of it
+│   ├── ClusterBusy                 429: the API server asks for patience
+│   └── NotLeading                  another operator leads, or may soon
+├── PrometheusRefused (stalled)     it answers that the question is wrong, or not allowed
+└── PrometheusUnavailable (transient)  no answer, or none that can be read
 """
 
 from burnish_engine.errors import StalledError, TransientError
@@ -39,3 +41,11 @@ class ClusterBusy(PutOff):
 
 class NotLeading(PutOff):
     """This process may not write: it does not lead, or can no longer be sure that it does."""
+
+
+class PrometheusRefused(StalledError):
+    """Prometheus answers, and not with figures."""
+
+
+class PrometheusUnavailable(TransientError):
+    """Prometheus does not answer, or not in a way that can be read."""

@@ -1,7 +1,7 @@
-"""One snapshot of a model and all around it. The only reader of the cluster and the registry."""
+"""One snapshot of a model and all around it. The only reader of the cluster, the registry and Prometheus."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from burnish_engine.errors import BurnishError
 from burnish_engine.key import short_key
@@ -9,11 +9,13 @@ from burnish_operator import names
 from burnish_operator.api import AcceleratorClass, InvalidObject, OptimizedModel
 from burnish_operator.decide import rollout, source, targets
 from burnish_operator.decide.keys import key_of
+from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.errors import Forbidden
 from burnish_operator.observe import (
     Job,
     JobState,
     Node,
+    Pod,
     Workload,
     job_of,
     node_of,
@@ -31,9 +33,12 @@ from burnish_operator.ports import (
     SERVICE,
     Clock,
     Cluster,
+    Comparison,
     Kind,
     Object,
+    Prometheus,
     Registry,
+    Samples,
 )
 from burnish_operator.settings import Settings
 
@@ -45,8 +50,16 @@ class Gatherer:
     seen to have succeeded is there.
     """
 
-    def __init__(self, cluster: Cluster, registry: Registry, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        registry: Registry,
+        clock: Clock,
+        settings: Settings,
+        prometheus: Prometheus | None = None,
+    ) -> None:
         self._cluster, self._registry, self._clock, self._settings = cluster, registry, clock, settings
+        self._prometheus = prometheus
 
     def gather(self, model: OptimizedModel) -> Observed:
         """Raises: the cluster's errors. What the registry or RBAC refuses is part of the snapshot."""
@@ -64,15 +77,16 @@ class Gatherer:
             jobs=tuple(job_of(raw) for raw in own_jobs),
         )
         found = targets.resolve(seen).resolved
-        wanted = {names.workload_name(model.name, target.name) for target in found}
         keys = {key for target in found if (key := key_of(seen, target))}
         jobs = self._jobs(own_jobs, keys)
         return dataclasses.replace(
             seen,
-            deployments=(*deployments, *self._strangers(DEPLOYMENT, model, wanted, deployments)),
-            services=(*services, *self._strangers(SERVICE, model, wanted, services)),
+            deployments=(*deployments, *self._strangers(DEPLOYMENT, model, found, deployments)),
+            services=(*services, *self._strangers(SERVICE, model, found, services)),
             jobs=jobs,
             engines=self._engines(seen, keys, jobs, rollout.new_keys(seen, found)),
+            comparisons=self._comparisons(rollout.comparisons(seen, found)),
+            canary_pods=self._canary_pods(model, rollout.waiting_canaries(seen, found)),
         )
 
     def _resolve(self, model: OptimizedModel) -> Resolved:
@@ -116,12 +130,30 @@ class Gatherer:
         return tuple(workload_of(raw) for raw in self._cluster.find(kind, model.namespace, labels))
 
     def _strangers(
-        self, kind: Kind, model: OptimizedModel, wanted: set[str], known: tuple[Workload, ...]
+        self,
+        kind: Kind,
+        model: OptimizedModel,
+        found: Iterable[ResolvedTarget],
+        known: tuple[Workload, ...],
     ) -> tuple[Workload, ...]:
         """Objects without our labels that have a name which we want: they must not be taken over."""
+        wanted = {name for target in found for name in rollout.names_of(kind, model, target.name)}
         absent = wanted - {workload.name for workload in known}
-        found = (self._cluster.get(kind, model.namespace, name) for name in sorted(absent))
-        return tuple(workload_of(raw) for raw in found if raw is not None)
+        strangers = (self._cluster.get(kind, model.namespace, name) for name in sorted(absent))
+        return tuple(workload_of(raw) for raw in strangers if raw is not None)
+
+    def _comparisons(self, asked: Mapping[str, Comparison]) -> dict[str, Samples | BurnishError]:
+        if self._prometheus is None:
+            return {}
+        return {name: _answer(self._prometheus, question) for name, question in asked.items()}
+
+    def _canary_pods(self, model: OptimizedModel, targets: Iterable[str]) -> dict[str, tuple[Pod, ...]]:
+        found: dict[str, tuple[Pod, ...]] = {}
+        for target in targets:
+            labels = names.selector(model.name, target) | {names.TRACK: names.CANARY}
+            pods = self._cluster.find(POD, model.namespace, labels)
+            found[target] = tuple(pod_of(raw) for raw in pods)
+        return found
 
     def _jobs(self, own: list[Object], keys: set[str]) -> tuple[Job, ...]:
         shared = [
@@ -157,3 +189,10 @@ class Gatherer:
             return self._registry.find_engine(repository, key, fresh=fresh)
         except BurnishError as error:
             return error
+
+
+def _answer(prometheus: Prometheus, question: Comparison) -> Samples | BurnishError:
+    try:
+        return prometheus.compare(question)
+    except BurnishError as error:
+        return error

@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from burnish_operator.api import FigureStatus, OptimizedModelStatus, TargetStatus
+from burnish_operator.decide.transitions import rejections
 from burnish_operator.observe import Job, JobState
 from burnish_operator.observed import Observed
 
@@ -46,7 +47,7 @@ class Fleet(Collector):
             statuses, jobs = dict(self._statuses), dict(self._jobs)
         yield _jobs_family(jobs.values())
         rows = [((*key, t.name), t) for key, status in statuses.items() for t in status.targets]
-        yield from (_latency(rows), _throughput(rows), _accuracy(rows), *_savings(rows))
+        yield from (_latency(rows), _throughput(rows), _accuracy(rows), *_savings(rows), _weight(rows))
 
 
 Rows = list[tuple[tuple[str, str, str], TargetStatus]]
@@ -117,6 +118,15 @@ def _savings(rows: Rows) -> tuple[GaugeMetricFamily, ...]:
     return needed, saved, money
 
 
+def _weight(rows: Rows) -> GaugeMetricFamily:
+    text = "Share of the pods that answer which are a canary's, 0 to 1; absent without a canary."
+    family = GaugeMetricFamily("burnish_rollout_weight", text, labels=list(_TARGET))
+    for labels, target in rows:
+        if target.canary:
+            family.add_metric(list(labels), target.canary.weight / 100)
+    return family
+
+
 class _Process(Collector):
     """What the process is like at the moment when it is asked."""
 
@@ -156,6 +166,11 @@ class Metrics:
             "burnish_engine_cache_hits", "Engines that were found and not built.", registry=self.registry
         )
 
+        self._rollbacks = Counter(
+            "burnish_rollbacks", "Engines that were rejected while they were rolled out, by reason.",
+            ["reason"], registry=self.registry,
+        )  # fmt: skip
+
     def watch_process(
         self, depth: Callable[[], int], leads: Callable[[], bool], ages: Callable[[], Mapping[str, float]]
     ) -> None:
@@ -180,7 +195,10 @@ class Metrics:
         own = tuple(job for job in seen.jobs if job.owner == model.metadata.uid)
         self._fleet.put((model.namespace, model.name), new, tuple(job.state for job in own))
         for target in new.targets:
-            self._count(old.target(target.name), target, own)
+            before = old.target(target.name)
+            self._count(before, target, own)
+            for rejected in rejections(before, target):
+                self._rollbacks.labels(rejected.reason).inc()
 
     def _count(self, old: TargetStatus | None, new: TargetStatus, own: tuple[Job, ...]) -> None:
         job = next((job for job in own if job.name == new.job and job.finished), None)

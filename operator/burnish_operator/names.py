@@ -15,6 +15,10 @@ MEMORY_FACTOR = "burnish.dev/memory-factor"
 RETRY = "burnish.dev/retry"
 SPEC_HASH = "burnish.dev/spec-hash"
 RUNTIME = "burnish.dev/runtime"
+PROMOTE = "burnish.dev/promote"
+ABORT = "burnish.dev/abort"
+TRACK = "burnish.dev/track"
+STABLE, CANARY = "stable", "canary"
 MAX_LABEL = 63
 _HASH_LENGTH = 8
 
@@ -56,6 +60,19 @@ def workload_name(model: str, target: str) -> str:
     if name == plain and len(name) <= MAX_LABEL:
         return name
     return f"{name[: MAX_LABEL - _HASH_LENGTH - 1].rstrip('-')}-{_hash(plain)}"
+
+
+def beside(model: str, target: str, track: str) -> str:
+    """Name of what a canary needs besides: its Deployment, and the Service of the stable pods alone."""
+    return _cut(f"{workload_name(model, target)}-{track}")
+
+
+def _cut(name: str) -> str:
+    return (
+        name
+        if len(name) <= MAX_LABEL
+        else f"{name[: MAX_LABEL - _HASH_LENGTH - 1].rstrip('-')}-{_hash(name)}"
+    )
 
 
 def engine_tag(key: str) -> str:

@@ -20,7 +20,7 @@ _LIFECYCLE_TAINTS = "node.kubernetes.io/"
 
 @dataclass(frozen=True)
 class Pod:
-    """How one pod of a Job stands or ended."""
+    """How one pod of a Job stands or ended, or how one that serves stands."""
 
     name: str
     phase: str
@@ -68,7 +68,8 @@ class Job:
 class Workload:
     """A Deployment, or a Service (whose counts stay 0). `engine` is what its pods are told to serve.
 
-    runtime: what they serve it with.
+    runtime: what they serve it with.   track: "" for what a target has without any canary.
+    refused: why no pod can be made, where that is so.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Workload:
     owner: str
     target: str
     raw: Object = field(repr=False)
+    track: str = ""
     engine: str = ""
     runtime: ServingRuntime | None = None
     replicas: int = 0
@@ -84,7 +86,13 @@ class Workload:
     updated: int = 0
     ready: int = 0
     stuck: str = ""
+    refused: str = ""
     deleting: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Digest of the engine."""
+        return self.engine.rpartition("@")[2]
 
     def rolled_out(self, engine: str, replicas: int) -> bool:
         """True where every wanted pod, and no other, runs this engine and answers."""
@@ -116,7 +124,7 @@ class Node:
 
 
 def pod_of(raw: Object) -> Pod:
-    """Read a pod of a Job; its one container is `optimizer`."""
+    """Read a pod of a Job or of a Deployment; it has one container that counts."""
     status = raw.get("status", {})
     states = [c.get("state", {}) for c in status.get("containerStatuses", [])]
     ended: dict[str, Any] = next((s["terminated"] for s in states if "terminated" in s), {})
@@ -184,13 +192,14 @@ def workload_of(raw: Object) -> Workload:
     """Read a Deployment or a Service that Burnish made."""
     metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
     template = spec.get("template", {}).get("metadata", {}).get("annotations", {})
-    progress = _condition(status, "Progressing")
+    progress, failure = _condition(status, "Progressing"), _condition(status, "ReplicaFailure")
     return Workload(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         owner=owner_of(metadata),
         target=metadata.get("labels", {}).get(names.TARGET, ""),
         raw=raw,
+        track=metadata.get("labels", {}).get(names.TRACK, ""),
         engine=template.get(names.ENGINE, ""),
         runtime=_runtime(template),
         replicas=spec.get("replicas", 1),
@@ -199,6 +208,7 @@ def workload_of(raw: Object) -> Workload:
         updated=status.get("updatedReplicas", 0),
         ready=status.get("readyReplicas", 0),
         stuck=progress.get("message", "") if progress.get("status") == "False" else "",
+        refused=failure.get("message", "") if failure.get("status") == "True" else "",
         deleting="deletionTimestamp" in metadata,
     )
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from burnish_engine.errors import BurnishError
 from burnish_operator.api import AcceleratorClass, OptimizedModel
-from burnish_operator.observe import Job, Node, Workload
-from burnish_operator.ports import Engine
+from burnish_operator.observe import Job, Node, Pod, Workload
+from burnish_operator.ports import Engine, Samples
 from burnish_operator.settings import Settings
 
 Found = Engine | BurnishError | None
@@ -32,6 +32,8 @@ class Observed:
 
     jobs: our own and, for keys that we need, those of other models.
     engines: by key; BurnishError where the registry could not be asked; absent where no need was.
+    comparisons: what Prometheus says of canaries, by target; absent where no analysis is due.
+    canary_pods: by target, where not all of them answer.
     """
 
     model: OptimizedModel
@@ -44,6 +46,8 @@ class Observed:
     deployments: tuple[Workload, ...] = ()
     services: tuple[Workload, ...] = ()
     engines: Mapping[str, Found] = field(default_factory=dict)
+    comparisons: Mapping[str, Samples | BurnishError] = field(default_factory=dict)
+    canary_pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
 
     @property
     def repository(self) -> str:

@@ -18,6 +18,7 @@ from burnish_engine.oci.client import RegistryClient
 from burnish_operator.adapters.events import KubernetesEvents
 from burnish_operator.adapters.kubernetes import KubernetesCluster
 from burnish_operator.adapters.leases import KubernetesLease, micro_time
+from burnish_operator.adapters.prometheus import HttpPrometheus
 from burnish_operator.adapters.registry import OciRegistry
 from burnish_operator.errors import Forbidden, PutOff
 from burnish_operator.handlers import INVENTORY, Key
@@ -83,7 +84,8 @@ def reconcilers(
     clock = SystemClock()
     client = RegistryClient.from_environment(os.environ)
     registry = OciRegistry(client, time.monotonic, leader.seconds_left)
-    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock)
+    prometheus = HttpPrometheus(settings.prometheus_url) if settings.prometheus_url else None
+    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock, prometheus)
     return ModelReconciler(world, settings, metrics), InventoryReconciler(cluster, clock)
 
 

@@ -1,4 +1,4 @@
-"""What the operator needs from the world: four small protocols, each with an in-memory twin in the tests.
+"""What the operator needs from the world: five small protocols, each with an in-memory twin in the tests.
 
 Everything behind them may block (the adapters talk to servers) and is called from worker threads.
 """
@@ -83,6 +83,43 @@ class Registry(Protocol):
 
     def put_index(self, repository: str, tag: str, engines: Mapping[str, str]) -> str:
         """Push the index of one revision (target name to engine digest); return its digest."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What Prometheus is asked: how two engines of one model did lately.
+
+    canary, stable: digests.   window_seconds: how far it looks back.
+    """
+
+    namespace: str
+    model: str
+    canary: str
+    stable: str
+    window_seconds: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What Prometheus says; a figure that it does not have is None, and one may be NaN.
+
+    p99: seconds of answered requests.   agreement: mean over `compared` answers of the canary.
+    """
+
+    canary_requests: float | None = None
+    canary_failed: float | None = None
+    canary_p99: float | None = None
+    stable_requests: float | None = None
+    stable_p99: float | None = None
+    compared: float | None = None
+    agreement: float | None = None
+
+
+class Prometheus(Protocol):
+    """The Prometheus that scrapes the serving pods."""
+
+    def compare(self, question: Comparison) -> Samples:
+        """Raises: PrometheusUnavailable, PrometheusRefused."""
 
 
 class Clock(Protocol):

@@ -15,7 +15,7 @@ from burnish_operator.errors import ClusterUnavailable, PutOff
 from burnish_operator.gather import Gatherer
 from burnish_operator.metrics import Metrics
 from burnish_operator.observed import Observed
-from burnish_operator.ports import OPTIMIZED_MODEL, Clock, Cluster, Events, Object, Registry
+from burnish_operator.ports import OPTIMIZED_MODEL, Clock, Cluster, Events, Object, Prometheus, Registry
 from burnish_operator.settings import Settings
 
 RESYNC_SECONDS = 300.0
@@ -24,12 +24,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class World:
-    """Everything outside, behind its protocols."""
+    """Everything outside, behind its protocols. prometheus: None where the operator was told of none."""
 
     cluster: Cluster
     registry: Registry
     events: Events
     clock: Clock
+    prometheus: Prometheus | None = None
 
 
 class ModelReconciler:
@@ -37,7 +38,7 @@ class ModelReconciler:
 
     def __init__(self, world: World, settings: Settings, metrics: Metrics) -> None:
         self._cluster, self._events, self._clock = world.cluster, world.events, world.clock
-        self._gatherer = Gatherer(world.cluster, world.registry, world.clock, settings)
+        self._gatherer = Gatherer(world.cluster, world.registry, world.clock, settings, world.prometheus)
         self._applier = Applier(world.cluster, world.registry)
         self._metrics = metrics
 

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from burnish_engine.base import Record
 from burnish_engine.errors import StalledError
+from burnish_engine.redact import sanitized
 
 # The releases whose configuration is rendered here.
 TRITON_IMAGE = "nvcr.io/nvidia/tritonserver:26.07-py3"
@@ -25,6 +26,7 @@ class Settings(Record):
     repository: where engines go unless a model says otherwise (`host/path`).
     plain_http: `host:port` spoken to without TLS, passed on to every pod.
     watch_namespaces: empty means the whole cluster.
+    prometheus_url: the Prometheus that scrapes serving pods, for the analysis of canaries.
     registry_secret: name of a `kubernetes.io/dockerconfigjson` Secret in each model's namespace.
     leader_elect: whether this process asks for a Lease before it writes; without, it must be the only one.
     lease_namespace: where the Lease lies; in a pod, its own namespace.
@@ -43,6 +45,7 @@ class Settings(Record):
     lease_name: str = Field(default="burnish-operator", min_length=1)
     lease_namespace: str = ""
     lease_seconds: int = Field(default=15, ge=3, le=3600)
+    prometheus_url: str = ""
     log_format: Literal["json", "text"] = "json"
     workers: int = Field(default=4, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
@@ -62,6 +65,7 @@ _NAMES = {
     "lease_name": "BURNISH_LEASE_NAME",
     "lease_namespace": "BURNISH_LEASE_NAMESPACE",
     "lease_seconds": "BURNISH_LEASE_SECONDS",
+    "prometheus_url": "BURNISH_PROMETHEUS_URL",
     "log_format": "BURNISH_LOG_FORMAT",
 }
 
@@ -83,6 +87,7 @@ def from_environment(
             raise InvalidSettings(
                 _NAMES[field], found="nothing", expected="a container image", remedy=f"Set {_NAMES[field]}."
             )
+    _check_url(str(values.get("prometheus_url", "")))
     values["repository"] = str(values.get("repository", "")).removeprefix("oci://").rstrip("/")
     values["lease_namespace"] = values.get("lease_namespace") or pod_namespace
     try:
@@ -100,6 +105,12 @@ def _with_lease(settings: Settings) -> Settings:
             remedy="Name it, or say --no-leader-elect where no other operator runs.",
         )
     return settings
+
+
+def _check_url(url: str) -> None:
+    if url and not url.startswith(("http://", "https://")):
+        name, expected = _NAMES["prometheus_url"], "http://host:port, or https://…"
+        raise InvalidSettings(name, found=sanitized(url), expected=expected, remedy=f"Change {name}.")
 
 
 def _refused(error: ValidationError) -> InvalidSettings:

@@ -137,6 +137,7 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
         "engines.secretName=pull",
         "watchNamespaces={team-a,team-b}",
         "logFormat=text",
+        "prometheus.url=http://prometheus.monitoring:9090",
         "images.triton=registry.example/tritonserver:2",
     )
     settings = from_environment(environment(manifests), parse(arguments(manifests)))
@@ -147,6 +148,7 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
     assert settings.registry_secret == "pull"
     assert settings.watch_namespaces == ("team-a", "team-b")
     assert settings.log_format == "text"
+    assert settings.prometheus_url == "http://prometheus.monitoring:9090"
     assert settings.triton_image == "registry.example/tritonserver:2"
     assert settings.openvino_model_server_image == OPENVINO_MODEL_SERVER_IMAGE
 
@@ -234,6 +236,7 @@ def test_metrics_can_be_found(render: Render) -> None:
         ("engines.repository=oci://registry.example/engines", "/engines/repository"),
         ("workers=0", "/workers"),
         ("leaderElection.leaseSeconds=1", "/leaderElection/leaseSeconds"),
+        ("prometheus.url=prometheus:9090", "/prometheus/url"),
         ("logFormat=xml", "/logFormat"),
         ("watchNamespaces={Team_A}", "/watchNamespaces/0"),
         ("engine.repository=registry.example/engines", "'engine'"),

@@ -18,12 +18,14 @@ from burnish_operator.reconcile import ModelReconciler, World
 from burnish_operator.settings import Settings
 from fakes.cluster import FakeClock, FakeCluster
 from fakes.events import FakeEvents
+from fakes.prometheus import FakePrometheus
 from fakes.registry import FakeRegistry
 
 SETTINGS = Settings(
     optimizer_image="r.example/optimizer:1",
     serving_image="r.example/serving:1",
     repository="r.example/engines",
+    prometheus_url="http://prometheus.example:9090",
 )
 SOURCE = "oci://r.example/models/pages:1"
 NFD = "feature.node.kubernetes.io"
@@ -82,9 +84,12 @@ class Fleet:
         self.registry = FakeRegistry()
         self.registry.tags[SOURCE] = "sha256:" + "1" * 64
         self.events = FakeEvents()
+        self.prometheus = FakePrometheus()
         self.settings = settings
         self.verdict: Verdict = self.succeed
         self.rollouts_stuck = False
+        # Engines (`oci://…`) whose pods never answer.
+        self.broken: set[str] = set()
         for each in nodes:
             self.cluster.put(each)
         self.restart()
@@ -92,7 +97,7 @@ class Fleet:
     def restart(self) -> None:
         """A new operator process: nothing that was in memory is left."""
         self.metrics = Metrics()
-        world = World(self.cluster, self.registry, self.events, self.clock)
+        world = World(self.cluster, self.registry, self.events, self.clock, self.prometheus)
         self.models = ModelReconciler(world, self.settings, self.metrics)
         self.inventory = InventoryReconciler(self.cluster, self.clock)
 
@@ -172,6 +177,8 @@ class Fleet:
         metadata, replicas = deployment["metadata"], deployment["spec"].get("replicas", 1)
         progress = {"type": "Progressing", "status": "True", "message": ""}
         counts = {"replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas}
+        if deployment["spec"]["template"]["metadata"]["annotations"][names.ENGINE] in self.broken:
+            counts["readyReplicas"] = 0
         if self.rollouts_stuck:
             progress = {"type": "Progressing", "status": "False", "message": "timed out progressing."}
             counts = {"replicas": replicas + 1, "updatedReplicas": 1, "readyReplicas": replicas}

@@ -34,7 +34,7 @@ def test_the_shortest_object_is_stored_with_every_default(apply: Apply) -> None:
         "precisions": ["FP32", "BF16", "INT8"],
         "registry": {},
         "serving": {"runtime": "Burnish", "enabled": True, "replicas": 1},
-        "rollout": {"strategy": "InPlace"},
+        "rollout": {"strategy": "InPlace", "paused": False},
         "optimization": {"deadline": "1h", "ttl": "1d"},
         "suspend": False,
     }
@@ -67,7 +67,11 @@ def test_a_full_object_is_accepted_and_reads_back(apply: Apply) -> None:
         ],
         "registry": {"repository": "registry.example:5000/burnish/engines", "secretRef": {"name": "pull"}},
         "serving": {"replicas": 3, "runtime": "Triton", "image": "registry.example/tritonserver@" + DIGEST},
-        "rollout": {"strategy": "Recreate"},
+        "rollout": {
+            "strategy": "Canary",
+            "steps": [{"weight": 10, "pause": "0s"}, {"weight": 50}],
+            "paused": True,
+        },
         "optimization": {"deadline": "1h30m", "ttl": "7d", "budget": "10m", "queueName": "team-a"},
         "suspend": True,
     }
@@ -81,6 +85,31 @@ def test_a_full_object_is_accepted_and_reads_back(apply: Apply) -> None:
     assert stored.spec.targets[0].resources.limits == {"cpu": "2", "memory": "1Gi"}
     assert stored.spec.secret_name == "pull"
     assert stored.spec.optimization.deadline_seconds == 5400
+    assert [(s.weight, s.pause_seconds) for s in stored.spec.rollout.canary_steps] == [(10, 0), (50, 300)]
+
+
+def test_an_analysis_is_stored_with_every_limit(apply: Apply) -> None:
+    stored = apply(model({"rollout": {"strategy": "Canary", "analysis": {}}}))
+    assert stored["spec"]["rollout"] == {
+        "strategy": "Canary",
+        "paused": False,
+        "analysis": {
+            "interval": "1m",
+            "count": 5,
+            "failureLimit": 1,
+            "inconclusiveLimit": 10,
+            "consecutiveErrorLimit": 4,
+            "maxErrorRate": 0.01,
+            "maxLatencyRatio": 1.2,
+            "minRequests": 100,
+        },
+    }
+    rollout = OptimizedModel.from_dict(stored).spec.rollout
+    assert [(step.weight, step.pause) for step in rollout.canary_steps] == [(20, "5m")]
+
+
+def canary(rollout: dict[str, Any]) -> dict[str, Any]:
+    return {"rollout": {"strategy": "Canary", **rollout}}
 
 
 BAD = {
@@ -166,6 +195,30 @@ BAD = {
     "image": (
         {"serving": {"runtime": "Triton", "image": "https://r/x:1 "}},
         "write an image reference, such as registry.example/tritonserver:1.0",
+    ),
+    "steps without a canary": (
+        {"rollout": {"steps": [{"weight": 20}]}},
+        "steps are those of a canary: set strategy to Canary",
+    ),
+    "analysis without a canary": (
+        {"rollout": {"strategy": "Recreate", "analysis": {}}},
+        "only a canary is analysed: set strategy to Canary",
+    ),
+    "a pause without a canary": (
+        {"rollout": {"paused": True}},
+        "only a canary can be paused: set strategy to Canary",
+    ),
+    "falling weights": (canary({"steps": [{"weight": 20}, {"weight": 10}]}), "let the weights rise"),
+    "a weight twice": (canary({"steps": [{"weight": 20}, {"weight": 20}]}), "let the weights rise"),
+    "more than half": (canary({"steps": [{"weight": 60}]}), "should be less than or equal to 50"),
+    "no step": (canary({"steps": []}), "should have at least 1 items"),
+    "a pause of words": (canary({"steps": [{"weight": 20, "pause": "soon"}]}), "45s, 10m, 1h30m or 1d"),
+    "no time between": (canary({"analysis": {"interval": "0s"}}), "analyses need some time between them"),
+    "rate in percent": (canary({"analysis": {"maxErrorRate": 5}}), "should be less than or equal to 1"),
+    "no count": (canary({"analysis": {"count": 0}}), "should be greater than or equal to 1"),
+    "metrics of another server": (
+        canary({"analysis": {}}) | {"serving": {"runtime": "Triton"}},
+        "analysis reads the metrics of Burnish's own server",
     ),
     "replicas": ({"serving": {"replicas": -1}}, "should be greater than or equal to 0"),
     "latency of nothing": ({"objective": {"latency": {"milliseconds": 0}}}, "should be greater than 0"),

@@ -4,13 +4,15 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from burnish_cli.kubectl import ClusterRefusedError, ClusterUnavailableError, cli
+from burnish_cli.cluster import ClusterRefusedError, ClusterUnavailableError
+from burnish_cli.kubectl import cli
 
 MODEL = {
     "status": {
@@ -25,6 +27,7 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     status = 200
     asked: list[str]
+    sent: list[tuple[str, Any]]
 
     def do_GET(self) -> None:
         type(self).asked.append(self.path)
@@ -33,13 +36,18 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(MODEL).encode())
 
+    def do_PATCH(self) -> None:
+        length = int(self.headers["Content-Length"])
+        type(self).sent.append((self.headers["Content-Type"], json.loads(self.rfile.read(length))))
+        self.do_GET()
+
     def log_message(self, *_: Any) -> None:
         """Nothing."""
 
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
-    handler = type("Handler", (Api,), {"asked": []})
+    handler = type("Handler", (Api,), {"asked": [], "sent": []})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         contexts = [
@@ -85,3 +93,21 @@ def test_an_api_server_in_trouble_is_worth_another_try(
     api.status = status
     result = CliRunner().invoke(cli, ["explain", "net"])
     assert isinstance(result.exception, error)
+
+
+@pytest.mark.parametrize("verb", ["promote", "abort", "retry"])
+def test_a_verb_is_an_annotation_with_the_time(api: type[Api], verb: str) -> None:
+    result = CliRunner().invoke(cli, ["-n", "team", verb, "net"])
+    assert result.exit_code == 0, result.exception
+    [(kind, change)] = api.sent
+    assert kind == "application/merge-patch+json"
+    asked = datetime.fromisoformat(change["metadata"]["annotations"][f"burnish.dev/{verb}"])
+    assert timedelta() <= datetime.now(UTC) - asked < timedelta(minutes=5)
+    assert "/namespaces/team/optimizedmodels/net" in api.asked[0]
+
+
+@pytest.mark.parametrize(("verb", "paused"), [("pause", True), ("resume", False)])
+def test_pausing_is_a_field_of_the_spec(api: type[Api], verb: str, paused: bool) -> None:
+    result = CliRunner().invoke(cli, [verb, "net"])
+    assert result.exit_code == 0, result.exception
+    assert api.sent[0][1] == {"spec": {"rollout": {"paused": paused}}}

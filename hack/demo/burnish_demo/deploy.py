@@ -118,4 +118,5 @@ def install_operator(place: Place, images: Mapping[str, str], log: Path, tell: T
 def chart_values(place: Place, images: Mapping[str, str]) -> dict[str, object]:
     """What the demo sets in `charts/burnish/values.yaml`; all else is the chart's default."""
     plain = [host for host in place.plain_http.split(",") if host]
-    return {"images": dict(images), "engines": {"repository": place.engines, "plainHTTP": plain}}
+    engines = {"repository": place.engines, "plainHTTP": plain}
+    return {"images": dict(images), "engines": engines, "prometheus": {"url": place.prometheus_for_pods}}

@@ -26,6 +26,7 @@ class Place:
     registry: host[/path] as pods name it; push_to: the same registry as this machine names it.
     plain_http: `host:port`s that pods speak to without TLS, comma-separated.
     inside: prefix of a command that must run in the cluster's network; empty: use port-forward.
+    prometheus_for_pods: the same Prometheus as pods reach it; empty where that is not known.
     cluster: name of the embedded cluster; None for a user's own.
     """
 
@@ -37,6 +38,7 @@ class Place:
     plain_http: str = ""
     inside: tuple[str, ...] = ()
     prometheus_url: str | None = None
+    prometheus_for_pods: str = ""
     kubeconfig: str | None = None
     cluster: str | None = None
 
@@ -76,6 +78,7 @@ def embedded(facts: Mapping[str, Any]) -> Place:
         plain_http=inside["registry"],
         inside=(sys.executable, str(CLUSTER_TOOL), "exec", "--name", name, "--"),
         prometheus_url=f"http://{host['prometheus']}",
+        prometheus_for_pods=f"http://{inside['prometheus']}",
         kubeconfig=kubeconfig,
         cluster=name,
     )

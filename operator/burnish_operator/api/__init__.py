@@ -22,6 +22,12 @@ from burnish_operator.api.base import (
     Resource,
     WireModel,
 )
+from burnish_operator.api.canary_status import (
+    AnalysisCounts,
+    CanaryPhase,
+    CanaryStatus,
+    RejectedStatus,
+)
 from burnish_operator.api.common import (
     Condition,
     ConditionStatus,
@@ -35,18 +41,18 @@ from burnish_operator.api.duration import InvalidDuration, format_duration, pars
 from burnish_operator.api.materials import Calibration, Evaluation, Source, SourceFormat
 from burnish_operator.api.optimized_model import OptimizedModel
 from burnish_operator.api.quantity import InvalidQuantity, parse_quantity
+from burnish_operator.api.rollout import Analysis, CanaryStep, Rollout, RolloutStrategy
 from burnish_operator.api.spec import (
     LatencyGoal,
     Objective,
     Optimization,
     OptimizedModelSpec,
     Registry,
-    Rollout,
-    RolloutStrategy,
     Serving,
     Target,
 )
 from burnish_operator.api.status import (
+    MAX_REJECTED,
     AccuracyStatus,
     ConditionType,
     EngineStatus,
@@ -63,12 +69,18 @@ from burnish_operator.api.status import (
 __all__ = [
     "API_VERSION",
     "GROUP",
+    "MAX_REJECTED",
     "VERSION",
     "AcceleratorClass",
     "AcceleratorClassSpec",
     "AcceleratorClassStatus",
     "AccuracyStatus",
+    "Analysis",
+    "AnalysisCounts",
     "Calibration",
+    "CanaryPhase",
+    "CanaryStatus",
+    "CanaryStep",
     "ClassDefaults",
     "Condition",
     "ConditionStatus",
@@ -90,6 +102,7 @@ __all__ = [
     "OptimizedModelStatus",
     "Price",
     "Registry",
+    "RejectedStatus",
     "Resource",
     "ResourceRequirements",
     "Rollout",

@@ -41,6 +41,7 @@ Duration = Annotated[
         "write days, hours, minutes and seconds: 45s, 10m, 1h30m or 1d",
     ),
 ]
+Ratio = Annotated[float, Field(ge=0, le=1)]
 _QUANTITY = Extension(
     {
         "anyOf": [{"type": "integer"}, {"type": "string"}],

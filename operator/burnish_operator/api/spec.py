@@ -1,6 +1,5 @@
 """`OptimizedModel.spec`: what a user asks for. Every default is safe, and is shown in the stored object."""
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -21,6 +20,7 @@ from burnish_operator.api.common import (
 from burnish_operator.api.duration import parse_duration
 from burnish_operator.api.markers import ATOMIC, Rule, judged_by
 from burnish_operator.api.materials import Calibration, Evaluation, Source
+from burnish_operator.api.rollout import Rollout
 
 
 class LatencyGoal(WireModel):
@@ -195,25 +195,6 @@ class Serving(WireModel):
     )
 
 
-class RolloutStrategy(StrEnum):
-    """How a new engine replaces the one that serves."""
-
-    IN_PLACE = "InPlace"
-    RECREATE = "Recreate"
-
-
-class Rollout(WireModel):
-    """How a new engine replaces the one that serves."""
-
-    strategy: RolloutStrategy = Field(
-        default=RolloutStrategy.IN_PLACE,
-        description=(
-            "InPlace: new pods must be ready before old ones go. Recreate: the old ones go first, "
-            "for hardware that has no room for both."
-        ),
-    )
-
-
 class Optimization(WireModel):
     """The Jobs that optimize."""
 
@@ -276,6 +257,14 @@ Targets = Annotated[
 
 class OptimizedModelSpec(WireModel):
     """What to optimize, how it is judged, for which hardware, and how it serves."""
+
+    model_config = judged_by(
+        Rule(
+            "!has(self.rollout.analysis) || self.serving.runtime == 'Burnish'",
+            "analysis reads the metrics of Burnish's own server: leave rollout.analysis out, or set "
+            "serving.runtime to Burnish",
+        ),
+    )
 
     source: Source = Field(
         description="The model, such as {uri: oci://registry.example/models/page-orientation:1}."

@@ -7,12 +7,11 @@ from pydantic import Field
 
 from burnish_engine.request import Backend, Metric, Precision
 from burnish_operator.api.base import WireModel
+from burnish_operator.api.canary_status import CanaryStatus, DigestText, Hex, RejectedStatus, Time
 from burnish_operator.api.common import MAX_TARGETS, Conditions, LabelValue, Message, Name, Text
-from burnish_operator.api.markers import DATE_TIME, INT64, list_map
+from burnish_operator.api.markers import INT64, list_map
 
-Time = Annotated[str, DATE_TIME]
-Hex = Annotated[str, Field(max_length=64)]
-DigestText = Annotated[str, Field(max_length=71)]
+MAX_REJECTED = 16
 Seconds = Annotated[float, Field(ge=0)]
 Bytes = Annotated[int, Field(ge=0), INT64]
 
@@ -163,6 +162,13 @@ class TargetStatus(WireModel):
     )
     savings: SavingsStatus | None = Field(default=None, description="Accelerators before and after.")
     rollout: RolloutStatus | None = Field(default=None, description="What serves on this target.")
+    canary: CanaryStatus | None = Field(
+        default=None,
+        description="The engine that proves itself beside the one that serves, while there is one.",
+    )
+    rejected: Annotated[tuple[RejectedStatus, ...], Field(max_length=MAX_REJECTED), list_map("digest")] = (
+        Field(default=(), description="Engines that are not rolled out, the latest last, and why.")
+    )
     progress: Text | None = Field(
         default=None, description="What is going on, for people, such as `Job is running (2m)`."
     )

@@ -40,11 +40,18 @@ def entry(road: Road, old: TargetStatus | None) -> TargetStatus:
         baseline=known.baseline if known else None,
         optimized=known.optimized if known else None,
         speedup=known.speedup if known else None,
-        savings=of_target(target, known) if known else None,
+        savings=of_target(target, known) if known and not _serves_another(rollout, known) else None,
         rollout=rollout.status,
+        canary=rollout.memory.canary,
+        rejected=rollout.memory.rejected,
         progress=_shortened(build.progress or rollout.message),
         last_failure=build.failure,
     )
+
+
+def _serves_another(rollout: TargetRollout, known: Built) -> bool:
+    """A canary's engine, or one that was rejected, saves nothing yet."""
+    return rollout.status is not None and rollout.status.digest not in (None, known.engine.digest)
 
 
 def _still_serving(rollout: TargetRollout, old: TargetStatus | None) -> Built | None:
@@ -77,7 +84,7 @@ def _rollout_state(rollout: RolloutState) -> TargetState:
 
 
 def unresolved_entry(target: Unresolved, old: TargetStatus | None) -> TargetStatus:
-    """The status of a target that cannot be built for; what is known of engine or failure stays."""
+    """The status of a target that cannot be built for; what is known of it otherwise stays."""
     known = of_status(old) if old else None
     return TargetStatus(
         engine=known.engine if known else None,
@@ -87,6 +94,8 @@ def unresolved_entry(target: Unresolved, old: TargetStatus | None) -> TargetStat
         name=target.name,
         accelerator_class=target.class_name,
         state=TargetState.PENDING,
+        canary=old.canary if old else None,
+        rejected=old.rejected if old else (),
         progress=_shortened(target.message),
         last_failure=old.last_failure if old else None,
     )

@@ -1,12 +1,13 @@
 """Why a Job failed, and what that means for trying again."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from burnish_engine.errors import Action
 from burnish_engine.outcome import ExitCode, Outcome
 from burnish_engine.redact import sanitized
 from burnish_operator.api import FailureStatus
 from burnish_operator.decide.conditions import timestamp
+from burnish_operator.decide.moments import moment
 from burnish_operator.observe import Job, Pod
 
 BASE_DELAY_SECONDS = 60
@@ -42,7 +43,7 @@ def is_due(failure: FailureStatus, now: datetime, retry_annotation: str) -> bool
     """Whether a new attempt may start: the back-off is over, or the user asked for it afterwards."""
     if failure.retry_at is not None and datetime.fromisoformat(failure.retry_at) <= now:
         return True
-    asked = _asked(retry_annotation)
+    asked = moment(retry_annotation)
     # A time yet to come would be after every failure: without a bound, a try a second until then.
     return asked is not None and datetime.fromisoformat(failure.time) < asked <= now
 
@@ -50,16 +51,8 @@ def is_due(failure: FailureStatus, now: datetime, retry_annotation: str) -> bool
 def next_try(failure: FailureStatus, now: datetime, retry_annotation: str) -> datetime | None:
     """When a new attempt will be due that is not due now; None: never by itself."""
     retry_at = datetime.fromisoformat(failure.retry_at) if failure.retry_at else None
-    times = (retry_at, _asked(retry_annotation))
+    times = (retry_at, moment(retry_annotation))
     return min((moment for moment in times if moment is not None and moment > now), default=None)
-
-
-def _asked(annotation: str) -> datetime | None:
-    try:
-        asked = datetime.fromisoformat(annotation)
-    except ValueError:
-        return None
-    return asked if asked.tzinfo else asked.replace(tzinfo=UTC)
 
 
 def _diagnose(job: Job) -> tuple[str, str, bool]:

@@ -59,7 +59,8 @@ def decide(seen: Observed) -> Decision:
         *publication.plan,
         *(rollout.prune(seen, kept) if kept is not None else ()),
     ]
-    waits = [r.build.look_again_seconds for r in roads if r.build.look_again_seconds is not None]
+    times = [part.look_again_seconds for road in roads for part in (road.build, road.rollout)]
+    waits = [seconds for seconds in times if seconds is not None]
     # Someone may push what is missing, or grant access: no event of the cluster tells.
     waits += [source.LOOK_AGAIN_SECONDS] if seen.resolved.errors() else []
     return Decision(
@@ -98,6 +99,12 @@ def _kept(seen: Observed, found: Targets) -> set[str] | None:
         return set()
     names_of_targets = [t.name for t in found.resolved] + [t.name for t in found.unresolved]
     kept = {names.workload_name(seen.model.name, name) for name in names_of_targets}
+    # Which of them are wanted is for each target's rollout to say.
+    kept |= {
+        names.beside(seen.model.name, name, track)
+        for name in names_of_targets
+        for track in (names.CANARY, names.STABLE)
+    }
     if seen.model.spec.discovers_targets:
         # A class that was deleted may come back at once (its nodes are still there): pods that answer stay.
         kept |= {deployment.name for deployment in seen.deployments if deployment.ready > 0}

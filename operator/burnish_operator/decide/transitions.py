@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from burnish_operator.api import ConditionStatus, ConditionType, OptimizedModelStatus, TargetStatus
+from burnish_operator.api import (
+    CanaryPhase,
+    ConditionStatus,
+    ConditionType,
+    OptimizedModelStatus,
+    RejectedStatus,
+    TargetStatus,
+)
 from burnish_operator.decide.failures import OOM_KILLED
 from burnish_operator.ports import Event
 
@@ -28,8 +35,28 @@ def _of_target(old: TargetStatus | None, new: TargetStatus) -> Iterator[Event]:
         reason = "BuildRetried" if new.last_failure.reason == OOM_KILLED else "BuildFailed"
         failure = new.last_failure
         yield Event(reason, f"{new.name}: {failure.reason}: {failure.message}", warning=True)
+    yield from _of_canary(old, new)
     if new.state == "Serving" and (old is None or old.state != "Serving" or old.engine != new.engine):
         yield Event("RolledOut", f"{new.name}: {new.progress or 'the engine serves.'}")
+
+
+def _of_canary(old: TargetStatus | None, new: TargetStatus) -> Iterator[Event]:
+    before, after = old.canary if old else None, new.canary
+    if after and (before is None or before.began != after.began or before.digest != after.digest):
+        told = f"engine {_short(after.digest)} gets a share beside {_short(after.stable.rpartition('@')[2])}."
+        yield Event("CanaryStarted", f"{new.name}: {told}")
+    elif after and before and after.step > before.step:
+        yield Event("CanaryAdvanced", f"{new.name}: step {after.step} of engine {_short(after.digest)}.")
+    promoting = after is not None and after.phase is CanaryPhase.PROMOTING
+    if after and promoting and (before is None or before.phase is not after.phase):
+        yield Event("CanaryPromoted", f"{new.name}: the stable pods get engine {_short(after.digest)}.")
+    for each in rejections(old, new):
+        yield Event("CanaryRejected", f"{new.name}: {each.reason}: {each.message}", warning=True)
+
+
+def rejections(old: TargetStatus | None, new: TargetStatus) -> list[RejectedStatus]:
+    """Engines that were rejected since."""
+    return [each for each in new.rejected if old is None or each not in old.rejected]
 
 
 def _engine(target: TargetStatus) -> str:
@@ -37,7 +64,11 @@ def _engine(target: TargetStatus) -> str:
     if engine is None:
         return ""
     speedup = f", {target.speedup:.2f}x as fast as the original" if target.speedup is not None else ""
-    return f"engine {engine.digest[:19]}… ({engine.backend.value} {engine.precision.value}{speedup})."
+    return f"engine {_short(engine.digest)} ({engine.backend.value} {engine.precision.value}{speedup})."
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:19]}…"
 
 
 def _of_conditions(old: OptimizedModelStatus, new: OptimizedModelStatus) -> Iterator[Event]:

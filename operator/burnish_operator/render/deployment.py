@@ -16,6 +16,9 @@ from burnish_operator.render.serving import (
     METRICS_PORT,
 )
 
+# Until then pods that are not ready may be on their way: images, engines and nodes take their time.
+PROGRESS_DEADLINE_SECONDS = 600
+
 
 def render_deployment(
     seen: Observed,
@@ -24,16 +27,52 @@ def render_deployment(
     replicas: int,
     runtime: ServingRuntime = ServingRuntime.BURNISH,
 ) -> Object:
-    """A Deployment that serves `engine` (`oci://repository@sha256:…`)."""
-    metadata = pod.metadata(seen, names.workload_name(seen.model.name, target.name), target)
+    """A Deployment that serves `engine` (`oci://repository@sha256:…`).
+
+    Where canaries are asked for its pods can be told from theirs, for the answers to be compared.
+    """
+    strategy = seen.model.spec.rollout.strategy
+    template = _template(seen, target, engine, runtime)
+    if strategy is RolloutStrategy.CANARY:
+        template["metadata"]["labels"][names.TRACK] = names.STABLE
     spec: Object = {
         "replicas": replicas,
-        "revisionHistoryLimit": 3,
-        "progressDeadlineSeconds": 600,
         "selector": {"matchLabels": names.selector(seen.model.name, target.name)},
-        "strategy": _strategy(seen.model.spec.rollout.strategy),
-        "template": _template(seen, target, engine, runtime),
+        "strategy": _strategy(strategy),
+        "template": template,
     }
+    return _deployment(pod.metadata(seen, names.workload_name(seen.model.name, target.name), target), spec)
+
+
+def render_canary(
+    seen: Observed, target: ResolvedTarget, engine: str, replicas: int, runtime: ServingRuntime
+) -> Object:
+    """A Deployment beside it, behind the same Service, for an engine that has yet to prove itself."""
+    track = {names.TRACK: names.CANARY}
+    template = _template(seen, target, engine, runtime)
+    template["metadata"]["labels"] |= track
+    analysis = seen.model.spec.rollout.analysis
+    if analysis is not None and analysis.min_agreement is not None:
+        template["spec"]["containers"][0]["args"] += _mirror(seen, target)
+    spec: Object = {
+        "replicas": replicas,
+        "selector": {"matchLabels": names.selector(seen.model.name, target.name) | track},
+        "strategy": _strategy(RolloutStrategy.CANARY),
+        "template": template,
+    }
+    metadata = pod.metadata(seen, names.beside(seen.model.name, target.name, names.CANARY), target)
+    metadata["labels"] |= track
+    return _deployment(metadata, spec)
+
+
+def _mirror(seen: Observed, target: ResolvedTarget) -> list[str]:
+    """Every answer is compared: what the canary takes off the stable pods it asks of them once more."""
+    peer = names.beside(seen.model.name, target.name, names.STABLE)
+    return ["--shadow", f"http://{peer}:{HTTP_PORT}", "--shadow-share", "1"]
+
+
+def _deployment(metadata: Object, spec: Object) -> Object:
+    spec |= {"revisionHistoryLimit": 3, "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS}
     # With the hash in the object, a field that is no longer rendered is a difference too.
     metadata["annotations"] = {names.SPEC_HASH: of_json(spec).removeprefix("sha256:")[:16]}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}

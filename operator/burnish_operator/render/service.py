@@ -21,6 +21,16 @@ def render_service(seen: Observed, target: ResolvedTarget) -> Object:
             "appProtocol": "kubernetes.io/h2c",
         },
     ]
-    spec = {"selector": names.selector(seen.model.name, target.name), "ports": ports}
+    spec: Object = {"selector": names.selector(seen.model.name, target.name), "ports": ports}
     metadata = pod.metadata(seen, names.workload_name(seen.model.name, target.name), target)
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def render_peer(seen: Observed, target: ResolvedTarget) -> Object:
+    """The stable pods alone, for a canary to compare its answers with."""
+    service = render_service(seen, target)
+    track = {names.TRACK: names.STABLE}
+    service["metadata"]["name"] = names.beside(seen.model.name, target.name, names.STABLE)
+    service["metadata"]["labels"] |= track
+    service["spec"]["selector"] |= track
+    return service

@@ -9,8 +9,24 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from burnish_engine.errors import BurnishError, RegistryUnavailable, Unauthorized
-from burnish_operator.errors import ClusterBusy, ClusterConflict, ClusterUnavailable, Forbidden
-from burnish_operator.ports import NODE, Engine, Kind, Object, Registry
+from burnish_operator.errors import (
+    ClusterBusy,
+    ClusterConflict,
+    ClusterUnavailable,
+    Forbidden,
+    PrometheusRefused,
+    PrometheusUnavailable,
+)
+from burnish_operator.ports import (
+    NODE,
+    Comparison,
+    Engine,
+    Kind,
+    Object,
+    Prometheus,
+    Registry,
+    Samples,
+)
 from fakes.cluster import FakeCluster, Killed
 
 T = TypeVar("T")
@@ -142,3 +158,26 @@ class FaultyRegistry:
 
     def _do(self, what: str, call: Callable[[], T]) -> T:
         return self._calls.do(what, call, registry_error)
+
+
+def prometheus_error(fault: str, what: str) -> BurnishError:
+    """A status of Prometheus as the adapter tells it."""
+    return (PrometheusRefused if fault == "403" else PrometheusUnavailable)(
+        what, found=fault, expected="an answer"
+    )
+
+
+class FaultyPrometheus:
+    """Implements `ports.Prometheus` over the world's. That it does not answer is no failure of a turn."""
+
+    def __init__(self, inner: Prometheus, calls: Calls) -> None:
+        self._inner, self._calls = inner, calls
+
+    def compare(self, question: Comparison) -> Samples:
+        hit = len(self._calls.hit)
+        try:
+            what = f"ask Prometheus about {question.canary[7:15]}"
+            return self._calls.do(what, lambda: self._inner.compare(question), prometheus_error)
+        except BurnishError:
+            self._calls.hit[hit:] = ["Prometheus"]
+            raise

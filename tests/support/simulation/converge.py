@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from burnish_operator import names
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, JOB, Object
+from support.simulation.canaries import digest_of, is_canary, out
 from support.simulation.workloads import Workload
 from support.simulation.world import World
 
@@ -70,6 +71,11 @@ def _of_model(world: World, model: Object) -> Iterator[str]:
         entry = next((t for t in status.get("targets", []) if t["name"] == name), None)
         if _excuse(world, model, entry, name):
             excused = True
+        elif out(entry):
+            excused = True
+            yield from _of_rejected(world, model, name, entry or {})
+        elif model["spec"].get("rollout", {}).get("paused") and (entry or {}).get("canary"):
+            excused = True
         else:
             yield from _of_target(world, model, name, entry)
     others = {t["name"] for t in status.get("targets", [])} - wanted_targets(world, model)
@@ -120,6 +126,8 @@ def _of_target(world: World, model: Object, name: str, entry: Object | None) -> 
         if _workload(world, model, name) is not None:
             yield f"{where}: serving is disabled, and a Deployment is there"
         return
+    if _workload(world, model, name, canary=True) is not None:
+        yield f"{where}: a canary is left"
     workload = _workload(world, model, name)
     engines = {each.engine.rpartition("@")[2] for each in workload.sets if each.pods} if workload else set()
     if engines != {entry["engine"]["digest"]}:
@@ -130,10 +138,29 @@ def _of_target(world: World, model: Object, name: str, entry: Object | None) -> 
         yield f"{where}: {entry['state']}: {entry.get('progress')}"
 
 
-def _workload(world: World, model: Object, name: str) -> Workload | None:
+def _of_rejected(world: World, model: Object, name: str, entry: Object) -> Iterator[str]:
+    """What was rejected serves nobody, and what served before does."""
+    where = f"{model['metadata']['namespace']}/{model['metadata']['name']} on {name}"
+    if not model["spec"].get("serving", {}).get("enabled", True):
+        return
+    rejected = {each["digest"] for each in entry["rejected"]}
+    stable = _workload(world, model, name)
+    back = world.store.pulls(stable.sets[-1].engine) if stable and stable.sets else None
+    if back is None or not back.loads:
+        return  # what served before was lost: there is nothing to go back to
+    for workload in (stable, _workload(world, model, name, canary=True)):
+        serving = {digest_of(each.engine) for each in workload.sets if each.pods} if workload else set()
+        if serving & rejected:
+            yield f"{where}: {sorted(serving & rejected)} were rejected, and pods have them"
+    if entry["state"] != "Failed":
+        yield f"{where}: the engine was rejected, and the state is {entry['state']}"
+
+
+def _workload(world: World, model: Object, name: str, *, canary: bool = False) -> Workload | None:
     for raw in world.cluster.of_kind(DEPLOYMENT):
         metadata = raw["metadata"]
         owned = any(o["uid"] == model["metadata"]["uid"] for o in metadata["ownerReferences"])
-        if owned and metadata["labels"][names.TARGET] == names.label_value(name):
+        ours = owned and metadata["labels"][names.TARGET] == names.label_value(name)
+        if ours and is_canary(raw) == canary:
             return world.workload(raw)
     return None

@@ -15,6 +15,7 @@ from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, Object
 from fakes.cluster import copied
 from fakes.fleet import NFD
+from support.simulation.canaries import Trials, digest_of, is_canary, sizes
 from support.simulation.truth import check_status
 from support.simulation.workloads import ReplicaSet, admits, affinity_of
 from support.simulation.world import World
@@ -52,6 +53,7 @@ class Judge:
         self.recreated: set[str] = set()
         self.serving: dict[str, str] = {}
         self.begun: dict[str, list[Object]] = {}
+        self.trials = Trials(world)
 
     def begin(self, key: Key) -> None:
         """A turn begins."""
@@ -107,16 +109,21 @@ class Judge:
         target = deployment["metadata"]["labels"][names.TARGET]
         engine = spec["template"]["metadata"]["annotations"][names.ENGINE]
         specs = list(window.specs())
-        if spec["replicas"] not in {_replicas(each, target) for each in specs}:
+        allowed = {_replicas(each, target) for each in specs}
+        if spec["replicas"] not in (sizes(specs, allowed) if is_canary(deployment) else allowed):
             raise Broken(f"{spec['replicas']} replicas of {target} were asked by no one")
         if all(each.get("suspend") for each in specs):
             raise Broken("a Deployment of a suspended model was changed")
         self.recreated.discard(uid)
         if any(each.get("rollout", {}).get("strategy") == "Recreate" for each in specs):
             self.recreated.add(uid)
-        if engine != self.serving.get(uid):
+        if engine != self.serving.get(uid) and not self.trials.is_return(deployment, digest_of(engine)):
             self._changed(window, deployment, engine)
         self.serving[uid] = engine
+        states = [state for state in window.states if state is not None]
+        told = self.trials.wrong(states, deployment, quiet=window.quiet)
+        if told:
+            raise Broken(told)
 
     def _changed(self, window: Window, deployment: Object, engine: str) -> None:
         found = self.world.store.pushed.get(engine.rpartition("@")[2])
@@ -138,7 +145,7 @@ class Judge:
             self._stopped(window, obj)
             return
         target = obj["metadata"]["labels"][names.TARGET]
-        if window.states[-1] is None:
+        if window.states[-1] is None or is_canary(obj):
             return
         if all(_wants(spec, target) for spec in window.specs()):
             serving = obj.get("status", {}).get("readyReplicas", 0)
@@ -162,6 +169,7 @@ class Judge:
     def check(self) -> None:
         """What must hold whenever one looks."""
         self._one_build_a_key()
+        self.trials.look()
         for deployment in self.world.cluster.of_kind(DEPLOYMENT):
             for each in self.world.workload(deployment).sets:
                 self._gated(each)

@@ -8,6 +8,7 @@ from unittest.mock import ANY
 
 from burnish_engine.errors import BurnishError
 from burnish_operator import apply, gather, observe, queue, reconcile
+from burnish_operator.api import ConditionType
 from burnish_operator.decide import (
     builds,
     conditions,
@@ -19,6 +20,9 @@ from burnish_operator.decide import (
     source,
     targets,
 )
+from burnish_operator.decide.rollout import analysis, beside, case, course, share, stable, steps
+from burnish_operator.plan import Delete, Why
+from burnish_operator.ports import DEPLOYMENT
 from burnish_operator.render import deployment, pod
 
 Wrong = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -79,9 +83,9 @@ def a_cordoned_class_loses_its_pods(_: Any) -> Any:
     def wrong(seen: Any, kept: set[str]) -> Any:
         found = [w for w in seen.deployments if w.owner == seen.model.metadata.uid and not w.deleting]
         alive = {t.name for t in targets.resolve(seen).resolved if t.nodes}
-        why = rollout.Why(rollout.ConditionType.ROLLED_OUT)
+        why = Why(ConditionType.ROLLED_OUT)
         return tuple(
-            rollout.Delete(rollout.DEPLOYMENT, seen.model.namespace, w.name, w.uid, why)
+            Delete(DEPLOYMENT, seen.model.namespace, w.name, w.uid, why)
             for w in found
             if w.target not in alive
         )
@@ -89,9 +93,13 @@ def a_cordoned_class_loses_its_pods(_: Any) -> Any:
     return wrong
 
 
-@plant(rollout, "_engine")
+@plant(rollout.course, "chart")
 def the_first_engine_stays(right: Any) -> Any:
-    return lambda build, found: found.engine if found else right(build, found)
+    def wrong(found: Any) -> Any:
+        charted = right(found)
+        return replace(charted, engine=found.served or charted.engine)
+
+    return wrong
 
 
 @plant(observe.Workload, "rolled_out")
@@ -99,7 +107,7 @@ def ready_while_old_pods_serve(_: Any) -> Any:
     return lambda self, engine, replicas: self.engine == engine and self.ready >= replicas
 
 
-@plant(rollout, "_placed_as")
+@plant(stable, "placed_as")
 def an_older_engine_moves_to_other_hardware(_: Any) -> Any:
     return lambda target, found: target
 
@@ -131,6 +139,44 @@ def every_last_word_is_success(right: Any) -> Any:
         return said.model_copy(update={"succeeded": True}) if said else None
 
     return wrong
+
+
+# Canaries.
+
+
+@plant(case.Case, "answers")
+def a_new_engine_replaces_the_old_one_at_once(_: Any) -> Any:
+    return property(lambda self: False)
+
+
+@plant(share, "pods")
+def a_canary_takes_half_at_its_first_step(_: Any) -> Any:
+    return lambda weight, replicas: max(1, replicas)
+
+
+@plant(analysis, "evaluate")
+def no_news_is_good_news(right: Any) -> Any:
+    def wrong(samples: Any, limits: Any) -> Any:
+        found = right(samples, limits)
+        good = found.result in (analysis.Result.PASSED, analysis.Result.INCONCLUSIVE)
+        return replace(found, result=analysis.Result.PASSED) if good else found
+
+    return wrong
+
+
+@plant(course, "of_engine")
+def what_was_rejected_is_forgotten(_: Any) -> Any:
+    return lambda memory, digest, key="": None
+
+
+@plant(beside, "_removed")
+def a_canary_stays_for_ever(_: Any) -> Any:
+    return lambda found, charted: ()
+
+
+@plant(steps, "is_ready")
+def a_step_is_over_before_its_pods_answer(_: Any) -> Any:
+    return lambda found, canary: True
 
 
 # Builds.

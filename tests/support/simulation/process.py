@@ -17,7 +17,7 @@ from burnish_operator.reconcile import World as Ports
 from fakes.cluster import Killed
 from fakes.events import FakeEvents
 from fakes.fleet import SETTINGS
-from support.simulation.calls import Calls, Fault, FaultyCluster, FaultyRegistry
+from support.simulation.calls import Calls, Fault, FaultyCluster, FaultyPrometheus, FaultyRegistry
 from support.simulation.world import World
 
 OWNED = ("Job", "Deployment", "Service", "Pod")
@@ -38,7 +38,8 @@ class Process:
         # The store answers where the adapter would send requests: see `simulate.in_memory`.
         adapter = OciRegistry(cast(RegistryClient, world.store), lambda: world.seconds)
         registry = FaultyRegistry(adapter, self.calls)
-        self.ports = Ports(self.cluster, registry, FakeEvents(), world.clock)
+        prometheus = FaultyPrometheus(world.metrics, self.calls)
+        self.ports = Ports(self.cluster, registry, FakeEvents(), world.clock, prometheus)
         self.models = ModelReconciler(self.ports, SETTINGS, Metrics())
         self.inventory = InventoryReconciler(self.cluster, world.clock)
         self.queue: Schedule[Key] = Schedule()

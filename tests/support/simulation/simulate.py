@@ -17,7 +17,7 @@ from burnish_operator.ports import DEPLOYMENT, NODE, Object
 from burnish_operator.reconcile import RESYNC_SECONDS
 from fakes.cluster import Killed, copied
 from fakes.fleet import SETTINGS, model
-from support.simulation import jobs, users
+from support.simulation import jobs, rollouts, users
 from support.simulation.converge import ROUNDS, unsettled
 from support.simulation.invariants import Broken, Judge
 from support.simulation.process import WATCHED, Process
@@ -104,6 +104,7 @@ class Simulation:
             "control": self._control, "kubelet": self._kubelet, "edit": self._edit, "node": self._node,
             "time": self._time, "registry": self._registry, "restart": lambda _: self.restart(),
             "garbage": lambda _: self._garbage(), "twice": self._twice, "pod": self._pod, "jump": self._jump,
+            "rollout": self._rollout, "traffic": self._traffic,
         }  # fmt: skip
         moves[step.kind](step)
 
@@ -173,7 +174,8 @@ class Simulation:
 
     def _applied_twice(self, raw: Object) -> tuple[Plan, object, object]:
         cluster, registry = self.process.cluster, self.process.ports.registry
-        gatherer = Gatherer(cluster, registry, self.world.clock, SETTINGS)
+        prometheus = self.process.ports.prometheus
+        gatherer = Gatherer(cluster, registry, self.world.clock, SETTINGS, prometheus)
         plan = decide(gatherer.gather(OptimizedModel.from_dict(copied(raw)))).plan
         applier = Applier(cluster, registry)
         applier.apply(plan)
@@ -215,6 +217,12 @@ class Simulation:
 
     def _edit(self, step: Step) -> None:
         self.world.trace.append(f"  {users.edit(self.world, step.one, step.two)}")
+
+    def _rollout(self, step: Step) -> None:
+        self.world.trace.append(f"  {rollouts.steer(self.world, step.one, step.two)}")
+
+    def _traffic(self, step: Step) -> None:
+        self.world.trace.append(f"  {rollouts.change_traffic(self.world, step.one, step.two)}")
 
     def _node(self, step: Step) -> None:
         self.process.cluster.old_nodes = copied(self.world.cluster.of_kind(NODE))
@@ -272,6 +280,7 @@ class Simulation:
         """Faults stop: all becomes as it must be, within a bound, and then nothing is written any more."""
         self.world.trace.append("faults stop")
         self.world.store.down = None
+        self.world.metrics.down, self.world.metrics.silent = None, False
         for kind in sorted(self.process.broken):
             self.process.list_again(kind)
         left, quiet_since = ["it never rests"], self.world.seconds

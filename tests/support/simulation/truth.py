@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from burnish_operator import names
 from burnish_operator.ports import JOB, Object
 from support.simulation.world import World
 
@@ -64,6 +65,8 @@ def _of_targets(world: World, obj: Object, status: Object) -> Iterator[str]:
             yield f"{target['name']} has an engine that no Job made: {engine['digest']}"
         if rollout:
             yield from _of_rollout(world, obj, target)
+        if target.get("canary") and rollout:
+            yield from _of_canary(world, obj, target)
         if target["state"] == "Building" and not _is_built(world, target):
             yield f"{target['name']} is Building, and Job {target.get('job')} is not there"
         if target["state"] == "Serving":
@@ -82,6 +85,19 @@ def _of_rollout(world: World, obj: Object, target: Object) -> Iterator[str]:
     # A Deployment that this very turn changed was read before.
     if rollout["readyReplicas"] != counted:
         yield f"{target['name']}: {rollout['readyReplicas']} pods answer, the Deployment says {counted}"
+
+
+def _of_canary(world: World, obj: Object, target: Object) -> Iterator[str]:
+    """Its share of the pods that answer, by what the Deployments' statuses say."""
+    name, namespace = target["rollout"]["deployment"], obj["metadata"]["namespace"]
+    places = [("Deployment", namespace, each) for each in (name, f"{name}-{names.CANARY}")]
+    stable, canary = (
+        world.cluster.objects.get(place, {}).get("status", {}).get("readyReplicas", 0) for place in places
+    )
+    share = round(100 * canary / (canary + stable)) if canary else 0
+    if target["canary"]["weight"] != share:
+        told = target["canary"]["weight"]
+        yield f"{target['name']}: the canary has {share} % of the pods, told is {told} %"
 
 
 def _of_serving(world: World, obj: Object, target: Object) -> Iterator[str]:

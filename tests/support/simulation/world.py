@@ -7,6 +7,7 @@ from burnish_operator import names
 from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, Object
 from fakes.cluster import FakeClock, FakeCluster, Place, place_of
 from fakes.fleet import H100, LARGE, SMALL, SOURCE, node
+from support.simulation.prometheus import Metrics
 from support.simulation.store import Pushed, Store
 from support.simulation.workloads import Pod, Workload, admits
 
@@ -23,6 +24,7 @@ class World:
 
     clock: FakeClock = field(default_factory=FakeClock)
     store: Store = field(default_factory=Store)
+    metrics: Metrics = field(default_factory=Metrics)
     seconds: float = 0.0
     trace: list[str] = field(default_factory=list)
     workloads: dict[str, Workload] = field(default_factory=dict)

@@ -1,0 +1,45 @@
+"""The Deployment of a canary, and the Service that it finds the stable pods by."""
+
+from burnish_operator.api import CanaryStatus
+from burnish_operator.decide.rollout import share
+from burnish_operator.decide.rollout.case import Case, address
+from burnish_operator.decide.rollout.changes import changes, removal
+from burnish_operator.decide.rollout.course import Course
+from burnish_operator.plan import Plan
+from burnish_operator.ports import DEPLOYMENT, SERVICE
+from burnish_operator.render.deployment import render_canary
+from burnish_operator.render.service import render_peer
+
+
+def plan(case: Case, course: Course) -> Plan:
+    """What differs from what should be beside the stable pods."""
+    if course.canary is None:
+        return (*_removed(case, course), *removal(case.seen, case.target, SERVICE, case.found.peer))
+    if case.wanted is None:
+        # Whether its engine can still be pulled is not known now: what is there stays as it is.
+        return ()
+    return (*_peer(case), *_canary(case, course.canary))
+
+
+def _removed(case: Case, course: Course) -> Plan:
+    """A canary goes once the stable pods do without it."""
+    canary, stable = case.found.canary, case.found.stable
+    helps = canary is not None and canary.engine == course.engine
+    if helps and not (stable and stable.rolled_out(course.engine, case.target.replicas)):
+        return ()
+    return removal(case.seen, case.target, DEPLOYMENT, canary)
+
+
+def _canary(case: Case, canary: CanaryStatus) -> Plan:
+    seen, target = case.seen, case.target
+    count = share.pods(share.step_of(case.spec, canary).weight, target.replicas)
+    runtime = seen.model.spec.serving.runtime
+    rendered = render_canary(seen, target, address(canary.reference), count, runtime)
+    return changes(target, (rendered, case.found.canary))
+
+
+def _peer(case: Case) -> Plan:
+    analysis = case.spec.analysis
+    if analysis is None or analysis.min_agreement is None:
+        return removal(case.seen, case.target, SERVICE, case.found.peer)
+    return changes(case.target, (render_peer(case.seen, case.target), case.found.peer))
