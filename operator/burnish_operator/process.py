@@ -66,7 +66,7 @@ async def operate(settings: Settings) -> int:
         await _end(leader, queue, leading, watching)
         stopped.cancel()
     pool.shutdown(wait=False, cancel_futures=True)
-    return _told(done - {stopped})
+    return _told({task for task in (watching, leading) if task in done})
 
 
 async def _watch(

@@ -92,7 +92,7 @@ def log_in(registry: kopf.OperatorRegistry, pulse: Pulse) -> None:
     async def login(**kwargs: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**kwargs)
         found = at_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
-        return found and session(found, pulse)
+        return session(found, pulse) if found else None
 
 
 def session(found: kopf.ConnectionInfo, pulse: Pulse) -> kopf.AiohttpSession:

@@ -43,7 +43,10 @@ def process_of(pod: Object) -> int | None:
 
 
 def kill(world: World) -> bool:
-    """`kill -9`, then the pod is deleted: its successor starts at once, without the kubelet's back-off."""
+    """`kill -9`, then pod and Lease are deleted: its successor starts and leads at once.
+
+    Else the kubelet would back off, and the dead one's lease outlast the life of the next.
+    """
     killed = False
     for pod in operator_pods(world):
         process = process_of(pod)
@@ -54,6 +57,7 @@ def kill(world: World) -> bool:
         world.kube.run(
             "delete", "pod", name, f"--namespace={SYSTEM_NAMESPACE}", "--force", "--grace-period=0"
         )
+    world.kube.run("delete", "lease", f"--namespace={SYSTEM_NAMESPACE}", "--all")
     return killed
 
 

@@ -124,13 +124,13 @@ def test_a_leader_that_sleeps_too_long_writes_nothing_when_it_wakes(
     uri = team.source(tmp_path)
     team.apply(uri)
     wait_for("Ready", team.is_ready)
-    leader.signal(signal.SIGSTOP)
+    leader.send(signal.SIGSTOP)
     wait_for("the standby to lead", lambda: leads(standby))
     # Nobody is left to do what the edit asks for, but the one that may not.
     standby.kill(signal.SIGKILL)
     team.apply(uri, serving={"replicas": 2})
     before = team.versions()
-    leader.signal(signal.SIGCONT)
+    leader.send(signal.SIGCONT)
     wait_for("the old leader's end", lambda: leader.ended() is not None)
     assert leader.ended() == 1
     assert "the lease is lost" in leader.log.read_text()

@@ -44,7 +44,7 @@ class OperatorProcess:
                 stderr=log,
             )
 
-    def signal(self, which: signal.Signals) -> None:
+    def send(self, which: signal.Signals) -> None:
         """Send a signal, and do not wait for what it does."""
         if self._process is not None:
             self._process.send_signal(which)

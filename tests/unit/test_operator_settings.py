@@ -2,7 +2,7 @@
 
 import pytest
 
-from burnish_operator.__main__ import main
+from burnish_operator.__main__ import main, parse
 from burnish_operator.settings import InvalidSettings, from_environment
 
 IMAGES = {"BURNISH_OPTIMIZER_IMAGE": "r.example/optimizer:1", "BURNISH_SERVING_IMAGE": "r.example/serving:1"}
@@ -36,3 +36,17 @@ def test_a_wrong_flag_is_a_line_and_not_a_traceback(
         monkeypatch.setenv(name, value)
     assert main(["--workers", "0"]) == 2
     assert "--workers: found 0" in capsys.readouterr().err
+
+
+def test_a_lease_needs_a_namespace_which_a_pod_has() -> None:
+    with pytest.raises(InvalidSettings, match=r"--lease-namespace: .* or say --no-leader-elect"):
+        from_environment(IMAGES)
+    assert from_environment(IMAGES, pod_namespace="system").lease_namespace == "system"
+    assert from_environment(IMAGES, {"lease_namespace": "other"}, "system").lease_namespace == "other"
+    assert not from_environment(IMAGES | {"BURNISH_LEADER_ELECT": "false"}).leader_elect
+
+
+def test_flags_go_over_the_environment() -> None:
+    flags = parse(["--no-leader-elect", "--lease-seconds", "30"])
+    found = from_environment(IMAGES | {"BURNISH_LEADER_ELECT": "true", "BURNISH_LEASE_SECONDS": "20"}, flags)
+    assert (found.leader_elect, found.lease_seconds) == (False, 30)

@@ -1,0 +1,88 @@
+"""How the process ends: in the midst of a turn, with a turn that hangs, without its lease."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from burnish_operator import process
+from burnish_operator.handlers import Key
+from burnish_operator.leader import Elector, LeaseLost
+from burnish_operator.lease import Terms
+from burnish_operator.queue import WorkQueue
+from fakes.leases import FakeLease
+
+KEY, LATER = Key("team", "pages"), Key("team", "later")
+
+
+class Life:
+    """A process with one worker whose turns end when `let_go` is set."""
+
+    def __init__(self) -> None:
+        self.lease, self.queue = FakeLease(), WorkQueue[Key](lambda: 0.0)
+        self.leader = Elector(self.lease, "a", Terms(15), lambda: 0.0, lambda: "now")
+        self.began, self.let_go = asyncio.Event(), asyncio.Event()
+        self.worked: list[Key] = []
+
+    async def work(self, key: Key) -> float | None:
+        """One turn."""
+        self.worked.append(key)
+        self.began.set()
+        await self.let_go.wait()
+        return None
+
+    def holder(self) -> str:
+        return self.lease.wrote[-1].holder
+
+
+def lived(life: Callable[[Life, asyncio.Task[None]], Awaitable[None]]) -> None:
+    """A process that is asked to end in the midst of a turn; another key waits. `life` is what follows."""
+
+    async def scenario() -> None:
+        found = Life()
+        await found.queue.wake(KEY)
+        await found.queue.wake(LATER)
+        leading = asyncio.create_task(process._lead(found.leader, found.queue, 1, found.work))
+        watching: asyncio.Task[None] = asyncio.create_task(asyncio.sleep(3600.0))
+        await found.began.wait()
+        ending = asyncio.create_task(process._end(found.leader, found.queue, leading, watching))
+        await life(found, ending)
+        await ending
+        assert watching.cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_a_turn_under_way_ends_before_the_lease_is_given_back_and_no_other_begins() -> None:
+    async def life(found: Life, ending: asyncio.Task[None]) -> None:
+        await asyncio.sleep(0.05)
+        assert (found.holder(), found.leader.leads) == ("a", True)
+        found.let_go.set()
+        await ending
+        assert (found.holder(), found.leader.leads) == ("", False)
+        assert found.worked == [KEY]
+
+    lived(life)
+
+
+def test_a_turn_that_hangs_keeps_the_lease_from_being_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "DRAIN_SECONDS", 0.05)
+
+    async def life(found: Life, ending: asyncio.Task[None]) -> None:
+        await ending
+        assert found.holder() == "a"
+
+    lived(life)
+
+
+def test_a_lease_that_is_lost_is_no_success() -> None:
+    async def lost() -> None:
+        raise LeaseLost("a", found="the lease held by b", expected="to lead")
+
+    async def scenario() -> None:
+        task = asyncio.create_task(lost())
+        await asyncio.wait({task})
+        assert process._told({task}) == 1
+        assert process._told(set()) == 0
+
+    asyncio.run(scenario())
