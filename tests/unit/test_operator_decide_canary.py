@@ -400,6 +400,10 @@ def test_answers_are_compared_with_the_stable_pods_where_that_is_asked() -> None
     assert arguments[-4:] == ["--shadow", f"http://{PEER}:8080", "--shadow-share", "1"]
     peer = found.cluster.objects["Service", "team", PEER]
     assert peer["spec"]["selector"][names.TRACK] == "stable"
+    found.cluster.update(SERVICE, "team", PEER, spec={"clusterIP": "fd00::7"})
+    found.settle()
+    pod = found.cluster.objects["Deployment", "team", CANARY]["spec"]["template"]["spec"]
+    assert "http://[fd00::7]:8080" in pod["containers"][0]["args"]
     annotate(found, names.ABORT)
     found.settle()
     assert ("Service", "team", PEER) not in found.cluster.objects

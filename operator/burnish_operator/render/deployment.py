@@ -44,16 +44,18 @@ def render_deployment(
     return _deployment(pod.metadata(seen, names.workload_name(seen.model.name, target.name), target), spec)
 
 
-def render_canary(
-    seen: Observed, target: ResolvedTarget, engine: str, replicas: int, runtime: ServingRuntime
-) -> Object:
-    """A Deployment beside it, behind the same Service, for an engine that has yet to prove itself."""
+def render_canary(seen: Observed, target: ResolvedTarget, engine: str, replicas: int, *, peer: str) -> Object:
+    """A Deployment beside it, behind the same Service, for an engine that has yet to prove itself.
+
+    peer: host of the stable pods, which every request is asked of as well; "" to compare no answers.
+    """
     track = {names.TRACK: names.CANARY}
-    template = _template(seen, target, engine, runtime)
+    template = _template(seen, target, engine, seen.model.spec.serving.runtime)
     template["metadata"]["labels"] |= track
-    analysis = seen.model.spec.rollout.analysis
-    if analysis is not None and analysis.min_agreement is not None:
-        template["spec"]["containers"][0]["args"] += _mirror(seen, target)
+    if peer:
+        # What the canary takes off the stable pods comes back to them: they carry what they did before.
+        mirror = ["--shadow", f"http://{peer}:{HTTP_PORT}", "--shadow-share", "1"]
+        template["spec"]["containers"][0]["args"] += mirror
     spec: Object = {
         "replicas": replicas,
         "selector": {"matchLabels": names.selector(seen.model.name, target.name) | track},
@@ -63,12 +65,6 @@ def render_canary(
     metadata = pod.metadata(seen, names.beside(seen.model.name, target.name, names.CANARY), target)
     metadata["labels"] |= track
     return _deployment(metadata, spec)
-
-
-def _mirror(seen: Observed, target: ResolvedTarget) -> list[str]:
-    """Every answer is compared: what the canary takes off the stable pods it asks of them once more."""
-    peer = names.beside(seen.model.name, target.name, names.STABLE)
-    return ["--shadow", f"http://{peer}:{HTTP_PORT}", "--shadow-share", "1"]
 
 
 def _deployment(metadata: Object, spec: Object) -> Object:

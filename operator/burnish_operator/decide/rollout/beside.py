@@ -31,15 +31,25 @@ def _removed(case: Case, course: Course) -> Plan:
 
 
 def _canary(case: Case, canary: CanaryStatus) -> Plan:
-    seen, target = case.seen, case.target
+    seen, target, peer = case.seen, case.target, _peer_host(case)
+    if peer is None:
+        return ()
     count = share.pods(share.step_of(case.spec, canary).weight, target.replicas)
-    runtime = seen.model.spec.serving.runtime
-    rendered = render_canary(seen, target, address(canary.reference), count, runtime)
+    rendered = render_canary(seen, target, address(canary.reference), count, peer=peer)
     return changes(target, (rendered, case.found.canary))
 
 
+def _peer_host(case: Case) -> str | None:
+    """By its address, for a cluster may have no DNS. "": no peer is wanted; None: it has yet to be made."""
+    if not case.compares:
+        return ""
+    if case.found.peer is None:
+        return None
+    address_of = str(case.found.peer.raw["spec"].get("clusterIP") or case.found.peer.name)
+    return f"[{address_of}]" if ":" in address_of else address_of
+
+
 def _peer(case: Case) -> Plan:
-    analysis = case.spec.analysis
-    if analysis is None or analysis.min_agreement is None:
+    if not case.compares:
         return removal(case.seen, case.target, SERVICE, case.found.peer)
     return changes(case.target, (render_peer(case.seen, case.target), case.found.peer))

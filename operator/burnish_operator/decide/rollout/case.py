@@ -47,6 +47,11 @@ class Case:
         return self.spec.analysis is not None and not self.seen.settings.prometheus_url
 
     @property
+    def compares(self) -> bool:
+        """Whether a canary's answers are compared with those of the stable pods."""
+        return self.spec.analysis is not None and self.spec.analysis.min_agreement is not None
+
+    @property
     def answers(self) -> bool:
         """Whether there is anything to protect, and to compare with."""
         return self.found.stable is not None and self.found.stable.ready > 0
