@@ -13,6 +13,7 @@ from burnish_operator import names
 from burnish_operator.api import OptimizedModel, OptimizedModelStatus
 from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.metrics import Metrics
+from burnish_operator.observe import workload_of
 from burnish_operator.ports import DEPLOYMENT, JOB, NODE, OPTIMIZED_MODEL, POD, Kind, Object
 from burnish_operator.reconcile import ModelReconciler, World
 from burnish_operator.settings import Settings
@@ -177,7 +178,7 @@ class Fleet:
         metadata, replicas = deployment["metadata"], deployment["spec"].get("replicas", 1)
         progress = {"type": "Progressing", "status": "True", "message": ""}
         counts = {"replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas}
-        if deployment["spec"]["template"]["metadata"]["annotations"][names.ENGINE] in self.broken:
+        if workload_of(deployment).engine in self.broken:
             counts["readyReplicas"] = 0
         if self.rollouts_stuck:
             progress = {"type": "Progressing", "status": "False", "message": "timed out progressing."}

@@ -178,7 +178,7 @@ def test_kubectl_tells_why_the_engine_of_each_target_won(monkeypatch):
         asked.append(address)
         return explained.report()
 
-    monkeypatch.setattr(kubectl, "_read", lambda *_: SERVED)
+    monkeypatch.setattr(kubectl, "read", lambda *_: SERVED)
     monkeypatch.setattr("burnish_cli.engines.report_of", report_of)
     said = CliRunner().invoke(kubectl.cli, ["explain", "net"])
     assert asked == ["oci://r.example/m@sha256:1"]
@@ -189,7 +189,7 @@ def test_kubectl_without_a_way_to_the_registry_says_so_and_goes_on(monkeypatch):
     def report_of(_):
         raise RegistryUnavailable("r.example", found="no answer", expected="one")
 
-    monkeypatch.setattr(kubectl, "_read", lambda *_: SERVED)
+    monkeypatch.setattr(kubectl, "read", lambda *_: SERVED)
     monkeypatch.setattr("burnish_cli.engines.report_of", report_of)
     said = CliRunner().invoke(kubectl.cli, ["explain", "net"])
     assert said.exit_code == 0
