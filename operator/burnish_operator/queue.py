@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import heapq
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -14,53 +16,104 @@ MAX_DELAY_SECONDS = 300.0
 
 
 @dataclass
+class Lane(Generic[Key]):
+    """Keys by due time. What was put off, taken or is busy is skipped where it comes up."""
+
+    _heap: list[tuple[float, int, Key]] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def push(self, key: Key, at: float) -> None:
+        """Remember that `key` is due at this time."""
+        heapq.heappush(self._heap, (at, next(self._numbers), key))
+
+    def first(self, counts: Callable[[Key, float], bool]) -> tuple[float, Key] | None:
+        """The earliest entry that counts; those before it are dropped for good."""
+        while self._heap:
+            at, _, key = self._heap[0]
+            if counts(key, at):
+                return at, key
+            heapq.heappop(self._heap)
+        return None
+
+    def pop(self) -> None:
+        """Drop the entry that `first` gave."""
+        heapq.heappop(self._heap)
+
+
+@dataclass
 class Schedule(Generic[Key]):
-    """Due times by key. A key is handed out to one worker at a time; a wake meanwhile is not lost."""
+    """Due times by key. A key is handed out to one worker at a time; a wake meanwhile is not lost.
+
+    Keys that had a turn before have a lane of their own, and the lanes take turns where both have work:
+    what was begun is finished while a burst of new keys is still waiting for its first look.
+    """
 
     _due: dict[Key, float] = field(default_factory=dict)
     _busy: set[Key] = field(default_factory=set)
     _failures: dict[Key, int] = field(default_factory=dict)
+    _begun: set[Key] = field(default_factory=set)
+    _lanes: tuple[Lane[Key], Lane[Key]] = field(default_factory=lambda: (Lane(), Lane()))
+    _begun_next: bool = False
 
     def wake(self, key: Key, at: float) -> None:
         """Ask for `key` at this time; the earliest request wins."""
-        self._due[key] = min(at, self._due.get(key, at))
+        if at < self._due.get(key, float("inf")):
+            self._due[key] = at
+            self._line_up(key)
 
     def take(self, now: float) -> Key | None:
-        """The key that has been due for longest and that nobody works on."""
-        ready = [
-            (at, position) for position, (key, at) in enumerate(self._due.items()) if self._free(key, at, now)
-        ]
+        """The key that has been due for longest and that nobody works on, of the lane whose turn it is."""
+        ready = [(lane, found[1]) for lane, found in enumerate(self._firsts()) if found and found[0] <= now]
         if not ready:
             return None
-        key = list(self._due)[min(ready)[1]]
+        lane, key = ready[self._begun_next] if len(ready) == 2 else ready[0]
+        self._begun_next = lane == 0
+        self._lanes[lane].pop()
         del self._due[key]
         self._busy.add(key)
         return key
 
     def done(self, key: Key) -> None:
         """The work on `key` went well: its failures are forgotten."""
-        self._busy.discard(key)
         self._failures.pop(key, None)
+        self._release(key)
 
     def failed(self, key: Key, now: float) -> float:
         """The work on `key` failed: ask again after a delay that doubles each time; return the delay."""
-        self._busy.discard(key)
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self._release(key)
         delay = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(failures, 20))
         self.wake(key, now + delay)
         return delay
 
+    def forget(self, key: Key) -> None:
+        """There is nothing of this name any more: what has it next is new."""
+        self._begun.discard(key)
+
     def next_due(self) -> float | None:
         """When the next free key is due."""
-        return min((at for key, at in self._due.items() if key not in self._busy), default=None)
+        return min((found[0] for found in self._firsts() if found), default=None)
 
     def depth(self, now: float) -> int:
         """Keys that are due and wait for a worker."""
         return sum(at <= now for at in self._due.values())
 
-    def _free(self, key: Key, at: float, now: float) -> bool:
-        return at <= now and key not in self._busy
+    def _firsts(self) -> list[tuple[float, Key] | None]:
+        return [lane.first(self._counts) for lane in self._lanes]
+
+    def _counts(self, key: Key, at: float) -> bool:
+        return self._due.get(key) == at and key not in self._busy
+
+    def _line_up(self, key: Key) -> None:
+        if key not in self._busy:
+            self._lanes[key in self._begun].push(key, self._due[key])
+
+    def _release(self, key: Key) -> None:
+        self._busy.discard(key)
+        self._begun.add(key)
+        if key in self._due:
+            self._line_up(key)
 
 
 class WorkQueue(Generic[Key]):
@@ -82,7 +135,10 @@ class WorkQueue(Generic[Key]):
         return self._schedule.depth(self._monotonic())
 
     async def run(self, workers: int, work: Callable[[Key], Awaitable[float | None]]) -> None:
-        """Work until cancelled. `work` returns seconds until the next turn; it raises to back off."""
+        """Work until cancelled. `work` returns seconds until the next turn; it raises to back off.
+
+        None: there is nothing of this name any more.
+        """
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._worker(work))
@@ -96,7 +152,9 @@ class WorkQueue(Generic[Key]):
                 self._schedule.failed(key, self._monotonic())
             else:
                 self._schedule.done(key)
-                if again is not None:
+                if again is None:
+                    self._schedule.forget(key)
+                else:
                     self._schedule.wake(key, self._monotonic() + again)
             async with self._changed:
                 self._changed.notify_all()
