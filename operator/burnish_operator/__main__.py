@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -25,11 +25,14 @@ from burnish_operator import handlers, logs
 from burnish_operator.adapters.events import KubernetesEvents
 from burnish_operator.adapters.kubernetes import KubernetesCluster
 from burnish_operator.adapters.registry import OciRegistry
+from burnish_operator.adapters.watching import Listings
 from burnish_operator.errors import Forbidden
-from burnish_operator.handlers import INVENTORY, Key, Waker
+from burnish_operator.handlers import INVENTORY, Comparer, Key, Listener, Waker
 from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.metrics import Metrics
-from burnish_operator.ports import NODE, Cluster
+from burnish_operator.mirror import CLUSTER_KINDS, MIRRORED_KINDS, Mirror
+from burnish_operator.mirrored import MirroredCluster
+from burnish_operator.ports import NODE, Cluster, Kind
 from burnish_operator.queue import WorkQueue
 from burnish_operator.reconcile import ModelReconciler, World
 from burnish_operator.settings import InvalidSettings, Settings, from_environment
@@ -86,17 +89,26 @@ def may_see_nodes(cluster: Cluster) -> bool:
 
 async def operate(settings: Settings) -> None:
     """Watch and reconcile until a signal comes."""
-    cluster = KubernetesCluster(kubernetes_configuration(), settings.watch_namespaces, settings.workers + 2)
-    clock, metrics = SystemClock(), Metrics()
+    server = KubernetesCluster(kubernetes_configuration(), settings.watch_namespaces, settings.workers + 2)
+    clock, metrics, mirror = SystemClock(), Metrics(), Mirror()
+    cluster_scoped = may_see_nodes(server)
+    unseen = frozenset() if cluster_scoped else CLUSTER_KINDS
+    cluster = MirroredCluster(server, mirror, MIRRORED_KINDS - unseen)
     registry = OciRegistry(RegistryClient.from_environment(os.environ), time.monotonic)
-    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock)
+    world = World(cluster, registry, KubernetesEvents(server, clock), clock)
     queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+    told = handlers.listeners(Waker(queue.wake, queue.wake), cluster_scoped=cluster_scoped)
     metrics.watch_queue(queue.depth)
     start_http_server(settings.metrics_port, registry=metrics.registry)
     with ThreadPoolExecutor(settings.workers, thread_name_prefix="reconcile") as pool:
-        work = _work(pool, ModelReconciler(world, settings, metrics), InventoryReconciler(cluster, clock))
+        work = _work(
+            pool,
+            ModelReconciler(world, settings, metrics),
+            InventoryReconciler(cluster, clock),
+            Comparer(mirror, server, told),
+        )
         workers = asyncio.create_task(queue.run(settings.workers, work))
-        watcher = asyncio.create_task(_watch(settings, queue, cluster_scoped=may_see_nodes(cluster)))
+        watcher = asyncio.create_task(_watch(settings, queue, told, mirror))
         done, _ = await asyncio.wait({workers, watcher}, return_when=asyncio.FIRST_COMPLETED)
         for task in (workers, watcher):
             task.cancel()
@@ -106,28 +118,33 @@ async def operate(settings: Settings) -> None:
 
 
 def _work(
-    pool: ThreadPoolExecutor, models: ModelReconciler, inventory: InventoryReconciler
+    pool: ThreadPoolExecutor, models: ModelReconciler, inventory: InventoryReconciler, comparer: Comparer
 ) -> Callable[[Key], Awaitable[float | None]]:
     async def work(key: Key) -> float | None:
         loop = asyncio.get_running_loop()
         try:
+            if key.kind:
+                await comparer.tell(await loop.run_in_executor(pool, comparer.compare, key.kind))
+                return None
             if key == INVENTORY:
                 return await loop.run_in_executor(pool, inventory.reconcile)
             return await loop.run_in_executor(pool, models.reconcile, key.namespace, key.name)
         except BurnishError as error:
-            _log.warning("%s/%s: %s", key.namespace, key.name or "inventory", error)
+            _log.warning("%s: %s", key, error)
             raise
         except Exception:
-            _log.exception("%s/%s: a defect", key.namespace, key.name or "inventory")
+            _log.exception("%s: a defect", key)
             raise
 
     return work
 
 
-async def _watch(settings: Settings, queue: WorkQueue[Key], *, cluster_scoped: bool) -> None:
+async def _watch(
+    settings: Settings, queue: WorkQueue[Key], told: Mapping[Kind, Listener], mirror: Mirror
+) -> None:
     registry = kopf.OperatorRegistry()
-    handlers.log_in(registry)
-    handlers.watch(registry, Waker(queue.wake), cluster_scoped=cluster_scoped)
+    handlers.log_in(registry, Listings(lambda kind: queue.wake(Key(kind=kind.kind))))
+    handlers.watch(registry, told, mirror)
     await kopf.operator(
         registry=registry,
         settings=handlers.settings(everywhere=not settings.watch_namespaces),

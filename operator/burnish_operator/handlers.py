@@ -4,7 +4,7 @@ kopf only watches: `on.event` handlers keep neither annotations nor finalizers i
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,27 +12,50 @@ import kopf
 
 from burnish_engine.digest import of_json
 from burnish_operator import names
+from burnish_operator.adapters.watching import Listings, session
 from burnish_operator.hardware import is_hardware
-
-OURS = f"app.kubernetes.io/managed-by={names.MANAGER}"
-_OWN_KINDS = (
-    ("batch", "v1", "jobs"),
-    ("apps", "v1", "deployments"),
-    ("", "v1", "services"),
-    ("", "v1", "pods"),
+from burnish_operator.mirror import Mirror, compare
+from burnish_operator.ports import (
+    ACCELERATOR_CLASS,
+    DEPLOYMENT,
+    JOB,
+    KINDS,
+    NODE,
+    OPTIMIZED_MODEL,
+    POD,
+    SERVICE,
+    Cluster,
+    Kind,
+    Object,
 )
+
+OURS = f"{names.MANAGED_BY}={names.MANAGER}"
+# Only pods of Jobs carry a key, and only they are read: what a Deployment's pods do, the Deployment tells.
+OURS_THAT_BUILD = f"{OURS},{names.ENGINE_KEY}"
+_OWN_KINDS = {JOB: OURS, DEPLOYMENT: OURS, SERVICE: OURS, POD: OURS_THAT_BUILD}
+# Controllers write a Deployment's status several times in a moment: one look at the end of it is enough.
+SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a reconcile is about: one model, or (without a name) the inventory of hardware."""
+    """What a reconcile is about: one model, or (without a name) the inventory of hardware.
+
+    kind: the mirror of this kind, which is to be compared with the cluster.
+    """
 
     namespace: str = ""
     name: str = ""
+    kind: str = ""
+
+    def __str__(self) -> str:
+        return f"mirror of {self.kind}" if self.kind else f"{self.namespace}/{self.name or 'inventory'}"
 
 
 INVENTORY = Key()
 Wake = Callable[[Key], Awaitable[None]]
+Listener = Callable[[dict[str, Any], dict[str, Any]], Awaitable[None]]
+Soon = Callable[[Key, float], Awaitable[None]]
 
 
 @dataclass
@@ -40,26 +63,34 @@ class Waker:
     """Who must be woken by what. Knows names and nothing else, all of it rebuilt from the first listing."""
 
     wake: Wake
+    soon: Soon | None = None
     _models: dict[Key, frozenset[str]] = field(default_factory=dict)
+    _labelled: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     _nodes: dict[str, str] = field(default_factory=dict)
 
     async def model(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """An OptimizedModel changed."""
         key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
         if event.get("type") == "DELETED":
-            self._models.pop(key, None)
+            self._forget(key)
         else:
+            self._labelled.setdefault(_label_of(key), set()).add(key)
             targets = body.get("spec", {}).get("targets") or []
             self._models[key] = frozenset(label for t in targets for label in t.get("nodeSelector") or {})
         await self.wake(key)
+
+    def _forget(self, key: Key) -> None:
+        self._models.pop(key, None)
+        others = self._labelled.pop(_label_of(key), set()) - {key}
+        if others:
+            self._labelled[_label_of(key)] = others
 
     async def owned(self, body: dict[str, Any]) -> None:
         """An object with our labels changed: its model looks."""
         metadata = body["metadata"]
         model = metadata.get("labels", {}).get(names.MODEL, "")
-        for key in list(self._models):
-            if key.namespace == metadata["namespace"] and names.label_value(key.name) == model:
-                await self.wake(key)
+        for key in sorted(self._labelled.get((metadata["namespace"], model), ()), key=lambda key: key.name):
+            await (self.soon(key, SETTLE_SECONDS) if self.soon else self.wake(key))
 
     async def accelerator_class(self) -> None:
         """A class changed: every model may have other targets, and the inventory may have to repair it."""
@@ -93,29 +124,78 @@ class Waker:
         return of_json([dict(part) if hasattr(part, "items") else part for part in facts])
 
 
-def watch(registry: kopf.OperatorRegistry, waker: Waker, *, cluster_scoped: bool) -> None:
-    """Register what is watched. Without cluster rights, nodes and classes are left alone."""
+def _label_of(key: Key) -> tuple[str, str]:
+    return key.namespace, names.label_value(key.name)
 
-    @kopf.on.event("burnish.dev", "v1alpha1", "optimizedmodels", registry=registry)
-    async def on_model(event: Any, body: Any, **_: Any) -> None:
-        await waker.model(dict(event), dict(body))
 
-    for group, version, plural in _OWN_KINDS:
+def _resource(kind: Kind) -> tuple[str, str, str]:
+    group, _, version = kind.api_version.rpartition("/")
+    return group, version, kind.plural
 
-        @kopf.on.event(group, version, plural, registry=registry, id=f"on_{plural}")
-        async def on_owned(body: Any, **_: Any) -> None:
-            await waker.owned(dict(body))
 
-    if not cluster_scoped:
+def listeners(waker: Waker, *, cluster_scoped: bool) -> dict[Kind, Listener]:
+    """Who is told of events, by kind. Without cluster rights, nodes and classes are left alone."""
+    told: dict[Kind, Listener] = {
+        OPTIMIZED_MODEL: waker.model,
+        **dict.fromkeys(_OWN_KINDS, lambda _, body: waker.owned(body)),
+    }
+    if cluster_scoped:
+        told |= {ACCELERATOR_CLASS: lambda *_: waker.accelerator_class(), NODE: waker.node}
+    return told
+
+
+@dataclass(frozen=True)
+class Comparer:
+    """Brings a mirror and the cluster together again, where a watch missed something."""
+
+    mirror: Mirror
+    cluster: Cluster
+    told: Mapping[Kind, Listener]
+
+    def compare(self, kind: str) -> list[Object]:
+        """What was in the mirror and is gone. Raises: the cluster's errors."""
+        return compare(self.mirror, self.cluster, KINDS[kind])
+
+    async def tell(self, ended: Sequence[Object]) -> None:
+        """Wake whom it concerns."""
+        for obj in ended:
+            await self.told[KINDS[obj["kind"]]]({"type": "DELETED"}, obj)
+
+
+def watch(registry: kopf.OperatorRegistry, told: Mapping[Kind, Listener], mirror: Mirror) -> None:
+    """Register what is watched."""
+    for kind, tell in told.items():
+        _follow(registry, kind, mirror, tell)
+
+
+def _follow(registry: kopf.OperatorRegistry, kind: Kind, mirror: Mirror, tell: Listener) -> None:
+    # kopf calls no handler of events before all indices have seen all there is:
+    # no turn begins with half a mirror.
+    @kopf.index(*_resource(kind), registry=registry, id=f"mirror_{kind.plural}")
+    async def reflect(body: Any, memo: kopf.Memo, **_: Any) -> None:
+        memo.news = mirror.put(dict(body))
+
+    @kopf.on.event(*_resource(kind), registry=registry, id=f"on_{kind.plural}")
+    async def on_event(event: Any, body: Any, memo: kopf.Memo, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            mirror.drop(dict(body))
+        elif event["type"] is not None and not memo.news:
+            # Our own write, whose answer told of it already.
+            return
+        await tell(dict(event), dict(body))
+
+
+class _Nothing(kopf.DiffBaseStorage):
+    """What kopf would remember of an object in order to tell changes of it: nothing."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
         return
-
-    @kopf.on.event("burnish.dev", "v1alpha1", "acceleratorclasses", registry=registry)
-    async def on_class(**_: Any) -> None:
-        await waker.accelerator_class()
-
-    @kopf.on.event("", "v1", "nodes", registry=registry)
-    async def on_node(event: Any, body: Any, **_: Any) -> None:
-        await waker.node(dict(event), dict(body))
 
 
 def settings(*, everywhere: bool) -> kopf.OperatorSettings:
@@ -125,21 +205,24 @@ def settings(*, everywhere: bool) -> kopf.OperatorSettings:
     found.peering.standalone = True
     # What is in kopf's own queues at the end is not lost: the next process lists everything.
     found.queueing.exit_timeout = 0.2
+    # Without handlers of changes nothing is compared; kopf would copy every object twice an event for it.
+    found.persistence.diffbase_storage = _Nothing()
     found.networking.error_backoffs = [1, 2, 3, 5, 8, 13, 21, 34]
     # In given namespaces neither CRDs nor namespaces need be watched, nor may they.
     found.scanning.disabled = not everywhere
-    for group, version, plural in _OWN_KINDS:
-        found.watching.label_selectors[group, version, plural] = OURS
+    for kind, labels in _OWN_KINDS.items():
+        found.watching.label_selectors[_resource(kind)] = labels
     return found
 
 
-def log_in(registry: kopf.OperatorRegistry) -> None:
+def log_in(registry: kopf.OperatorRegistry, listings: Listings) -> None:
     """Credentials of the pod's account, else of the kubeconfig."""
 
     @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> Any:
+    async def login(**kwargs: Any) -> Any:
         found = kopf.login_with_service_account(**kwargs)
-        return at_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
+        found = at_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
+        return session(found, listings) if found else None
 
 
 def at_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> kopf.ConnectionInfo:

@@ -13,6 +13,7 @@ from burnish_engine import outcome as outcomes
 from burnish_engine import store
 from burnish_engine.errors import NotFound
 from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.media import Descriptor
 from burnish_engine.oci.reference import Reference
 from burnish_operator.names import engine_place
 from burnish_operator.ports import Engine
@@ -37,11 +38,13 @@ class Memory(Generic[Value]):
             return known[1] if known and known[0] > self._monotonic() else None
 
     def put(self, key: str, value: Value) -> Value:
-        """Remember a value and forget those that are too old."""
+        """Remember a value and forget those that are too old: they are the first ones."""
         now = self._monotonic()
         with self._lock:
-            self._values = {k: v for k, v in self._values.items() if v[0] > now}
+            self._values.pop(key, None)
             self._values[key] = (now + self._lifetime, value)
+            while self._values[oldest := next(iter(self._values))][0] <= now:
+                del self._values[oldest]
         return value
 
     def forget(self, key: str) -> None:
@@ -58,6 +61,7 @@ class OciRegistry:
         self._tags: Memory[str] = Memory(TAG_SECONDS, monotonic)
         self._engines: Memory[Engine] = Memory(ENGINE_SECONDS, monotonic)
         self._indexes: Memory[str] = Memory(ENGINE_SECONDS, monotonic)
+        self._descriptors: Memory[Descriptor] = Memory(ENGINE_SECONDS, monotonic)
 
     def resolve(self, uri: str) -> str:
         """The manifest digest of an `oci://` URI."""
@@ -89,5 +93,10 @@ class OciRegistry:
         known = self._indexes.get(memory)
         if known is not None:
             return known
-        descriptors = {name: self._client.resolve(reference.at(digest)) for name, digest in engines.items()}
+        descriptors = {name: self._descriptor(reference.at(digest)) for name, digest in engines.items()}
         return self._indexes.put(memory, store.push_index(self._client, reference, descriptors).digest)
+
+    def _descriptor(self, reference: Reference) -> Descriptor:
+        # What has a digest never changes; whether it is there, a registry checks when an index names it.
+        known = self._descriptors.get(str(reference))
+        return known or self._descriptors.put(str(reference), self._client.resolve(reference))
