@@ -37,7 +37,7 @@ test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
 
 test-integration: setup cluster-install triton-install ## Against a real API server, etcd, registry and Triton server, on loopback
-	@$(PYTEST) -q tests/integration
+	@$(PYTEST) -q tests/integration tests/scale
 
 test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
 	@$(PYTEST) -q tests/chart
