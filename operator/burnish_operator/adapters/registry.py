@@ -2,7 +2,7 @@
 
 A tag's digest is remembered for a minute and a found engine for ten: a reconcile that a pod's
 heartbeat woke must not become a request to the registry. That nothing was found is never remembered,
-and what pods do not serve yet is asked for anew: an engine that is gone must not be rolled out.
+and of what pods do not serve yet the tag is asked for anew: an engine that is gone must not be rolled out.
 """
 
 import threading
@@ -74,9 +74,9 @@ class OciRegistry:
         """The engine of this key with its report's figures, or None; `fresh` trusts no memory."""
         where = engine_place(repository, key)
         known = self._engines.get(where)
-        if known is not None and not fresh:
-            return known
         reference = Reference.parse(where)
+        if known is not None and (not fresh or self._is_still(known, reference)):
+            return known
         try:
             report, descriptor, manifest = store.read_records(self._client, reference)
         except NotFound:
@@ -95,6 +95,13 @@ class OciRegistry:
             return known
         descriptors = {name: self._descriptor(reference.at(digest)) for name, digest in engines.items()}
         return self._indexes.put(memory, store.push_index(self._client, reference, descriptors).digest)
+
+    def _is_still(self, known: Engine, reference: Reference) -> bool:
+        """Whether the tag has the very engine that is remembered: its records need not be read anew."""
+        try:
+            return self._client.resolve(reference).digest == known.digest
+        except NotFound:
+            return False
 
     def _descriptor(self, reference: Reference) -> Descriptor:
         # What has a digest never changes; whether it is there, a registry checks when an index names it.
