@@ -162,27 +162,38 @@ class Comparer:
             await self.told[KINDS[obj["kind"]]]({"type": "DELETED"}, obj)
 
 
+@dataclass
+class Gate:
+    """Open once every object that there is was seen: kopf calls no handler of events before that."""
+
+    is_open: bool = False
+
+
 def watch(registry: kopf.OperatorRegistry, told: Mapping[Kind, Listener], mirror: Mirror) -> None:
-    """Register what is watched."""
+    """Register what is watched. No turn begins with half a mirror."""
+    gate = Gate()
     for kind, tell in told.items():
-        _follow(registry, kind, mirror, tell)
+        _follow(registry, kind, mirror, tell, gate)
 
 
-def _follow(registry: kopf.OperatorRegistry, kind: Kind, mirror: Mirror, tell: Listener) -> None:
-    # kopf calls no handler of events before all indices have seen all there is:
-    # no turn begins with half a mirror.
-    @kopf.index(*_resource(kind), registry=registry, id=f"mirror_{kind.plural}")
+def _follow(registry: kopf.OperatorRegistry, kind: Kind, mirror: Mirror, tell: Listener, gate: Gate) -> None:
+    # An index is there for what is listed first; later on it would be the half of what an event costs.
+    @kopf.index(
+        *_resource(kind), registry=registry, id=f"mirror_{kind.plural}", when=lambda **_: not gate.is_open
+    )
     async def reflect(body: Any, memo: kopf.Memo, **_: Any) -> None:
         memo.news = mirror.put(dict(body))
 
     @kopf.on.event(*_resource(kind), registry=registry, id=f"on_{kind.plural}")
     async def on_event(event: Any, body: Any, memo: kopf.Memo, **_: Any) -> None:
+        gate.is_open = True
+        obj, was_news = dict(body), memo.pop("news", False)
         if event["type"] == "DELETED":
-            mirror.drop(dict(body))
-        elif event["type"] is not None and not memo.news:
+            mirror.drop(obj)
+        elif not (mirror.put(obj) or was_news or event["type"] is None):
             # Our own write, whose answer told of it already.
             return
-        await tell(dict(event), dict(body))
+        await tell(dict(event), obj)
 
 
 class _Nothing(kopf.DiffBaseStorage):

@@ -3,6 +3,8 @@
 import argparse
 import os
 import platform
+import signal
+import sys
 import tempfile
 import time
 from importlib import metadata
@@ -37,6 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """One setting, kept beside those that were measured before; returns 1 where anything was refused."""
+    # As after an error, so that nothing that was started stays behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     path = options.output / f"{NAME}.json"
     results = load(path) if path.exists() else Results({})
     if not options.tell:
