@@ -1,13 +1,16 @@
 """The mirror: the latest state of each object, found by label, and nothing that is gone."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from burnish_operator.adapters.watching import Listings
 from burnish_operator.errors import ClusterConflict
+from burnish_operator.handlers import Comparer, Key, Waker, listeners
 from burnish_operator.mirror import Mirror, compare
 from burnish_operator.mirrored import MirroredCluster
-from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, POD, Object
+from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, POD, Kind, Object
 from fakes.cluster import FakeClock, FakeCluster
 from fakes.fleet import model
 
@@ -136,3 +139,42 @@ def test_what_someone_else_made_is_not_taken_and_is_looked_at(inner: FakeCluster
     inner.objects.clear()
     assert cluster.get(DEPLOYMENT, "team", "d") is None
     cluster.apply(deployment(1))
+
+
+def test_a_watch_that_starts_over_is_told_of_and_its_beginning_is_not() -> None:
+    told: list[Kind] = []
+
+    async def again(kind: Kind) -> None:
+        told.append(kind)
+
+    async def scenario() -> None:
+        listings = Listings(again)
+        for path in ("/apis/apps/v1/deployments", "/apis/batch/v1/namespaces/a/jobs", "/api/v1/namespaces"):
+            await listings.listed(path)
+        await listings.listed("/apis/batch/v1/namespaces/b/jobs")
+        assert told == []
+        await listings.listed("/api/v1/namespaces")
+        await listings.listed("/apis/batch/v1/namespaces/a/jobs")
+
+    asyncio.run(scenario())
+    assert told == [JOB]
+
+
+def test_whom_it_concerns_is_woken_by_what_a_watch_missed(inner: FakeCluster) -> None:
+    woken: list[Key] = []
+
+    async def wake(key: Key) -> None:
+        woken.append(key)
+
+    mirror, waker = Mirror(), Waker(wake)
+    comparer = Comparer(mirror, inner, listeners(waker, cluster_scoped=False))
+    mirror.put(deployment(7))
+
+    async def scenario() -> None:
+        await waker.model({"type": "ADDED"}, model("pages", "team"))
+        woken.clear()
+        await comparer.tell(comparer.compare("Deployment"))
+
+    asyncio.run(scenario())
+    assert woken == [Key("team", "pages")]
+    assert mirror.all(DEPLOYMENT) == []
