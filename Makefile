@@ -37,7 +37,7 @@ test-unit: setup ## Pure logic and properties: seconds, no services
 	@$(PYTEST) -q tests/unit tests/property
 
 test-integration: setup cluster-install triton-install ## Against a real API server, etcd, registry and Triton server, on loopback
-	@$(PYTEST) -q tests/integration
+	@$(PYTEST) -q tests/integration tests/scale
 
 test-chart: setup cluster-install ## The Helm chart: rendered, linted, applied
 	@$(PYTEST) -q tests/chart
@@ -46,7 +46,7 @@ test-e2e: setup cluster-install ## The demo's path and its faults, on a whole cl
 	@$(PYTEST) -q tests/e2e
 
 ##@ Long runs
-.PHONY: bench-correctness bench-rewrite bench-optimize bench-serving soak test-long fuzz simulate
+.PHONY: bench-correctness bench-rewrite bench-optimize bench-serving bench-scale soak test-long fuzz simulate
 bench-correctness: setup ## Every rewriting tool on all of ONNX's own models: right, wrong, invalid, crashed, nodes left (about 20 minutes)
 	@$(BIN)/python hack/bench correctness
 
@@ -58,6 +58,13 @@ bench-optimize: setup ## Real models with real labels: ours beside ONNX Runtime,
 
 bench-serving: setup ## Our server beside KServe's, MLServer and LitServe; writes docs/benchmarks-serving.md (about 15 minutes)
 	@$(BIN)/python hack/bench serving --write-docs
+
+MODELS ?= 1000
+TARGETS ?= 1
+NODES ?= 200
+bench-scale: setup cluster-install ## The operator with MODELS=1000 TARGETS=1 NODES=200 on a real control plane; writes docs/benchmarks-operator.md (about 10 minutes)
+	@$(PYTHON) hack/cluster install --kwok
+	@$(BIN)/python hack/bench scale --models $(MODELS) --targets $(TARGETS) --nodes $(NODES) --write-docs
 
 soak: setup ## Mixed load on one server: memory flat, no error, every answer right. SECONDS=3600
 	@$(BIN)/python hack/bench soak --seconds $(or $(SECONDS),3600)

@@ -16,6 +16,7 @@ import forwarder
 import hostprocesses
 import imagebuilder
 import installation
+import kwok
 import lifecycle
 import light
 import supervisor
@@ -36,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument("--name", default=DEFAULT_NAME, help=f"the cluster ({DEFAULT_NAME})")
         return made
 
-    command("install", "install and build everything that is missing", named=False)
+    install = command("install", "install and build everything that is missing", named=False)
+    install.add_argument("--kwok", action="store_true", help="only kwok, for the scale bench")
     command("up", "start a cluster").add_argument("--nodes", type=int, default=2, help="1 to 5 (2)")
     command("down", "stop a cluster and remove all that it owns")
     command("status", "show a cluster").add_argument("--json", action="store_true")
@@ -88,7 +90,7 @@ def dispatch(options: argparse.Namespace) -> None:
     """One branch a command."""
     match options.command:
         case "install":
-            installation.install()
+            kwok.install() if options.kwok else installation.install()
         case "up":
             lifecycle.up(options.name, options.nodes)
         case "down":

@@ -10,7 +10,8 @@
 
 It needs neither root nor namespaces: every port is a free one on loopback. Without the
 controller manager nothing is garbage collected, no ServiceAccounts appear and Deployments
-make no pods, but the start is a second faster. Pods are stored and never run: no node exists.
+make no pods, but the start is a second faster. Pods are stored and never run: no node exists,
+unless the caller plays some; then it wants the scheduler too.
 
 The children are told by the kernel to die with the thread that started them, so a test
 runner that is killed leaves no API server behind.
@@ -49,11 +50,22 @@ class ControlPlane:
     registry: str
     kubeconfig: Path
     binaries: Path
+    audit_log: Path
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def start(cls, state_dir: Path, *, controller_manager: bool = False, cache: Cache | None = None) -> Self:
+    def start(
+        cls,
+        state_dir: Path,
+        *,
+        controller_manager: bool = False,
+        scheduler: bool = False,
+        audited: str = "",
+        cache: Cache | None = None,
+    ) -> Self:
         """Start everything in `state_dir`, which must not exist or be empty, and wait until it answers.
+
+        audited: a group of users whose requests are written to `audit_log`.
 
         Raises: ClusterError with the tail of the log of whatever did not come up.
         """
@@ -61,10 +73,17 @@ class ControlPlane:
         root = state_dir.resolve()
         (root / "logs").mkdir(parents=True, exist_ok=True)
         built = binaries(cache)
-        plane = Plane(built, root, LOOPBACK, LOOPBACK, api, client, peer, service_accounts=controller_manager)
-        self = cls(root, plane.server, f"{LOOPBACK}:{images}", root / "kubeconfig", built.links)
+        plane = Plane(
+            *(built, root, LOOPBACK, LOOPBACK, api, client, peer),
+            service_accounts=controller_manager,
+            audited=audited,
+        )
+        registry, kubeconfig = f"{LOOPBACK}:{images}", root / "kubeconfig"
+        self = cls(root, plane.server, registry, kubeconfig, built.links, plane.audit_log)
         try:
             self._start_all(plane, images, controller_manager=controller_manager)
+            if scheduler:
+                self._spawn("scheduler", controlplane.scheduler(plane))
         except BaseException:
             self.stop()
             raise
@@ -75,6 +94,14 @@ class ControlPlane:
         return output_of(
             [self.binaries / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments], stdin=stdin
         )
+
+    def pid(self, component: str) -> int:
+        """The process of `etcd`, `apiserver`, `controller-manager`, `scheduler` or `registry`."""
+        return self._children[component].pid
+
+    def spawn(self, name: str, argv: Sequence[str]) -> None:
+        """One more program that lives as long as the control plane; its output is in `logs`."""
+        self._spawn(name, argv)
 
     def stop(self) -> None:
         """End the children, last started first; nothing here is worth a graceful end."""
@@ -96,6 +123,7 @@ class ControlPlane:
         self._start_registry(registry_port)
         plane.authority.create([LOOPBACK, SERVICE_API], [ADMIN, CONTROLLERS, KUBELET_CLIENT, SCHEDULER])
         controlplane.write_kubeconfigs(plane)
+        controlplane.write_audit_policy(plane)
         plane.authority.write_kubeconfig(ADMIN, plane.server, self.kubeconfig)
         self._spawn("apiserver", controlplane.apiserver(plane))
         api = Api(plane.root / "pki", LOOPBACK, plane.api_port)

@@ -69,6 +69,6 @@ class Applier:
     def _is_under_way(self, job: Object) -> bool:
         metadata = job["metadata"]
         label = {names.ENGINE_KEY: metadata["labels"][names.ENGINE_KEY]}
-        others = [job_of(raw) for raw in self._cluster.find(JOB, labels=label)]
+        others = [job_of(raw) for raw in self._cluster.find(JOB, labels=label, fresh=True)]
         engine = metadata["annotations"][names.ENGINE]
         return any(o.engine == engine and o.state is JobState.ACTIVE and not o.deleting for o in others)

@@ -60,6 +60,7 @@ class Gatherer:
     ) -> None:
         self._cluster, self._registry, self._clock, self._settings = cluster, registry, clock, settings
         self._prometheus = prometheus
+        self._parsed: dict[str, tuple[str, AcceleratorClass]] = {}
 
     def gather(self, model: OptimizedModel) -> Observed:
         """Raises: the cluster's errors. What the registry or RBAC refuses is part of the snapshot."""
@@ -113,9 +114,20 @@ class Gatherer:
     def _classes(self) -> tuple[AcceleratorClass, ...] | BurnishError:
         try:
             found = self._cluster.find(ACCELERATOR_CLASS)
-            return tuple(AcceleratorClass.from_dict(raw) for raw in found)
+            return tuple(self._class(raw) for raw in found)
         except (Forbidden, InvalidObject) as error:
             return error
+
+    def _class(self, raw: Object) -> AcceleratorClass:
+        """Every model reads every class, and classes seldom change: each state is parsed once."""
+        name, state = (
+            raw["metadata"]["name"],
+            f"{raw['metadata']['uid']} {raw['metadata']['resourceVersion']}",
+        )
+        known = self._parsed.get(name)
+        if known is None or known[0] != state:
+            self._parsed[name] = known = (state, AcceleratorClass.from_dict(raw))
+        return known[1]
 
     def _nodes(self, model: OptimizedModel) -> tuple[Node, ...] | BurnishError:
         if not any(target.node_selector for target in model.spec.targets):

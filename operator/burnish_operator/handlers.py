@@ -3,7 +3,7 @@
 kopf only watches: `on.event` handlers keep neither annotations nor finalizers in anyone's objects.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,28 +12,48 @@ import kopf
 from burnish_engine.digest import of_json
 from burnish_operator import names, watches
 from burnish_operator.hardware import is_hardware
-
-OURS = f"app.kubernetes.io/managed-by={names.MANAGER}"
-_OWN_KINDS = (
-    ("batch", "v1", "jobs"),
-    ("apps", "v1", "deployments"),
-    ("", "v1", "services"),
-    ("", "v1", "pods"),
+from burnish_operator.mirror import Mirror, compare
+from burnish_operator.ports import (
+    ACCELERATOR_CLASS,
+    DEPLOYMENT,
+    JOB,
+    KINDS,
+    NODE,
+    OPTIMIZED_MODEL,
+    POD,
+    SERVICE,
+    Cluster,
+    Kind,
+    Object,
 )
 
-_CLUSTER_KINDS = ("acceleratorclasses", "nodes")
+OURS = f"{names.MANAGED_BY}={names.MANAGER}"
+# Only pods of Jobs carry a key, and only they are read: what a Deployment's pods do, the Deployment tells.
+OURS_THAT_BUILD = f"{OURS},{names.ENGINE_KEY}"
+_OWN_KINDS = {JOB: OURS, DEPLOYMENT: OURS, SERVICE: OURS, POD: OURS_THAT_BUILD}
+# Controllers write a Deployment's status several times in a moment: one look at the end of it is enough.
+SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a reconcile is about: one model, or (without a name) the inventory of hardware."""
+    """What a reconcile is about: one model, or (without a name) the inventory of hardware.
+
+    kind: the mirror of this kind, which is to be compared with the cluster.
+    """
 
     namespace: str = ""
     name: str = ""
+    kind: str = ""
+
+    def __str__(self) -> str:
+        return f"mirror of {self.kind}" if self.kind else f"{self.namespace}/{self.name or 'inventory'}"
 
 
 INVENTORY = Key()
 Wake = Callable[[Key], Awaitable[None]]
+Listener = Callable[[dict[str, Any], dict[str, Any]], Awaitable[None]]
+Soon = Callable[[Key, float], Awaitable[None]]
 
 
 @dataclass
@@ -41,26 +61,34 @@ class Waker:
     """Who must be woken by what. Knows names and nothing else, all of it rebuilt from the first listing."""
 
     wake: Wake
+    soon: Soon | None = None
     _models: dict[Key, frozenset[str]] = field(default_factory=dict)
+    _labelled: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     _nodes: dict[str, str] = field(default_factory=dict)
 
     async def model(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """An OptimizedModel changed."""
         key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
         if event.get("type") == "DELETED":
-            self._models.pop(key, None)
+            self._forget(key)
         else:
+            self._labelled.setdefault(_label_of(key), set()).add(key)
             targets = body.get("spec", {}).get("targets") or []
             self._models[key] = frozenset(label for t in targets for label in t.get("nodeSelector") or {})
         await self.wake(key)
+
+    def _forget(self, key: Key) -> None:
+        self._models.pop(key, None)
+        others = self._labelled.pop(_label_of(key), set()) - {key}
+        if others:
+            self._labelled[_label_of(key)] = others
 
     async def owned(self, body: dict[str, Any]) -> None:
         """An object with our labels changed: its model looks."""
         metadata = body["metadata"]
         model = metadata.get("labels", {}).get(names.MODEL, "")
-        for key in list(self._models):
-            if key.namespace == metadata["namespace"] and names.label_value(key.name) == model:
-                await self.wake(key)
+        for key in sorted(self._labelled.get((metadata["namespace"], model), ()), key=lambda key: key.name):
+            await (self.soon(key, SETTLE_SECONDS) if self.soon else self.wake(key))
 
     async def accelerator_class(self) -> None:
         """A class changed: every model may have other targets, and the inventory may have to repair it."""
@@ -94,35 +122,89 @@ class Waker:
         return of_json([dict(part) if hasattr(part, "items") else part for part in facts])
 
 
-def watched(*, cluster_scoped: bool) -> tuple[str, ...]:
-    """Plurals of all that `watch` registers."""
-    own = tuple(plural for _, _, plural in _OWN_KINDS)
-    return ("optimizedmodels", *own, *(_CLUSTER_KINDS if cluster_scoped else ()))
+def _label_of(key: Key) -> tuple[str, str]:
+    return key.namespace, names.label_value(key.name)
 
 
-def watch(registry: kopf.OperatorRegistry, waker: Waker, *, cluster_scoped: bool) -> None:
-    """Register what is watched. Without cluster rights, nodes and classes are left alone."""
+def _resource(kind: Kind) -> tuple[str, str, str]:
+    group, _, version = kind.api_version.rpartition("/")
+    return group, version, kind.plural
 
-    @kopf.on.event("burnish.dev", "v1alpha1", "optimizedmodels", registry=registry)
-    async def on_model(event: Any, body: Any, **_: Any) -> None:
-        await waker.model(dict(event), dict(body))
 
-    for group, version, plural in _OWN_KINDS:
+def listeners(waker: Waker, *, cluster_scoped: bool) -> dict[Kind, Listener]:
+    """Who is told of events, by kind. Without cluster rights, nodes and classes are left alone."""
+    told: dict[Kind, Listener] = {
+        OPTIMIZED_MODEL: waker.model,
+        **dict.fromkeys(_OWN_KINDS, lambda _, body: waker.owned(body)),
+    }
+    if cluster_scoped:
+        told |= {ACCELERATOR_CLASS: lambda *_: waker.accelerator_class(), NODE: waker.node}
+    return told
 
-        @kopf.on.event(group, version, plural, registry=registry, id=f"on_{plural}")
-        async def on_owned(body: Any, **_: Any) -> None:
-            await waker.owned(dict(body))
 
-    if not cluster_scoped:
+@dataclass(frozen=True)
+class Comparer:
+    """Brings a mirror and the cluster together again, where a watch missed something."""
+
+    mirror: Mirror
+    cluster: Cluster
+    told: Mapping[Kind, Listener]
+
+    def compare(self, kind: str) -> list[Object]:
+        """What was in the mirror and is gone. Raises: the cluster's errors."""
+        return compare(self.mirror, self.cluster, KINDS[kind])
+
+    async def tell(self, ended: Sequence[Object]) -> None:
+        """Wake whom it concerns."""
+        for obj in ended:
+            await self.told[KINDS[obj["kind"]]]({"type": "DELETED"}, obj)
+
+
+@dataclass
+class Gate:
+    """Open once every object that there is was seen: kopf calls no handler of events before that."""
+
+    is_open: bool = False
+
+
+def watch(registry: kopf.OperatorRegistry, told: Mapping[Kind, Listener], mirror: Mirror) -> None:
+    """Register what is watched. No turn begins with half a mirror."""
+    gate = Gate()
+    for kind, tell in told.items():
+        _follow(registry, kind, mirror, tell, gate)
+
+
+def _follow(registry: kopf.OperatorRegistry, kind: Kind, mirror: Mirror, tell: Listener, gate: Gate) -> None:
+    # An index is there for what is listed first; later on it would be the half of what an event costs.
+    @kopf.index(
+        *_resource(kind), registry=registry, id=f"mirror_{kind.plural}", when=lambda **_: not gate.is_open
+    )
+    async def reflect(body: Any, memo: kopf.Memo, **_: Any) -> None:
+        memo.news = mirror.put(dict(body))
+
+    @kopf.on.event(*_resource(kind), registry=registry, id=f"on_{kind.plural}")
+    async def on_event(event: Any, body: Any, memo: kopf.Memo, **_: Any) -> None:
+        gate.is_open = True
+        obj, was_news = dict(body), memo.pop("news", False)
+        if event["type"] == "DELETED":
+            mirror.drop(obj)
+        elif not (mirror.put(obj) or was_news or event["type"] is None):
+            # Our own write, whose answer told of it already.
+            return
+        await tell(dict(event), obj)
+
+
+class _Nothing(kopf.DiffBaseStorage):
+    """What kopf would remember of an object in order to tell changes of it: nothing."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
         return
-
-    @kopf.on.event("burnish.dev", "v1alpha1", "acceleratorclasses", registry=registry)
-    async def on_class(**_: Any) -> None:
-        await waker.accelerator_class()
-
-    @kopf.on.event("", "v1", "nodes", registry=registry)
-    async def on_node(event: Any, body: Any, **_: Any) -> None:
-        await waker.node(dict(event), dict(body))
 
 
 def settings(*, everywhere: bool) -> kopf.OperatorSettings:
@@ -133,8 +215,10 @@ def settings(*, everywhere: bool) -> kopf.OperatorSettings:
     # What is in kopf's own queues at the end is not lost: the next process lists everything.
     found.queueing.exit_timeout = 0.2
     watches.bound(found)
+    # Without handlers of changes nothing is compared; kopf would copy every object twice an event for it.
+    found.persistence.diffbase_storage = _Nothing()
     # In given namespaces neither CRDs nor namespaces need be watched, nor may they.
     found.scanning.disabled = not everywhere
-    for group, version, plural in _OWN_KINDS:
-        found.watching.label_selectors[group, version, plural] = OURS
+    for kind, labels in _OWN_KINDS.items():
+        found.watching.label_selectors[_resource(kind)] = labels
     return found

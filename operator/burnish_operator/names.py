@@ -6,6 +6,7 @@ import re
 from burnish_engine.key import short_key
 
 MANAGER = "burnish"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 MODEL = "burnish.dev/model"
 TARGET = "burnish.dev/target"
 ENGINE_KEY = "burnish.dev/engine-key"
@@ -26,7 +27,7 @@ _HASH_LENGTH = 8
 def labels(model: str, target: str) -> dict[str, str]:
     """What every object that Burnish makes for a model carries."""
     return {
-        "app.kubernetes.io/managed-by": MANAGER,
+        MANAGED_BY: MANAGER,
         "app.kubernetes.io/part-of": MANAGER,
         MODEL: label_value(model),
         TARGET: label_value(target),

@@ -21,7 +21,7 @@ from burnish_operator.adapters.leases import KubernetesLease, micro_time
 from burnish_operator.adapters.prometheus import HttpPrometheus
 from burnish_operator.adapters.registry import OciRegistry
 from burnish_operator.errors import Forbidden, PutOff
-from burnish_operator.handlers import INVENTORY, Key
+from burnish_operator.handlers import INVENTORY, Comparer, Key
 from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.leader import Alone, Elector
 from burnish_operator.lease import Terms
@@ -78,32 +78,37 @@ def leader_of(settings: Settings, control: KubernetesCluster) -> Leader:
 
 
 def reconcilers(
-    settings: Settings, cluster: KubernetesCluster, leader: Leader, metrics: Metrics
+    settings: Settings, server: KubernetesCluster, cluster: Cluster, leader: Leader, metrics: Metrics
 ) -> tuple[ModelReconciler, InventoryReconciler]:
-    """What takes turns: models, and the inventory."""
+    """What takes turns: models, and the inventory. `cluster`: `server`, read from memory."""
     clock = SystemClock()
     client = RegistryClient.from_environment(os.environ)
     registry = OciRegistry(client, time.monotonic, leader.seconds_left)
     prometheus = HttpPrometheus(settings.prometheus_url) if settings.prometheus_url else None
-    world = World(cluster, registry, KubernetesEvents(cluster, clock), clock, prometheus)
+    world = World(cluster, registry, KubernetesEvents(server, clock), clock, prometheus)
     return ModelReconciler(world, settings, metrics), InventoryReconciler(cluster, clock)
 
 
-def work_of(pool: ThreadPoolExecutor, models: ModelReconciler, inventory: InventoryReconciler) -> Work:
+def work_of(
+    pool: ThreadPoolExecutor, models: ModelReconciler, inventory: InventoryReconciler, comparer: Comparer
+) -> Work:
     """One turn for a key, in a thread of the pool; what it raises is logged."""
 
     async def work(key: Key) -> float | None:
         loop = asyncio.get_running_loop()
         try:
+            if key.kind:
+                await comparer.tell(await loop.run_in_executor(pool, comparer.compare, key.kind))
+                return None
             if key == INVENTORY:
                 return await loop.run_in_executor(pool, inventory.reconcile)
             return await loop.run_in_executor(pool, models.reconcile, key.namespace, key.name)
         except BurnishError as error:
             level = logging.INFO if isinstance(error, PutOff) else logging.WARNING
-            _log.log(level, "%s/%s: %s", key.namespace, key.name or "inventory", error)
+            _log.log(level, "%s: %s", key, error)
             raise
         except Exception:
-            _log.exception("%s/%s: a defect", key.namespace, key.name or "inventory")
+            _log.exception("%s: a defect", key)
             raise
 
     return work

@@ -46,14 +46,27 @@ class Cluster(Protocol):
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or None. `namespace` is "" for cluster-scoped kinds."""
 
-    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
-        """Objects with all these labels; namespace "" means every watched namespace."""
+    def find(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> list[Object]:
+        """Objects with all these labels; namespace "" means every watched namespace.
+
+        fresh: as they are at this moment; else what the watches told last. They must not be changed.
+        """
 
     def create(self, obj: Object) -> Object:
         """Raises: ClusterConflict: the name is taken."""
 
-    def apply(self, obj: Object) -> Object:
-        """Server-side apply of our fields, forced: they are ours; other fields stay their owners'."""
+    def apply(self, obj: Object, *, force: bool = True) -> Object:
+        """Server-side apply of our fields, forced: they are ours; other fields stay their owners'.
+
+        Raises: ClusterConflict: someone else owns a field of ours, and it is not forced.
+        """
 
     def apply_status(self, obj: Object) -> Object:
         """Server-side apply of the status subresource."""

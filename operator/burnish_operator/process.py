@@ -8,7 +8,9 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import kopf
 from prometheus_client import start_http_server
@@ -16,9 +18,12 @@ from prometheus_client import start_http_server
 from burnish_operator import handlers, watches
 from burnish_operator.adapters.kubernetes import KubernetesCluster
 from burnish_operator.errors import ClusterBusy, ClusterUnavailable
-from burnish_operator.handlers import Key, Waker
+from burnish_operator.handlers import Comparer, Key, Listener, Waker
 from burnish_operator.leader import LeaseLost
+from burnish_operator.listings import Listings
 from burnish_operator.metrics import Metrics
+from burnish_operator.mirror import Mirror
+from burnish_operator.mirrored import MirroredCluster
 from burnish_operator.parts import (
     Leader,
     Work,
@@ -28,7 +33,7 @@ from burnish_operator.parts import (
     reconcilers,
     work_of,
 )
-from burnish_operator.ports import Cluster
+from burnish_operator.ports import Cluster, Kind
 from burnish_operator.probes import Probes
 from burnish_operator.pulse import Pulse
 from burnish_operator.queue import WorkQueue
@@ -42,12 +47,20 @@ CONTROL_REQUEST_SECONDS = 3.0
 API_PAUSE_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the watches fill, and who is told of it."""
+
+    mirror: Mirror
+    told: Mapping[Kind, Listener]
+
+
 async def operate(settings: Settings) -> int:
     """Run until a signal comes (returns 0), or until this process is of no more use (1)."""
     control = KubernetesCluster(kubernetes_configuration(), timeout_seconds=CONTROL_REQUEST_SECONDS)
     pulse, queue, metrics = Pulse(time.monotonic), WorkQueue[Key](time.monotonic), Metrics()
     leader = leader_of(settings, control)
-    cluster = KubernetesCluster(
+    server = KubernetesCluster(
         kubernetes_configuration(),
         settings.watch_namespaces,
         settings.workers + 2,
@@ -56,27 +69,55 @@ async def operate(settings: Settings) -> int:
     metrics.watch_process(queue.depth, lambda: leader.leads, pulse.ages)
     start_http_server(settings.metrics_port, registry=metrics.registry)
     pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="reconcile")
-    work = work_of(pool, *reconcilers(settings, cluster, leader, metrics))
     async with Probes(pulse, lambda: asyncio.to_thread(control.answers), settings.health_port):
         stop = _signals()
-        watching = asyncio.create_task(_watch(settings, cluster, queue, pulse, stop))
+        scoped = await _unless(stop, asyncio.create_task(_is_cluster_scoped(server)))
+        if scoped is None:
+            return 0
+        seen = Seen(Mirror(), handlers.listeners(Waker(queue.wake, queue.wake), cluster_scoped=scoped))
+        cluster = MirroredCluster(server, seen.mirror, frozenset(seen.told))
+        turns = reconcilers(settings, server, cluster, leader, metrics)
+        work = work_of(pool, *turns, Comparer(seen.mirror, server, seen.told))
+        watching = asyncio.create_task(_watch(settings, seen, queue, pulse, stop))
         leading = asyncio.create_task(_lead(leader, queue, settings.workers, work))
-        stopped = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait({watching, leading, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await _end(leader, queue, leading, watching)
-        stopped.cancel()
+        ended = await _until_ended(stop, leader, queue, leading, watching)
     pool.shutdown(wait=False, cancel_futures=True)
-    return _told({task for task in (watching, leading) if task in done})
+    return _told(ended)
+
+
+async def _until_ended(
+    stop: asyncio.Event,
+    leader: Leader,
+    queue: WorkQueue[Key],
+    leading: asyncio.Task[None],
+    watching: asyncio.Task[None],
+) -> set[asyncio.Task[None]]:
+    """Returns what ended by itself, once all has ended."""
+    stopped = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({watching, leading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await _end(leader, queue, leading, watching)
+    stopped.cancel()
+    return {task for task in (watching, leading) if task in done}
+
+
+async def _unless(stop: asyncio.Event, task: asyncio.Task[bool]) -> bool | None:
+    """What the task comes to; None where the signal to stop came before."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    return None
 
 
 async def _watch(
-    settings: Settings, cluster: Cluster, queue: WorkQueue[Key], pulse: Pulse, stop: asyncio.Event
+    settings: Settings, seen: Seen, queue: WorkQueue[Key], pulse: Pulse, stop: asyncio.Event
 ) -> None:
-    cluster_scoped = await _is_cluster_scoped(cluster)
-    pulse.expect(handlers.watched(cluster_scoped=cluster_scoped))
+    pulse.expect({kind.plural for kind in seen.told})
     registry = kopf.OperatorRegistry()
-    watches.log_in(registry, pulse)
-    handlers.watch(registry, Waker(queue.wake), cluster_scoped=cluster_scoped)
+    watches.log_in(registry, pulse, Listings(lambda kind: queue.wake(Key(kind=kind.kind))))
+    handlers.watch(registry, seen.told, seen.mirror)
     found = handlers.settings(everywhere=not settings.watch_namespaces)
     # kopf takes the signals for itself; they are taken back.
     await watches.watch(registry, found, settings.watch_namespaces, lambda: _take_signals(stop))

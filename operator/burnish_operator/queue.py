@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import heapq
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,36 +21,70 @@ JITTER_SHARE = 0.25
 
 
 @dataclass
+class Lane(Generic[Key]):
+    """Keys by due time. What was put off, taken or is busy is skipped where it comes up."""
+
+    _heap: list[tuple[float, int, Key]] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def push(self, key: Key, at: float) -> None:
+        """Remember that `key` is due at this time."""
+        heapq.heappush(self._heap, (at, next(self._numbers), key))
+
+    def first(self, counts: Callable[[Key, float], bool]) -> tuple[float, Key] | None:
+        """The earliest entry that counts; those before it are dropped for good."""
+        while self._heap:
+            at, _, key = self._heap[0]
+            if counts(key, at):
+                return at, key
+            heapq.heappop(self._heap)
+        return None
+
+    def pop(self) -> None:
+        """Drop the entry that `first` gave."""
+        heapq.heappop(self._heap)
+
+
+@dataclass
 class Schedule(Generic[Key]):
-    """Due times by key. A key is handed out to one worker at a time; a wake meanwhile is not lost."""
+    """Due times by key. A key is handed out to one worker at a time; a wake meanwhile is not lost.
+
+    Keys that had a turn before have a lane of their own, and the lanes take turns where both have work:
+    what was begun is finished while a burst of new keys is still waiting for its first look.
+    """
 
     _due: dict[Key, float] = field(default_factory=dict)
     _busy: set[Key] = field(default_factory=set)
     _failures: dict[Key, int] = field(default_factory=dict)
     _closed_until: float = 0.0
+    _begun: set[Key] = field(default_factory=set)
+    _lanes: tuple[Lane[Key], Lane[Key]] = field(default_factory=lambda: (Lane(), Lane()))
+    _begun_next: bool = False
 
     def wake(self, key: Key, at: float) -> None:
         """Ask for `key` at this time; the earliest request wins."""
-        self._due[key] = min(at, self._due.get(key, at))
+        if at < self._due.get(key, float("inf")):
+            self._due[key] = at
+            self._line_up(key)
 
     def take(self, now: float) -> Key | None:
-        """The key that has been due for longest and that nobody works on."""
+        """The key that has been due for longest and that nobody works on, of the lane whose turn it is."""
         if now < self._closed_until:
             return None
-        ready = [
-            (at, position) for position, (key, at) in enumerate(self._due.items()) if self._free(key, at, now)
-        ]
+        ready = [(lane, found[1]) for lane, found in enumerate(self._firsts()) if found and found[0] <= now]
         if not ready:
             return None
-        key = list(self._due)[min(ready)[1]]
+        lane, key = ready[self._begun_next] if len(ready) == 2 else ready[0]
+        self._begun_next = lane == 0
+        self._lanes[lane].pop()
         del self._due[key]
         self._busy.add(key)
         return key
 
     def done(self, key: Key) -> None:
         """The work on `key` went well: its failures are forgotten."""
-        self._busy.discard(key)
         self._failures.pop(key, None)
+        self._release(key)
 
     def close_until(self, at: float) -> None:
         """Hand nothing out before this time: who is asked for patience is asked for all keys."""
@@ -59,17 +95,21 @@ class Schedule(Generic[Key]):
 
         at_least: seconds that the other side asked for. chance: 0 to 1, how much of the jitter is added.
         """
-        self._busy.discard(key)
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self._release(key)
         delay = min(MAX_DELAY_SECONDS, max(at_least, BASE_DELAY_SECONDS * 2.0 ** min(failures, 20)))
         delay *= 1.0 + JITTER_SHARE * chance
         self.wake(key, now + delay)
         return delay
 
+    def forget(self, key: Key) -> None:
+        """There is nothing of this name any more: what has it next is new."""
+        self._begun.discard(key)
+
     def next_due(self) -> float | None:
         """When the next free key may be handed out."""
-        due = min((at for key, at in self._due.items() if key not in self._busy), default=None)
+        due = min((found[0] for found in self._firsts() if found), default=None)
         return None if due is None else max(due, self._closed_until)
 
     def idle(self) -> bool:
@@ -80,8 +120,21 @@ class Schedule(Generic[Key]):
         """Keys that are due and wait for a worker."""
         return sum(at <= now for at in self._due.values())
 
-    def _free(self, key: Key, at: float, now: float) -> bool:
-        return at <= now and key not in self._busy
+    def _firsts(self) -> list[tuple[float, Key] | None]:
+        return [lane.first(self._counts) for lane in self._lanes]
+
+    def _counts(self, key: Key, at: float) -> bool:
+        return self._due.get(key) == at and key not in self._busy
+
+    def _line_up(self, key: Key) -> None:
+        if key not in self._busy:
+            self._lanes[key in self._begun].push(key, self._due[key])
+
+    def _release(self, key: Key) -> None:
+        self._busy.discard(key)
+        self._begun.add(key)
+        if key in self._due:
+            self._line_up(key)
 
 
 class WorkQueue(Generic[Key]):
@@ -112,7 +165,10 @@ class WorkQueue(Generic[Key]):
         await self._tell()
 
     async def run(self, workers: int, work: Callable[[Key], Awaitable[float | None]]) -> None:
-        """Work until closed or cancelled. `work` returns seconds until the next turn, or raises: later."""
+        """Work until closed or cancelled. `work` returns seconds until the next turn, or raises: later.
+
+        None: there is nothing of this name any more.
+        """
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._worker(work))
@@ -125,7 +181,9 @@ class WorkQueue(Generic[Key]):
                 self._put_off(key, error)
             else:
                 self._schedule.done(key)
-                if again is not None:
+                if again is None:
+                    self._schedule.forget(key)
+                else:
                     self._schedule.wake(key, self._monotonic() + again)
             await self._tell()
 

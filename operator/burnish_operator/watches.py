@@ -1,4 +1,7 @@
-"""kopf's connection to the API server, listened to: each byte of a watch is a sign of life (`pulse`)."""
+"""kopf's connection to the API server, listened to: each byte of a watch is a sign of life (`pulse`).
+
+What is listed is told as well (`listings`): a watch that starts over says nothing of what went meanwhile.
+"""
 
 import asyncio
 import os
@@ -10,6 +13,8 @@ from typing import Any
 import aiohttp
 import kopf
 
+from burnish_engine import __version__
+from burnish_operator.listings import Listings
 from burnish_operator.pulse import Pulse
 
 # A watch ends after so long, and is opened anew: whatever a stream might miss, it does not miss for longer.
@@ -22,6 +27,7 @@ _BACKOFFS = (1, 2, 3, 5, 8, 13, 21, 34)
 # Unused without peering; kopf would look for the user's name, and a numeric user has none. The type is
 # kopf's own and not public.
 IDENTITY: Any = "burnish"
+USER_AGENT = f"burnish-operator/{__version__}"
 
 
 class Jittered(Collection[float]):
@@ -56,8 +62,8 @@ class Listened:
             yield chunk
 
 
-def listening(pulse: Pulse) -> aiohttp.ClientMiddlewareType:
-    """A middleware that tells `pulse` of what is listed and watched."""
+def listening(pulse: Pulse, listings: Listings) -> aiohttp.ClientMiddlewareType:
+    """A middleware that tells `pulse` of what is watched, and `listings` of what is listed."""
 
     async def middleware(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -70,6 +76,8 @@ def listening(pulse: Pulse) -> aiohttp.ClientMiddlewareType:
             pulse.heard(path)
             content: Any = Listened(response.content, pulse, path)
             response.content = content
+        elif not watches and request.method == "GET" and response.ok:
+            await listings.listed(path)
         return response
 
     return middleware
@@ -85,17 +93,17 @@ def bound(found: kopf.OperatorSettings) -> None:
     found.watching.connect_timeout = CONNECT_SECONDS
 
 
-def log_in(registry: kopf.OperatorRegistry, pulse: Pulse) -> None:
+def log_in(registry: kopf.OperatorRegistry, pulse: Pulse, listings: Listings) -> None:
     """Credentials of the pod's account, else of the kubeconfig."""
 
     @kopf.on.login(registry=registry)
     async def login(**kwargs: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**kwargs)
         found = at_address(found, os.environ) if found else kopf.login_with_kubeconfig(**kwargs)
-        return session(found, pulse) if found else None
+        return session(found, pulse, listings) if found else None
 
 
-def session(found: kopf.ConnectionInfo, pulse: Pulse) -> kopf.AiohttpSession:
+def session(found: kopf.ConnectionInfo, pulse: Pulse, listings: Listings) -> kopf.AiohttpSession:
     """The session that kopf would make, with our ear at it."""
     return kopf.AiohttpSession(
         server=found.server,
@@ -104,10 +112,10 @@ def session(found: kopf.ConnectionInfo, pulse: Pulse) -> kopf.AiohttpSession:
         expiration=found.expiration,
         aiohttp_session=aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
-            headers=found.as_http_headers(),
+            headers={**found.as_http_headers(), "User-Agent": USER_AGENT},
             proxy=found.proxy_url,
             trust_env=found.trust_env,
-            middlewares=[listening(pulse)],
+            middlewares=[listening(pulse, listings)],
         ),
     )
 

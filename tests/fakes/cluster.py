@@ -52,7 +52,14 @@ class FakeCluster:
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return copied(self.objects.get((kind.kind, namespace, name)))
 
-    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
+    def find(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> list[Object]:
         if kind.kind in self.unreadable:
             raise Forbidden(kind.plural, found="no right to list", expected="to be allowed")
         found = [obj for (k, ns, _), obj in self.objects.items() if k == kind.kind and namespace in ("", ns)]
@@ -67,10 +74,12 @@ class FakeCluster:
             self.created_jobs.append(f"{obj['metadata']['namespace']}/{obj['metadata']['name']}")
         return self.put(obj)
 
-    def apply(self, obj: Object) -> Object:
+    def apply(self, obj: Object, *, force: bool = True) -> Object:
         self._write(f"apply {obj['kind']} {obj['metadata']['name']}", obj["kind"])
         place = place_of(obj)
         stored = self.objects.get(place)
+        if stored is not None and not force and place not in self._applied:
+            raise ClusterConflict(obj["metadata"]["name"], found="fields of others", expected="none of ours")
         if stored is None:
             self._applied[place] = copied(obj)
             return self.put(obj)

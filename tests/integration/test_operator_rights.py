@@ -1,21 +1,18 @@
 """The operator with exactly the rights that the chart gives it: cluster-wide, and in one namespace alone."""
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from light import ControlPlane
 
+from support import rights
 from support.kubelets import Kubelets, cpu_labels
 from support.operator_process import OperatorProcess
 from support.team import Team, wait_for
 
 pytestmark = pytest.mark.integration
-CHART = Path(__file__).resolve().parents[2] / "charts" / "burnish"
 Started = Callable[..., OperatorProcess]
 
 
@@ -39,11 +36,9 @@ def started(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Started]
     processes = []
 
     def start(*values: str, **environment: str) -> OperatorProcess:
-        roles = _rendered(crds, team.namespace, *values)
+        roles = rights.rendered(crds, team.namespace, *values)
         crds.kubectl("apply", "-n", team.namespace, "-f", "-", stdin=roles)
-        kubeconfig = tmp_path / "kubeconfig"
-        token = team.kubectl("create", "token", "burnish").strip()
-        kubeconfig.write_text(_with_token(crds.kubeconfig, token))
+        kubeconfig = rights.kubeconfig(crds, team.namespace, tmp_path / "kubeconfig")
         log = tmp_path / "operator.log"
         elected = {
             "BURNISH_LEADER_ELECT": "true",
@@ -61,15 +56,6 @@ def started(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Started]
         process.kill()
         crds.kubectl("delete", "-n", team.namespace, "-f", "-", stdin=roles)
         print(process.log.read_text()[-9000:])
-
-
-def _rendered(plane: ControlPlane, namespace: str, *values: str) -> str:
-
-    shown = ("templates/rbac.yaml", "templates/serviceaccount.yaml")
-    arguments = [f"--show-only={name}" for name in shown] + [f"--set={value}" for value in values]
-    helm = [str(plane.binaries / "helm"), "template", "burnish", str(CHART), "--namespace", namespace]
-    image = "--set=images.registry=registry.invalid/burnish"
-    return subprocess.run([*helm, image, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def _refuse_jobs_for_now(namespace: str) -> str:
@@ -96,13 +82,6 @@ def _refuse_jobs_for_now(namespace: str) -> str:
         for kind, spec in specs.items()
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-
-
-def _with_token(kubeconfig: Path, token: str) -> str:
-    found: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
-    found["users"] = [{"name": "operator", "user": {"token": token}}]
-    found["contexts"][0]["context"]["user"] = "operator"
-    return json.dumps(found)
 
 
 def test_the_chart_gives_all_rights_that_are_needed(

@@ -66,11 +66,11 @@ RARE = {
         Step("flow", 1, 2),
         Step("edit", 0, 4),
         Step("deliver", 4, 3),
-        Step("work", faults=(Fault(18, "500"),)),
+        Step("work", faults=(Fault(4, "500"),)),
     ],
     "a_status_goes_to_whoever_has_the_name": [
         Step("deliver", 4, 3),
-        Step("work", meanwhile=((4, Step("edit", 0, 1)),)),
+        Step("work", meanwhile=((1, Step("edit", 0, 1)),)),
     ],
     "a_wake_while_it_works_is_lost": [
         Step("deliver", 4, 3),

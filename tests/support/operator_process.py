@@ -17,8 +17,11 @@ ROOTS = ("engine", "runtime", "optimizer", "serving", "operator", "cli")
 class OperatorProcess:
     """Starts with `start`, dies with `kill`; its log is kept over all its lives."""
 
-    def __init__(self, kubeconfig: Path, repository: str, log: Path, **environment: str) -> None:
+    def __init__(
+        self, kubeconfig: Path, repository: str, log: Path, *arguments: str, **environment: str
+    ) -> None:
         self.metrics_port, self.health_port, self.log = free_port(), free_port(), log
+        self._arguments = arguments
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(log.parent),
@@ -38,11 +41,18 @@ class OperatorProcess:
         ports = ("--metrics-port", str(self.metrics_port), "--health-port", str(self.health_port))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "burnish_operator", *ports],
+                [sys.executable, "-m", "burnish_operator", *ports, *self._arguments],
                 env=self._environment,
                 stdout=log,
                 stderr=log,
             )
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        if self._process is None:
+            raise AssertionError("the operator does not run")
+        return self._process.pid
 
     def send(self, which: signal.Signals) -> None:
         """Send a signal, and do not wait for what it does."""
@@ -51,7 +61,7 @@ class OperatorProcess:
 
     def ended(self) -> int | None:
         """Its exit status, once it has ended by itself."""
-        return self._process and self._process.poll()
+        return self._process.poll() if self._process else None
 
     def probe(self, path: str) -> int:
         """The status of a probe; 0 where nobody answers."""

@@ -48,6 +48,54 @@ def test_failures_back_off_and_success_forgets_them() -> None:
     assert schedule.failed("a", 0.0) == 0.5
 
 
+def test_what_was_begun_is_not_behind_all_that_is_new() -> None:
+    schedule: Schedule[int] = Schedule()
+    for key in range(6):
+        schedule.wake(key, 0.0)
+    order = []
+    for _ in range(8):
+        key = schedule.take(1.0)
+        assert key is not None
+        order.append(key)
+        schedule.done(key)
+        if order.count(key) == 1:
+            schedule.wake(key, 0.5)
+    assert order == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_neither_lane_waits_for_the_other_for_ever() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.wake("busy", 0.0)
+    schedule.take(0.0)
+    schedule.done("busy")
+    schedule.wake("new", 0.0)
+    for _ in range(2):
+        schedule.wake("busy", 0.0)
+        if (key := schedule.take(0.0)) == "busy":
+            schedule.done("busy")
+    assert key == "new"
+
+
+def test_a_key_that_is_forgotten_is_new_again() -> None:
+    schedule: Schedule[str] = Schedule()
+    for key in ("gone", "known"):
+        schedule.wake(key, 0.0)
+        schedule.take(0.0)
+        schedule.done(key)
+    schedule.forget("gone")
+    assert vars(schedule)["_begun"] == {"known"}
+
+
+def test_a_wake_before_a_later_one_is_handed_out_once() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.wake("a", 9.0)
+    schedule.wake("a", 1.0)
+    assert [schedule.take(10.0), schedule.take(10.0)] == ["a", None]
+    schedule.wake("a", 2.0)
+    schedule.done("a")
+    assert [schedule.take(10.0), schedule.take(10.0)] == ["a", None]
+
+
 def test_workers_finish_what_is_asked_and_try_again_what_fails() -> None:
     time = 0.0
     worked: list[str] = []

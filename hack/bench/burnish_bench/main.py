@@ -1,4 +1,4 @@
-"""Burnish beside its peers: `python hack/bench correctness|rewrite|optimize|serving|soak`."""
+"""Burnish beside its peers: `python hack/bench correctness|rewrite|optimize|serving|soak|scale`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from burnish_bench import correctness_run, optimize_run, rewriting_run, serving_run, soak_run
+from burnish_bench import correctness_run, optimize_run, rewriting_run, scale_run, serving_run, soak_run
 from burnish_bench.places import RESULTS
 
 WIDTH = 150  # of tables that go to a file
@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     ),
     "serving": (serving_run.add_options, "Burnish's server beside others: latency, throughput, overload"),
     "soak": (soak_run.add_options, "one server under mixed load: memory, errors, answers"),
+    "scale": (scale_run.add_options, "the operator with many models on a real control plane"),
 }
 
 
@@ -49,5 +50,7 @@ def main(arguments: Sequence[str]) -> int:
             return serving_run.run(options, console)
         case "soak":
             return soak_run.run(options, console)
+        case "scale":
+            return scale_run.run(options, console)
         case _:
             return rewriting_run.run(options, console)

@@ -59,11 +59,18 @@ class KubernetesCluster:
         """One object, or None."""
         return self._request("GET", _path(kind, namespace, name), missing_is_none=True)
 
-    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
+    def find(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> list[Object]:
         """Objects of one namespace, or of every watched one."""
         spaces = [namespace] if namespace or not kind.namespaced else list(self._namespaces or ("",))
         query = {"labelSelector": ",".join(f"{k}={v}" for k, v in sorted((labels or {}).items()))}
-        if kind is NODE:
+        if kind is NODE and not fresh:
             # Nodes are many and their heartbeat is of no interest: the server's cache will do.
             query["resourceVersion"] = "0"
         return [item for space in spaces for item in self._items(kind, space, query)]
@@ -74,9 +81,9 @@ class KubernetesCluster:
         body = self._request("POST", _path(kind, namespace), query={"fieldManager": MANAGER}, body=obj)
         return body or {}
 
-    def apply(self, obj: Object) -> Object:
-        """Server-side apply as field manager `burnish`, forced."""
-        return self._apply(obj, "")
+    def apply(self, obj: Object, *, force: bool = True) -> Object:
+        """Server-side apply as field manager `burnish`."""
+        return self._apply(obj, "", force=force)
 
     def apply_status(self, obj: Object) -> Object:
         """Server-side apply of the status subresource."""
@@ -99,9 +106,9 @@ class KubernetesCluster:
         # Items of a list come without their kind; the rest of the code wants whole objects.
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in body.get("items", [])]
 
-    def _apply(self, obj: Object, subresource: str) -> Object:
+    def _apply(self, obj: Object, subresource: str, *, force: bool = True) -> Object:
         kind, namespace, name = _identity(obj)
-        query = {"fieldManager": MANAGER, "force": "true"}
+        query = {"fieldManager": MANAGER, "force": "true" if force else ""}
         path = _path(kind, namespace, name) + subresource
         return self._request("PATCH", path, query=query, body=obj, content_type=_APPLY) or {}
 

@@ -2,7 +2,7 @@
 
 A tag's digest is remembered for a minute and a found engine for ten: a reconcile that a pod's
 heartbeat woke must not become a request to the registry. That nothing was found is never remembered,
-and what pods do not serve yet is asked for anew: an engine that is gone must not be rolled out.
+and of what pods do not serve yet the tag is asked for anew: an engine that is gone must not be rolled out.
 """
 
 import math
@@ -14,6 +14,7 @@ from burnish_engine import outcome as outcomes
 from burnish_engine import store
 from burnish_engine.errors import NotFound
 from burnish_engine.oci.client import RegistryClient
+from burnish_engine.oci.media import Descriptor
 from burnish_engine.oci.reference import Reference
 from burnish_operator.names import engine_place
 from burnish_operator.ports import Engine
@@ -38,11 +39,13 @@ class Memory(Generic[Value]):
             return known[1] if known and known[0] > self._monotonic() else None
 
     def put(self, key: str, value: Value) -> Value:
-        """Remember a value and forget those that are too old."""
+        """Remember a value and forget those that are too old: they are the first ones."""
         now = self._monotonic()
         with self._lock:
-            self._values = {k: v for k, v in self._values.items() if v[0] > now}
+            self._values.pop(key, None)
             self._values[key] = (now + self._lifetime, value)
+            while self._values[oldest := next(iter(self._values))][0] <= now:
+                del self._values[oldest]
         return value
 
     def forget(self, key: str) -> None:
@@ -64,6 +67,7 @@ class OciRegistry:
         self._tags: Memory[str] = Memory(TAG_SECONDS, monotonic)
         self._engines: Memory[Engine] = Memory(ENGINE_SECONDS, monotonic)
         self._indexes: Memory[str] = Memory(ENGINE_SECONDS, monotonic)
+        self._descriptors: Memory[Descriptor] = Memory(ENGINE_SECONDS, monotonic)
 
     def resolve(self, uri: str) -> str:
         """The manifest digest of an `oci://` URI."""
@@ -76,9 +80,9 @@ class OciRegistry:
         """The engine of this key with its report's figures, or None; `fresh` trusts no memory."""
         where = engine_place(repository, key)
         known = self._engines.get(where)
-        if known is not None and not fresh:
-            return known
         reference = Reference.parse(where)
+        if known is not None and (not fresh or self._is_still(known, reference)):
+            return known
         try:
             report, descriptor, manifest = store.read_records(self._client, reference)
         except NotFound:
@@ -95,6 +99,18 @@ class OciRegistry:
         known = self._indexes.get(memory)
         if known is not None:
             return known
-        descriptors = {name: self._client.resolve(reference.at(digest)) for name, digest in engines.items()}
+        descriptors = {name: self._descriptor(reference.at(digest)) for name, digest in engines.items()}
         self._may_write()
         return self._indexes.put(memory, store.push_index(self._client, reference, descriptors).digest)
+
+    def _is_still(self, known: Engine, reference: Reference) -> bool:
+        """Whether the tag has the very engine that is remembered: its records need not be read anew."""
+        try:
+            return self._client.resolve(reference).digest == known.digest
+        except NotFound:
+            return False
+
+    def _descriptor(self, reference: Reference) -> Descriptor:
+        # What has a digest never changes; whether it is there, a registry checks when an index names it.
+        known = self._descriptors.get(str(reference))
+        return known or self._descriptors.put(str(reference), self._client.resolve(reference))

@@ -12,6 +12,9 @@ def differs(wanted: Any, stored: Any, parent: str = "", key: str = "") -> bool:
 
     Lists are compared item by item and in length; quantities by value ("1000m" is "1").
     """
+    if wanted == stored:
+        # Most parts are stored as they were sent, and comparing them whole is many times as fast.
+        return False
     if isinstance(wanted, dict):
         held = stored if isinstance(stored, dict) else {}
         return any(differs(value, held.get(name), key, name) for name, value in wanted.items())
@@ -21,7 +24,7 @@ def differs(wanted: Any, stored: Any, parent: str = "", key: str = "") -> bool:
         return any(differs(one, other, parent, key) for one, other in zip(wanted, stored, strict=True))
     if parent in _QUANTITIES and stored is not None:
         return not _same_quantity(wanted, stored)
-    return bool(wanted != stored)
+    return True
 
 
 def _same_quantity(one: Any, other: Any) -> bool:

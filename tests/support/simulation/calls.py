@@ -18,7 +18,6 @@ from burnish_operator.errors import (
     PrometheusUnavailable,
 )
 from burnish_operator.ports import (
-    NODE,
     Comparison,
     Engine,
     Kind,
@@ -30,7 +29,7 @@ from burnish_operator.ports import (
 from fakes.cluster import FakeCluster, Killed
 
 T = TypeVar("T")
-FAULTS = ("crash", "crash after", "409", "429", "500", "403", "timeout", "stale nodes")
+FAULTS = ("crash", "crash after", "409", "429", "500", "403", "timeout")
 
 
 @dataclass(frozen=True)
@@ -97,21 +96,25 @@ class FaultyCluster:
 
     def __init__(self, inner: FakeCluster, calls: Calls, wrote: Callable[[str, Object], None]) -> None:
         self._inner, self._calls, self._wrote = inner, calls, wrote
-        self.old_nodes: list[Object] = []
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._do(f"get {kind.kind} {namespace}/{name}", lambda: self._inner.get(kind, namespace, name))
 
-    def find(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
-        stale = kind is NODE and self._calls.faults.get(self._calls.number) == "stale nodes"
-        found = self._do(f"find {kind.kind}", lambda: self._inner.find(kind, namespace, labels))
-        return self.old_nodes if stale and self.old_nodes else found
+    def find(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+    ) -> list[Object]:
+        return self._do(f"find {kind.kind}", lambda: self._inner.find(kind, namespace, labels, fresh=fresh))
 
     def create(self, obj: Object) -> Object:
         return self._write("create", obj, lambda: self._inner.create(obj))
 
-    def apply(self, obj: Object) -> Object:
-        return self._write("apply", obj, lambda: self._inner.apply(obj))
+    def apply(self, obj: Object, *, force: bool = True) -> Object:
+        return self._write("apply", obj, lambda: self._inner.apply(obj, force=force))
 
     def apply_status(self, obj: Object) -> Object:
         return self._write("status", obj, lambda: self._inner.apply_status(obj))

@@ -1,7 +1,7 @@
 """What must hold after every step, and at every write of the operator.
 
-A turn reads at one time and writes at another, and the world may move between. So a write is judged by all
-that the model was since the turn began (`Window`): it must be right for one of those states.
+A turn reads what the watches told last, and writes later; the world may move between. So a write is judged by
+all that the model was from what was read until now (`Window`): it must be right for one of those states.
 """
 
 import json
@@ -30,9 +30,10 @@ class Broken(Exception):
 
 @dataclass
 class Window:
-    """What a model was since the turn began; None: it was not there.
+    """What a model was from what the turn reads until now; None: it was not there.
 
-    quiet: nothing else moved, and no call failed.   held: engines that the registry had all the time.
+    quiet: all was read as it is, nothing else moved, and no call failed.
+    held: engines that the registry had all the time.
     """
 
     states: list[Object | None]
@@ -55,9 +56,9 @@ class Judge:
         self.begun: dict[str, list[Object]] = {}
         self.trials = Trials(world)
 
-    def begin(self, key: Key) -> None:
+    def begin(self, key: Key, states: list[Object | None], *, quiet: bool) -> None:
         """A turn begins."""
-        self.windows[key] = Window([self._model(key)], held=set(self.world.store.engines))
+        self.windows[key] = Window(list(states), quiet, held=set(self.world.store.engines))
 
     def end(self, key: Key) -> None:
         """A turn is over."""

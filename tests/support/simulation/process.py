@@ -6,11 +6,14 @@ from typing import Any, cast
 
 from burnish_engine.errors import BurnishError
 from burnish_engine.oci.client import RegistryClient
+from burnish_operator import names
 from burnish_operator.adapters.registry import OciRegistry
-from burnish_operator.handlers import INVENTORY, OURS, Key, Waker
+from burnish_operator.handlers import INVENTORY, Comparer, Key, Waker, listeners
 from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.metrics import Metrics
-from burnish_operator.ports import Object
+from burnish_operator.mirror import Mirror
+from burnish_operator.mirrored import MirroredCluster
+from burnish_operator.ports import KINDS, OPTIMIZED_MODEL, Object
 from burnish_operator.queue import Schedule
 from burnish_operator.reconcile import ModelReconciler
 from burnish_operator.reconcile import World as Ports
@@ -35,20 +38,25 @@ class Process:
         self.cluster = FaultyCluster(
             world.cluster, self.calls, lambda verb, obj: wrote(self.working[-1], verb, obj)
         )
+        self.mirror = Mirror()
+        mirrored = MirroredCluster(self.cluster, self.mirror)
         # The store answers where the adapter would send requests: see `simulate.in_memory`.
         adapter = OciRegistry(cast(RegistryClient, world.store), lambda: world.seconds)
         registry = FaultyRegistry(adapter, self.calls)
         prometheus = FaultyPrometheus(world.metrics, self.calls)
-        self.ports = Ports(self.cluster, registry, FakeEvents(), world.clock, prometheus)
+        self.ports = Ports(mirrored, registry, FakeEvents(), world.clock, prometheus)
         self.models = ModelReconciler(self.ports, SETTINGS, Metrics())
-        self.inventory = InventoryReconciler(self.cluster, world.clock)
+        self.inventory = InventoryReconciler(mirrored, world.clock)
         self.queue: Schedule[Key] = Schedule()
-        self.waker = Waker(self._wake)
+        self.told = listeners(Waker(self._wake), cluster_scoped=True)
         self.streams: dict[str, list[tuple[str | None, Object]]] = {kind: [] for kind in WATCHED}
         self.broken: set[str] = set()
         self.woken: set[Key] = set()
         for kind in WATCHED:
             self.list_again(kind)
+            # No turn begins before everything was listed once.
+            for _, obj in self.streams[kind]:
+                self._reflect(obj)
 
     async def _wake(self, key: Key) -> None:
         self.woken.add(key)
@@ -64,6 +72,8 @@ class Process:
         """A watch starts over: all objects as they are now, and no word of those that are gone."""
         self.broken.discard(kind)
         self.streams[kind] = [(None, self.world.cluster.objects[p]) for p in self.world.places(kind)]
+        comparer = Comparer(self.mirror, self.world.cluster, self.told)
+        _drive(comparer.tell(comparer.compare(kind)))
 
     def deliver(self, kind: str, how: str) -> None:
         """One event reaches the operator: once, twice, after the next one; or the stream breaks."""
@@ -78,17 +88,32 @@ class Process:
                 _drive(self._tell(kind, event, obj))
 
     async def _tell(self, kind: str, event: str | None, obj: Object) -> None:
-        told = {"type": event}
-        if kind in OWNED:
-            label, value = OURS.split("=")
-            if obj["metadata"].get("labels", {}).get(label) == value:
-                await self.waker.owned(obj)
-        elif kind == "OptimizedModel":
-            await self.waker.model(told, obj)
-        elif kind == "AcceleratorClass":
-            await self.waker.accelerator_class()
-        else:
-            await self.waker.node(told, obj)
+        if not self._is_watched(obj):
+            return
+        news = self._reflect(obj) if event != "DELETED" else True
+        if event == "DELETED":
+            self.mirror.drop(obj)
+        if news or event is None:
+            await self.told[KINDS[kind]]({"type": event}, obj)
+
+    def _reflect(self, obj: Object) -> bool:
+        return self._is_watched(obj) and self.mirror.put(obj)
+
+    def _is_watched(self, obj: Object) -> bool:
+        labels = obj["metadata"].get("labels", {})
+        return obj["kind"] not in OWNED or labels.get(names.MANAGED_BY) == names.MANAGER
+
+    def is_current(self) -> bool:
+        """Whether the mirror is as the cluster is."""
+        return all(
+            {_state(obj) for obj in self.mirror.all(KINDS[kind])}
+            == {_state(self.world.cluster.objects[place]) for place in self.world.places(kind)}
+            for kind in WATCHED
+        )
+
+    def read(self, key: Key) -> Object | None:
+        """The model as a turn reads it."""
+        return self.mirror.get(OPTIMIZED_MODEL, key.namespace, key.name)
 
     def is_due(self, key: Key) -> bool:
         """Whether a worker would take it: now, or after the back-off of a failure."""
@@ -144,6 +169,10 @@ class Process:
         if key == INVENTORY:
             return self.inventory.reconcile()
         return self.models.reconcile(key.namespace, key.name)
+
+
+def _state(obj: Object) -> tuple[str, str]:
+    return obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]
 
 
 def _drive(coroutine: Coroutine[Any, Any, None]) -> None:

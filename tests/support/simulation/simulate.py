@@ -13,7 +13,7 @@ from burnish_operator.decide.model import decide
 from burnish_operator.gather import Gatherer
 from burnish_operator.handlers import INVENTORY, Key
 from burnish_operator.plan import Plan
-from burnish_operator.ports import DEPLOYMENT, NODE, Object
+from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, Object
 from burnish_operator.reconcile import RESYNC_SECONDS
 from fakes.cluster import Killed, copied
 from fakes.fleet import SETTINGS, model
@@ -75,6 +75,7 @@ class Simulation:
         self.judge = Judge(self.world)
         self.steps = 0
         self.behind_seconds = 0
+        self.world.cluster.watcher = self.world.note
         for (namespace, name), spec in users.FIRST.items():
             self.world.cluster.put(model(name, namespace, **spec))
         self.restart()
@@ -82,7 +83,11 @@ class Simulation:
     def restart(self) -> None:
         """A new process; nothing that was in memory is left."""
         self.process = Process(self.world, self._wrote)
-        self.world.cluster.watcher = self.process.observe
+        self.world.cluster.watcher = self._changed
+
+    def _changed(self, event: str, obj: Object) -> None:
+        self.world.note(event, obj)
+        self.process.observe(event, obj)
 
     def do(self, step: Step) -> None:
         """One step, and what must hold after it."""
@@ -122,7 +127,7 @@ class Simulation:
     def turn(self, key: Key, step: Step) -> None:
         """One turn of the operator with its troubles; death is followed by a new life."""
         self.world.trace.append(f"  {key.namespace}/{key.name or 'inventory'}")
-        self.judge.begin(key)
+        self._begin(key)
         # What moves before the first call was there when the turn began.
         meanwhile = {max(1, call): (lambda move=move: self._meanwhile(move)) for call, move in step.meanwhile}
         try:
@@ -132,6 +137,10 @@ class Simulation:
             self.restart()
         finally:
             self.judge.end(key)
+
+    def _begin(self, key: Key) -> None:
+        states = self.world.since(self.process.read(key), (key.namespace, key.name))
+        self.judge.begin(key, states, quiet=self.process.is_current())
 
     def _told(self, key: Key, *, well: bool) -> None:
         failed = set(self.process.calls.hit) & {"429", "500", "timeout"}
@@ -146,7 +155,7 @@ class Simulation:
             key = self.process.take()
             if key is not None:
                 self.world.trace.append(f"      {key.namespace}/{key.name or 'inventory'}")
-                self.judge.begin(key)
+                self._begin(key)
                 self.process.nested(key)
                 self.judge.end(key)
         else:
@@ -160,12 +169,12 @@ class Simulation:
 
     def _twice(self, step: Step) -> None:
         """A plan that was applied is applied again: nothing may change."""
-        models = self.world.models()
+        models = self.process.mirror.all(OPTIMIZED_MODEL)
         if not models or self.world.store.down is not None:
             return
         raw = models[step.one % len(models)]
         key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
-        self.judge.begin(key)
+        self._begin(key)
         with self.process.turn_of(key):
             plan, before, after = self._applied_twice(raw)
         self.judge.end(key)
@@ -173,7 +182,7 @@ class Simulation:
             raise Broken(f"a plan applied twice is not the plan applied once: {plan}")
 
     def _applied_twice(self, raw: Object) -> tuple[Plan, object, object]:
-        cluster, registry = self.process.cluster, self.process.ports.registry
+        cluster, registry = self.process.ports.cluster, self.process.ports.registry
         prometheus = self.process.ports.prometheus
         gatherer = Gatherer(cluster, registry, self.world.clock, SETTINGS, prometheus)
         plan = decide(gatherer.gather(OptimizedModel.from_dict(copied(raw)))).plan
@@ -225,7 +234,6 @@ class Simulation:
         self.world.trace.append(f"  {rollouts.change_traffic(self.world, step.one, step.two)}")
 
     def _node(self, step: Step) -> None:
-        self.process.cluster.old_nodes = copied(self.world.cluster.of_kind(NODE))
         self.world.trace.append(f"  {users.churn(self.world, step.one, step.two)}")
 
     def _registry(self, step: Step) -> None:

@@ -82,8 +82,9 @@ class Store:
     def resolve(self, reference: Reference) -> Descriptor:
         """A tag's or a digest's descriptor."""
         self._ask()
-        digest = reference.digest or self.tags.get(_place(reference))
-        if digest is None or (reference.digest and digest not in {e.digest for e in self.engines.values()}):
+        engine = self.engines.get(_place(reference))
+        digest = reference.digest or (engine.digest if engine else self.tags.get(_place(reference)))
+        if digest is None or (reference.digest and not self._holds(digest)):
             raise _missing(reference)
         return _descriptor(digest)
 
@@ -99,8 +100,13 @@ class Store:
         """Push the index of a revision."""
         self._ask()
         found = {name: descriptor.digest for name, descriptor in engines.items()}
+        if not all(map(self._holds, found.values())):
+            raise _missing(reference)
         self.indexes[_place(reference)] = found
         return _descriptor(of_json(sorted(found.items())))
+
+    def _holds(self, digest: str) -> bool:
+        return any(engine.digest == digest for engine in self.engines.values())
 
     def _ask(self) -> None:
         if self.down is not None:

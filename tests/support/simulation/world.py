@@ -19,6 +19,7 @@ SOURCES = (SOURCE, "oci://r.example/models/pages:2", "oci://r.example/models/pag
 class World:
     """The state. `seconds` is the monotonic clock; the wall clock may jump.
 
+    history: by namespace and name, all that a model ever was, as it was stored; None: it was not there.
     stalled: places whose last build only a person can bring on.   told: by key, why builds ended.
     """
 
@@ -30,6 +31,7 @@ class World:
     workloads: dict[str, Workload] = field(default_factory=dict)
     stalled: set[str] = field(default_factory=set)
     told: dict[str, set[str]] = field(default_factory=dict)
+    history: dict[tuple[str, str], list[Object | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(self.clock, collects=False)
@@ -37,6 +39,19 @@ class World:
             self.store.tag(source.removeprefix("oci://"), "sha256:" + str(number) * 64)
         for name, labels in HARDWARE.items():
             self.cluster.put(node(name, labels))
+
+    def note(self, event: str, obj: Object) -> None:
+        """Something changed."""
+        if obj["kind"] == OPTIMIZED_MODEL.kind:
+            metadata = obj["metadata"]
+            states = self.history.setdefault((metadata["namespace"], metadata["name"]), [None])
+            states.append(None if event == "DELETED" else obj)
+
+    def since(self, read: Object | None, name: tuple[str, str]) -> list[Object | None]:
+        """All that a model was, from what was read of it until now."""
+        states = self.history.get(name, [None])
+        first = max(number for number, state in enumerate(states) if _same_state(state, read))
+        return states[first:]
 
     def pass_time(self, seconds: float) -> None:
         """Both clocks."""
@@ -113,6 +128,12 @@ class World:
         """A user creates an object, unless one is there."""
         if place_of(obj) not in self.cluster.objects:
             self.cluster.put(obj)
+
+
+def _same_state(one: Object | None, other: Object | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(one["metadata"][part] == other["metadata"][part] for part in ("uid", "resourceVersion"))
 
 
 def pushed_by(job: Object, world: World, labels: dict[str, str], *, loads: bool = True) -> Pushed:

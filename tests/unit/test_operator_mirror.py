@@ -1,0 +1,180 @@
+"""The mirror: the latest state of each object, found by label, and nothing that is gone."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from burnish_operator.adapters.watching import Listings
+from burnish_operator.errors import ClusterConflict
+from burnish_operator.handlers import Comparer, Key, Waker, listeners
+from burnish_operator.mirror import Mirror, compare
+from burnish_operator.mirrored import MirroredCluster
+from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, POD, Kind, Object
+from fakes.cluster import FakeClock, FakeCluster
+from fakes.fleet import model
+
+OURS = {"app.kubernetes.io/managed-by": "burnish", "burnish.dev/model": "pages"}
+
+
+def deployment(version: int, uid: str = "u", **metadata: Any) -> Object:
+    told = {"name": "d", "namespace": "team", "uid": uid, "resourceVersion": str(version), "labels": OURS}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {**told, **metadata}}
+
+
+def versions(mirror: Mirror, labels: dict[str, str] | None = None) -> list[str]:
+    return [o["metadata"]["resourceVersion"] for o in mirror.find(DEPLOYMENT, "team", labels or OURS)]
+
+
+def test_a_state_that_was_told_already_is_no_news() -> None:
+    mirror = Mirror()
+    assert mirror.put(deployment(7))
+    assert not mirror.put(deployment(7))
+    assert not mirror.put(deployment(6))
+    assert mirror.put(deployment(10))
+    assert versions(mirror) == ["10"]
+
+
+def test_late_word_of_what_is_gone_brings_nothing_back() -> None:
+    mirror = Mirror()
+    mirror.put(deployment(7))
+    mirror.drop(deployment(9))
+    assert not mirror.put(deployment(8))
+    assert versions(mirror) == []
+    assert mirror.put(deployment(11, uid="another"))
+    mirror.drop(deployment(9))
+    assert versions(mirror) == ["11"]
+
+
+def test_what_loses_a_label_is_not_found_by_it() -> None:
+    mirror = Mirror()
+    mirror.put(deployment(7))
+    mirror.put(deployment(8, labels={"app.kubernetes.io/managed-by": "burnish"}))
+    assert versions(mirror) == []
+    assert versions(mirror, {"app.kubernetes.io/managed-by": "burnish"}) == ["8"]
+    assert vars(mirror)["_labelled"] == {}
+
+
+def test_who_owns_which_field_takes_no_room() -> None:
+    mirror = Mirror()
+    mirror.put(deployment(7, managedFields=[{"manager": "burnish"}]))
+    [found] = mirror.find(DEPLOYMENT)
+    assert "managedFields" not in found["metadata"]
+
+
+def test_what_a_watch_missed_is_dropped_by_comparing() -> None:
+    cluster, mirror = FakeCluster(FakeClock()), Mirror()
+    stays = cluster.put(deployment(1, uid="stays"))
+    mirror.put(stays)
+    mirror.put(deployment(2, uid="went", name="went"))
+    new = cluster.put(deployment(3, uid="new", name="new"))
+    assert [o["metadata"]["uid"] for o in compare(mirror, cluster, DEPLOYMENT)] == ["went"]
+    assert {o["metadata"]["uid"] for o in mirror.all(DEPLOYMENT)} == {"stays", new["metadata"]["uid"]}
+
+
+@pytest.fixture
+def inner() -> FakeCluster:
+    return FakeCluster(FakeClock())
+
+
+def test_reads_of_a_turn_ask_nobody(inner: FakeCluster) -> None:
+    mirror = Mirror()
+    cluster = MirroredCluster(inner, mirror)
+    stored = inner.put(model())
+    mirror.put(stored)
+    inner.objects.clear()
+    name = stored["metadata"]["name"]
+    assert cluster.get(OPTIMIZED_MODEL, stored["metadata"]["namespace"], name) == stored
+    assert cluster.find(DEPLOYMENT, "team", {"burnish.dev/model": name}) == []
+
+
+def test_what_is_not_watched_is_asked_for(inner: FakeCluster) -> None:
+    cluster = MirroredCluster(inner, Mirror())
+    inner.put(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "team", "labels": OURS}}
+    )
+    assert len(cluster.find(POD, "team", {"burnish.dev/model": "pages"})) == 1
+    inner.put({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "team"}})
+    assert len(cluster.find(JOB, fresh=True)) == 1
+
+
+def test_a_write_is_read_back_at_once(inner: FakeCluster) -> None:
+    mirror = Mirror()
+    cluster = MirroredCluster(inner, mirror)
+    stored = cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {
+        "name": "d", "namespace": "team", "labels": OURS}})  # fmt: skip
+    assert len(cluster.find(DEPLOYMENT, "team", OURS)) == 1
+    assert not mirror.put(stored)
+
+
+def test_what_is_being_deleted_is_seen_as_such(inner: FakeCluster) -> None:
+    cluster = MirroredCluster(inner, Mirror())
+    stored = cluster.apply(deployment(1))
+    cluster.delete(DEPLOYMENT, "team", "d", stored["metadata"]["uid"])
+    [found] = cluster.find(DEPLOYMENT, "team", OURS)
+    assert "deletionTimestamp" in found["metadata"]
+
+
+def test_a_status_that_was_refused_is_read_anew(inner: FakeCluster) -> None:
+    mirror = Mirror()
+    cluster = MirroredCluster(inner, mirror)
+    stored = inner.put(model())
+    mirror.put(stored)
+    namespace, name = stored["metadata"]["namespace"], stored["metadata"]["name"]
+    inner.update(OPTIMIZED_MODEL, namespace, name, spec={"suspend": True})
+    with pytest.raises(ClusterConflict):
+        cluster.apply_status({**stored, "status": {}})
+    found = cluster.get(OPTIMIZED_MODEL, namespace, name)
+    assert found is not None
+    assert found["spec"]["suspend"] is True
+
+
+def test_what_someone_else_made_is_not_taken_and_is_looked_at(inner: FakeCluster) -> None:
+    cluster = MirroredCluster(inner, Mirror())
+    inner.put(deployment(1, labels={}))
+    assert cluster.get(DEPLOYMENT, "team", "d") is None
+    with pytest.raises(ClusterConflict):
+        cluster.apply(deployment(1))
+    assert cluster.get(DEPLOYMENT, "team", "d") is not None
+    inner.objects.clear()
+    assert cluster.get(DEPLOYMENT, "team", "d") is None
+    cluster.apply(deployment(1))
+
+
+def test_a_watch_that_starts_over_is_told_of_and_its_beginning_is_not() -> None:
+    told: list[Kind] = []
+
+    async def again(kind: Kind) -> None:
+        told.append(kind)
+
+    async def scenario() -> None:
+        listings = Listings(again)
+        for path in ("/apis/apps/v1/deployments", "/apis/batch/v1/namespaces/a/jobs", "/api/v1/namespaces"):
+            await listings.listed(path)
+        await listings.listed("/apis/batch/v1/namespaces/b/jobs")
+        assert told == []
+        await listings.listed("/api/v1/namespaces")
+        await listings.listed("/apis/batch/v1/namespaces/a/jobs")
+
+    asyncio.run(scenario())
+    assert told == [JOB]
+
+
+def test_whom_it_concerns_is_woken_by_what_a_watch_missed(inner: FakeCluster) -> None:
+    woken: list[Key] = []
+
+    async def wake(key: Key) -> None:
+        woken.append(key)
+
+    mirror, waker = Mirror(), Waker(wake)
+    comparer = Comparer(mirror, inner, listeners(waker, cluster_scoped=False))
+    mirror.put(deployment(7))
+
+    async def scenario() -> None:
+        await waker.model({"type": "ADDED"}, model("pages", "team"))
+        woken.clear()
+        await comparer.tell(comparer.compare("Deployment"))
+
+    asyncio.run(scenario())
+    assert woken == [Key("team", "pages")]
+    assert mirror.all(DEPLOYMENT) == []
