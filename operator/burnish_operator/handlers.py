@@ -12,7 +12,7 @@ import kopf
 from burnish_engine.digest import of_json
 from burnish_operator import names, watches
 from burnish_operator.hardware import is_hardware
-from burnish_operator.mirror import Mirror, compare
+from burnish_operator.mirror import CLUSTER_KINDS, Mirror, compare
 from burnish_operator.ports import (
     ACCELERATOR_CLASS,
     DEPLOYMENT,
@@ -160,6 +160,11 @@ class Comparer:
             await self.told[KINDS[obj["kind"]]]({"type": "DELETED"}, obj)
 
 
+def concerns(kind: Kind, event: str | None, *, news: bool) -> bool:
+    """Whether anyone must look. Who wrote an object knows what its answer told; a class is for all models."""
+    return news or event in (None, "DELETED") or kind in CLUSTER_KINDS
+
+
 @dataclass
 class Gate:
     """Open once every object that there is was seen: kopf calls no handler of events before that."""
@@ -188,10 +193,10 @@ def _follow(registry: kopf.OperatorRegistry, kind: Kind, mirror: Mirror, tell: L
         obj, was_news = dict(body), memo.pop("news", False)
         if event["type"] == "DELETED":
             mirror.drop(obj)
-        elif not (mirror.put(obj) or was_news or event["type"] is None):
-            # Our own write, whose answer told of it already.
-            return
-        await tell(dict(event), obj)
+        elif mirror.put(obj):
+            was_news = True
+        if concerns(kind, event["type"], news=was_news):
+            await tell(dict(event), obj)
 
 
 class _Nothing(kopf.DiffBaseStorage):

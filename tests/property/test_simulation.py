@@ -59,7 +59,8 @@ RARE = {
     "ready_while_old_pods_serve": [
         *_REBUILT,
         Step("control"),
-        *[Step("deliver", 1, 3)] * 2,
+        Step("deliver", 1, 3),
+        *[Step("deliver", kind, 3) for kind in (3, 4, 0)] * 2,
         *[Step("work")] * 3,
     ],
     "the_first_failure_ends_the_plan_in_silence": [

@@ -8,7 +8,7 @@ from burnish_engine.errors import BurnishError
 from burnish_engine.oci.client import RegistryClient
 from burnish_operator import names
 from burnish_operator.adapters.registry import OciRegistry
-from burnish_operator.handlers import INVENTORY, Comparer, Key, Waker, listeners
+from burnish_operator.handlers import INVENTORY, Comparer, Key, Waker, concerns, listeners
 from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.metrics import Metrics
 from burnish_operator.mirror import Mirror
@@ -90,10 +90,10 @@ class Process:
     async def _tell(self, kind: str, event: str | None, obj: Object) -> None:
         if not self._is_watched(obj):
             return
-        news = self._reflect(obj) if event != "DELETED" else True
+        news = event != "DELETED" and self._reflect(obj)
         if event == "DELETED":
             self.mirror.drop(obj)
-        if news or event is None:
+        if concerns(KINDS[kind], event, news=news):
             await self.told[KINDS[kind]]({"type": event}, obj)
 
     def _reflect(self, obj: Object) -> bool:
