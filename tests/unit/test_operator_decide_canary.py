@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from burnish_operator import names
-from burnish_operator.api import CanaryPhase, CanaryStatus, RejectedStatus
+from burnish_operator.api import CanaryPhase, CanaryStatus, RejectedStatus, TargetState
 from burnish_operator.errors import PrometheusUnavailable
 from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, POD, SERVICE
 from fakes.cluster import Killed
@@ -257,6 +257,16 @@ def test_a_person_aborts_and_later_thinks_otherwise() -> None:
     found.settle()
     assert (canary(found).digest, canary(found).step) == (new, 1)
     assert found.status().targets[0].rejected == ()
+
+
+def test_the_turn_that_rejects_an_engine_does_not_say_that_it_serves() -> None:
+    found = begun(fleet())
+    after(found, 5)
+    annotate(found, names.ABORT)
+    found.operate()
+    assert rejected(found).reason == "Aborted"
+    assert found.condition("RolledOut") == ("False", "Aborted")
+    assert found.status().targets[0].state is not TargetState.SERVING
 
 
 def test_a_rejected_engine_can_be_promoted_as_it_is() -> None:

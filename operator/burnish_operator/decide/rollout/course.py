@@ -43,7 +43,15 @@ _BLIND = Obstacle(
 
 
 def chart(case: Case) -> Course:
-    """From what is wanted, there and remembered."""
+    """From what is wanted, there and remembered. What is rejected in this very turn is told at once."""
+    course = _chart(case)
+    if case.wanted is None or course.obstacle is not None or course.memory.canary is not None:
+        return course
+    rejected = of_engine(course.memory, case.wanted.digest, case.wanted.key)
+    return replace(course, obstacle=_obstacle(rejected)) if rejected else course
+
+
+def _chart(case: Case) -> Course:
     wanted = case.wanted
     if wanted is None:
         return _without_engine(case)
