@@ -47,11 +47,13 @@ def pair(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Pair]:
         )
 
     first, second = made("first"), made("second")
-    with first, second:
-        wait_for("a ready leader", lambda: leads(first) != leads(second) and both_ready(first, second))
-        yield (first, second) if leads(first) else (second, first)
-    for process in (first, second):
-        print(process.log.read_text()[-4000:])
+    try:
+        with first, second:
+            wait_for("a ready leader", lambda: leads(first) != leads(second) and both_ready(first, second))
+            yield (first, second) if leads(first) else (second, first)
+    finally:
+        for process in (first, second):
+            print(process.log.read_text()[-4000:])
 
 
 def leads(process: OperatorProcess) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,12 @@ class Api:
         query = f"?watch=1&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}"
         answer = self._pool.request("GET", self._server + path + query, preload_content=False)
         rest = b""
-        for chunk in answer.stream(1 << 16):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield json.loads(line)["object"]
+        # The control plane is stopped while the watch still stands.
+        with suppress(urllib3.exceptions.HTTPError):
+            for chunk in answer.stream(1 << 16):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)["object"]
 
     def _create(self, path: str, obj: Object) -> None:
         answer = self._pool.request(
