@@ -129,7 +129,7 @@ class Rollout(WireModel):
             "only a canary is analysed: set strategy to Canary, or leave analysis out",
         ),
         Rule(
-            "!self.paused || self.strategy == 'Canary'",
+            "!has(self.paused) || !self.paused || self.strategy == 'Canary'",
             "only a canary can be paused: set strategy to Canary, or paused to false",
         ),
     )
