@@ -79,7 +79,7 @@ class Gatherer:
         )
         found = targets.resolve(seen).resolved
         keys = {key for target in found if (key := key_of(seen, target))}
-        jobs = self._jobs(own_jobs, keys)
+        jobs = self._jobs(model, own_jobs, keys)
         return dataclasses.replace(
             seen,
             deployments=(*deployments, *self._strangers(DEPLOYMENT, model, found, deployments)),
@@ -167,22 +167,29 @@ class Gatherer:
             found[target] = tuple(pod_of(raw) for raw in pods)
         return found
 
-    def _jobs(self, own: list[Object], keys: set[str]) -> tuple[Job, ...]:
+    def _jobs(self, model: OptimizedModel, own: list[Object], keys: set[str]) -> tuple[Job, ...]:
         shared = [
             raw
             for key in sorted(keys)
             for raw in self._cluster.find(JOB, labels={names.ENGINE_KEY: short_key(key)})
         ]
         found = {raw["metadata"]["uid"]: raw for raw in (*own, *shared)}
-        return tuple(self._with_pods(job_of(raw), keys, raw) for raw in found.values())
+        return tuple(self._with_pods(model, job_of(raw), keys, raw) for raw in found.values())
 
-    def _with_pods(self, job: Job, keys: set[str], raw: Mapping[str, object]) -> Job:
+    def _with_pods(self, model: OptimizedModel, job: Job, keys: set[str], raw: Object) -> Job:
         if job.key not in keys:
             return job
+        pods = self._pods_of(job, fresh=False)
+        if job.state is JobState.FAILED and not any(pod.ended for pod in pods) and not _is_told(model, job):
+            # Word of a Job may come before that of its pod, and the cause decides whether it is tried again.
+            pods = self._pods_of(job, fresh=True)
+        return job_of(raw, pods)
+
+    def _pods_of(self, job: Job, *, fresh: bool) -> tuple[Pod, ...]:
         labels = {names.ENGINE_KEY: short_key(job.key), "batch.kubernetes.io/job-name": job.name}
-        pods = self._cluster.find(POD, job.namespace, labels)
+        pods = self._cluster.find(POD, job.namespace, labels, fresh=fresh)
         # Pods of a Job that had this name before may be there for a while.
-        return job_of(dict(raw), tuple(pod_of(pod) for pod in pods if owner_of(pod["metadata"]) == job.uid))
+        return tuple(pod_of(pod) for pod in pods if owner_of(pod["metadata"]) == job.uid)
 
     def _engines(
         self, seen: Observed, keys: set[str], jobs: tuple[Job, ...], new: set[str]
@@ -208,3 +215,9 @@ def _answer(prometheus: Prometheus, question: Comparison) -> Samples | BurnishEr
         return prometheus.compare(question)
     except BurnishError as error:
         return error
+
+
+def _is_told(model: OptimizedModel, job: Job) -> bool:
+    """Whether the status remembers how this Job ended."""
+    failures = (target.last_failure for target in model.status.targets)
+    return any(f is not None and f.key == job.key and f.attempts >= job.attempt for f in failures)

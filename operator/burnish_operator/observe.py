@@ -33,6 +33,11 @@ class Pod:
     outcome: Outcome | None = None
     waits_for: str = ""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it tells how it ended."""
+        return self.exit_code is not None or self.phase == "Failed"
+
 
 class JobState(StrEnum):
     """Where a Job is."""

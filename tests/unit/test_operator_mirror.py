@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from burnish_operator.adapters.watching import Listings
 from burnish_operator.errors import ClusterConflict
 from burnish_operator.handlers import Comparer, Key, Waker, listeners
+from burnish_operator.listings import Listings
 from burnish_operator.mirror import Mirror, compare
 from burnish_operator.mirrored import MirroredCluster
 from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, POD, Kind, Object

@@ -62,7 +62,7 @@ def _diagnose(job: Job) -> tuple[str, str, bool]:
             "Raise spec.optimization.deadline, lower spec.optimization.budget, or free nodes of this class."
         )
         return "DeadlineExceeded", f"The Job did not end in time. {remedy}", False
-    pod = next((p for p in reversed(job.pods) if p.exit_code is not None or p.phase == "Failed"), None)
+    pod = next((pod for pod in reversed(job.pods) if pod.ended), None)
     if pod is None:
         return (
             job.reason or "JobFailed",
