@@ -7,6 +7,8 @@ import aiohttp
 import kopf
 from aiohttp import web
 
+from burnish_operator.listings import Listings
+from burnish_operator.ports import JOB, Kind
 from burnish_operator.pulse import Pulse
 from burnish_operator.watches import Jittered, session
 from support.registry import free_port
@@ -28,8 +30,12 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-def listened(conversation: Conversation) -> None:
-    """Hold a conversation with that server through a session of ours."""
+def listened(conversation: Conversation, again: list[Kind] | None = None) -> None:
+    """Hold a conversation with that server through a session of ours. again: kinds listed once more."""
+    told = [] if again is None else again
+
+    async def listed_again(kind: Kind) -> None:
+        told.append(kind)
 
     async def scenario() -> None:
         app, port = web.Application(), free_port()
@@ -41,9 +47,8 @@ def listened(conversation: Conversation) -> None:
         pulse.expect(["jobs"])
         server = f"http://127.0.0.1:{port}"
         try:
-            async with session(
-                kopf.ConnectionInfo(server=server, token="t"), pulse
-            ).aiohttp_session as client:
+            found = kopf.ConnectionInfo(server=server, token="t")
+            async with session(found, pulse, Listings(listed_again)).aiohttp_session as client:
                 await conversation(client, f"{server}{JOBS}", pulse)
         finally:
             await runner.cleanup()
@@ -61,6 +66,19 @@ def test_neither_a_listing_nor_a_refusal_is_a_sign_of_life_of_a_watch() -> None:
         assert pulse.waited_for() == [JOBS]
 
     listened(conversation)
+
+
+def test_a_kind_that_is_listed_once_more_is_told_and_a_watch_is_no_listing() -> None:
+    again: list[Kind] = []
+
+    async def conversation(client: aiohttp.ClientSession, url: str, _: Pulse) -> None:
+        for params in ({}, {"watch": "true"}, {"watch": "true", "refused": "yes"}):
+            async with client.get(url, params=params):
+                assert again == []
+        async with client.get(url):
+            assert again == [JOB]
+
+    listened(conversation, again)
 
 
 def test_each_piece_of_a_watch_is_heard() -> None:
