@@ -37,7 +37,7 @@ class Settings(Record):
     watch_namespaces: tuple[str, ...] = ()
     registry_secret: str = ""
     log_format: Literal["json", "text"] = "json"
-    workers: int = Field(default=4, ge=1, le=64)
+    workers: int = Field(default=8, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
     health_port: int = Field(default=8080, ge=0, le=65535)
 

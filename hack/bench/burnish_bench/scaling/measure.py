@@ -23,7 +23,7 @@ QUIET_SECONDS = 12.0
 IDLE_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 # As the chart has it.
-WORKERS = "4"
+WORKERS = "8"
 
 
 @dataclass
