@@ -15,6 +15,7 @@ from rich.console import Console
 
 from burnish_bench import tables
 from burnish_bench.scaling import document, measure, objects, pilot, plane, telling
+from burnish_bench.scaling.api import Object
 from burnish_bench.scaling.bars import verdicts
 from burnish_bench.scaling.results import Results, Run, Setting, load, save
 from burnish_engine import __version__
@@ -79,7 +80,7 @@ def _measure(setting: Setting, console: Console, *, baseline: bool) -> Run:
     return found
 
 
-def _burnish(place: plane.Place, found: Run) -> objects.Object:
+def _burnish(place: plane.Place, found: Run) -> Object:
     place.plane.kubectl("create", "namespace", objects.NAMESPACE)
     log, repository = place.folder / "logs" / "operator.log", f"{place.plane.registry}/engines"
     with OperatorProcess(place.account, repository, log, "--workers", measure.WORKERS) as operator:

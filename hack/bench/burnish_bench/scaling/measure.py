@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from burnish_bench.scaling import burst, objects, procs
+from burnish_bench.scaling.api import Object
 from burnish_bench.scaling.counts import AuditLog, Request, by_kind
 from burnish_bench.scaling.plane import Place
 from burnish_bench.scaling.results import Figures, Setting
@@ -57,7 +58,7 @@ def metrics(operator: OperatorProcess) -> str:
         return ""
 
 
-def baseline(place: Place, setting: Setting, template: objects.Object) -> Figures:
+def baseline(place: Place, setting: Setting, template: Object) -> Figures:
     """As many Deployments with the same pods, made by nobody's operator."""
     wanted = [objects.bare(f"bare-{n:05d}", template) for n in range(setting.models * setting.targets)]
     before = place.api.text("/metrics")
