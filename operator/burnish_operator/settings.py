@@ -47,7 +47,7 @@ class Settings(Record):
     lease_seconds: int = Field(default=15, ge=3, le=3600)
     prometheus_url: str = ""
     log_format: Literal["json", "text"] = "json"
-    workers: int = Field(default=4, ge=1, le=64)
+    workers: int = Field(default=8, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
     health_port: int = Field(default=8080, ge=0, le=65535)
 

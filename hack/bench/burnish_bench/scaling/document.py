@@ -16,9 +16,10 @@ TEMPLATE = Path(__file__).with_name("page.md")
 def write(results: Results, page: Path = PAGE) -> Path:
     """The page."""
     facts, machine = results.facts, results.facts["machine"]
+    load = f"load {facts['load']} when the last run was over"
     parts = {
         "date": facts["date"],
-        "machine": f"{machine['model']}, {machine['cores']} processors, load {facts['load']} when it began.",
+        "machine": f"{machine['model']}, {machine['cores']} processors, {load}.",
         "versions": ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
         "verdicts": "\n".join(f"- {each}" for each in verdicts(results.runs)),
         "results": "\n".join(tables.markdown(*section) for section in telling.sections(results)),

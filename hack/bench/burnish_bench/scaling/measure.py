@@ -1,5 +1,6 @@
 """One run: a burst, rest, idleness, a restart; what each of them cost."""
 
+import os
 import signal
 import threading
 import time
@@ -24,7 +25,7 @@ QUIET_SECONDS = 12.0
 IDLE_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 # As the chart has it.
-WORKERS = "4"
+WORKERS = "8"
 
 
 @dataclass
@@ -62,8 +63,9 @@ def baseline(place: Place, setting: Setting, template: Object) -> Figures:
     """As many Deployments with the same pods, made by nobody's operator."""
     wanted = [objects.bare(f"bare-{n:05d}", template) for n in range(setting.models * setting.targets)]
     before = place.api.text("/metrics")
+    load = os.getloadavg()[0]
     found = burst.run(place.api, objects.DEPLOYMENTS, wanted, burst.deployment_is_ready)
-    return {**_curve(found), **_server(before, place.api.text("/metrics"))}
+    return {"load": load, **_curve(found), **_server(before, place.api.text("/metrics"))}
 
 
 def burnish(place: Place, setting: Setting, operator: OperatorProcess, names: Sequence[str]) -> Figures:
@@ -73,7 +75,7 @@ def burnish(place: Place, setting: Setting, operator: OperatorProcess, names: Se
     wanted = objects.models(setting.models, uri, names, setting.targets)
     rest(log)
     server, told, cpu = place.api.text("/metrics"), metrics(operator), procs.cpu_seconds(operator.pid)
-    depth = Depth()
+    depth, load = Depth(), os.getloadavg()[0]
     with depth.watched(operator):
         found = burst.run(place.api, objects.MODELS, wanted, burst.model_is_ready)
     ready = log.between(found.began, found.ended)
@@ -82,6 +84,7 @@ def burnish(place: Place, setting: Setting, operator: OperatorProcess, names: Se
     spent = procs.cpu_seconds(operator.pid) - cpu
     turns = procs.less(procs.buckets(metrics(operator), DURATION), procs.buckets(told, DURATION))
     return {
+        "load": load,
         **_curve(found),
         "requests_until_ready": len(ready) / count,
         "requests_until_quiet": len(quiet) / count,

@@ -5,6 +5,7 @@ from burnish_bench.scaling.results import Figures, Results, Run
 
 Section = tuple[str, list[str], list[list[object]]]
 _ROWS = (
+    ("load", "the machine's load before", 1.0),
     ("created", "all created, s", 1.0),
     ("ready_first", "first Ready, s", 1.0),
     ("ready_10", "10 % Ready, s", 1.0),
