@@ -1,6 +1,5 @@
 """The operator with exactly the rights that the chart gives it: cluster-wide, and in one namespace alone."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,32 +57,6 @@ def started(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Started]
         print(process.log.read_text()[-9000:])
 
 
-def _refuse_jobs_for_now(namespace: str) -> str:
-    """The API server's own priority and fairness, told to answer 429 whenever the operator creates a Job."""
-    level = {"limitResponse": {"type": "Reject"}, "nominalConcurrencyShares": 0, "borrowingLimitPercent": 0}
-    account = {"name": "burnish", "namespace": namespace}
-    rule = {
-        "subjects": [{"kind": "ServiceAccount", "serviceAccount": account}],
-        "resourceRules": [
-            {"verbs": ["create"], "apiGroups": ["batch"], "resources": ["jobs"], "namespaces": ["*"]}
-        ],
-    }
-    specs = {
-        "PriorityLevelConfiguration": {"type": "Limited", "limited": level},
-        "FlowSchema": {
-            "matchingPrecedence": 1,
-            "priorityLevelConfiguration": {"name": "no-jobs"},
-            "rules": [rule],
-        },
-    }
-    version = "flowcontrol.apiserver.k8s.io/v1"
-    items = [
-        {"apiVersion": version, "kind": kind, "metadata": {"name": "no-jobs"}, "spec": spec}
-        for kind, spec in specs.items()
-    ]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-
-
 def test_the_chart_gives_all_rights_that_are_needed(
     kubelets: Kubelets, started: Started, team: Team, tmp_path: Path
 ) -> None:
@@ -115,23 +88,3 @@ def test_one_namespace_without_any_cluster_role_is_enough(
         "the refusal", lambda: team.condition("TargetsResolved", "discovering") == ("False", "Forbidden")
     )
     assert [t["state"] for t in team.status()["targets"]] == ["Serving"]
-
-
-def test_an_api_server_that_asks_for_patience_gets_it(
-    kubelets: Kubelets, started: Started, team: Team, crds: ControlPlane, tmp_path: Path
-) -> None:
-    throttle = _refuse_jobs_for_now(team.namespace)
-    crds.kubectl("apply", "-f", "-", stdin=throttle)
-    try:
-        operator = started()
-        team.apply(team.source(tmp_path))
-        wait_for(
-            "a turn that is put off",
-            lambda: operator.metric('burnish_reconcile_errors_total{reason="ClusterBusy"}') >= 2,
-        )
-        # Told in no status: nothing is wrong with the model.
-        assert team.status() == {}
-        assert team.get("jobs") == []
-    finally:
-        crds.kubectl("delete", "-f", "-", stdin=throttle)
-    wait_for("Ready", team.is_ready)
