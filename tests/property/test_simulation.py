@@ -87,17 +87,6 @@ RARE = {
         Step("time", 52534, 52940),
         Step("job", 19684, 19684),
     ],
-    "pods_of_an_earlier_job_count": [
-        Step("edit", 61708, 49722),
-        Step("flow", 18620, 6360),
-        Step("edit", 57223, 17275),
-        Step("flow", 12030, 42228),
-        Step("job", 1853, 30463),
-        Step("work", 4808, 15293),
-        Step("work", 20465, 11332, meanwhile=((14, Step("work", 58345, 56854)),)),
-        Step("job", 48726, 63924),
-        Step("job", 48715, 48800),
-    ],
 }
 
 

@@ -91,7 +91,7 @@ def _burnish(place: plane.Place, found: Run) -> Object:
 
 
 def _facts() -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in LIBRARIES}
+    versions = {f"{name} (Python)": metadata.version(name) for name in LIBRARIES}
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": fingerprint(),
