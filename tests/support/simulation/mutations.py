@@ -150,8 +150,8 @@ def a_new_engine_replaces_the_old_one_at_once(_: Any) -> Any:
 
 
 @plant(share, "pods")
-def a_canary_takes_half_at_its_first_step(_: Any) -> Any:
-    return lambda weight, replicas: max(1, replicas)
+def a_canary_takes_more_than_its_share(right: Any) -> Any:
+    return lambda weight, replicas: int(right(weight, replicas)) + 1
 
 
 @plant(analysis, "evaluate")
