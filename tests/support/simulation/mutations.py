@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import ANY
 
 from burnish_engine.errors import BurnishError
-from burnish_operator import apply, gather, handlers, mirror, mirrored, observe, queue, reconcile
+from burnish_operator import apply, gather, observe, queue, reconcile
 from burnish_operator.api import ConditionType
 from burnish_operator.decide import (
     builds,
@@ -22,7 +22,7 @@ from burnish_operator.decide import (
 )
 from burnish_operator.decide.rollout import analysis, beside, case, course, share, stable, steps
 from burnish_operator.plan import Delete, Why
-from burnish_operator.ports import DEPLOYMENT, KINDS
+from burnish_operator.ports import DEPLOYMENT
 from burnish_operator.render import deployment, pod
 
 Wrong = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -287,34 +287,6 @@ def published_before_it_is_pushed(right: Any) -> Any:
         return replace(found, verdict=publish.pushed(index), index=index, plan=())
 
     return wrong
-
-
-# The mirror.
-
-
-@plant(mirror.Mirror, "put")
-def whatever_is_told_last_counts(_: Any) -> Any:
-    def wrong(self: Any, obj: Any) -> bool:
-        known = self.get(KINDS[obj["kind"]], obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-        self._set(obj, known)
-        return True
-
-    return wrong
-
-
-@plant(handlers, "compare")
-def what_a_watch_missed_stays(_: Any) -> Any:
-    return lambda *_: []
-
-
-@plant(mirrored.MirroredCluster, "find")
-def the_mirror_is_asked_before_a_job_is_made(right: Any) -> Any:
-    return lambda self, kind, namespace="", labels=None, *, fresh=False: right(self, kind, namespace, labels)
-
-
-@plant(mirrored.MirroredCluster, "_read_anew")
-def what_was_refused_is_not_read_anew(_: Any) -> Any:
-    return lambda self, obj: None
 
 
 # The loop.
