@@ -7,72 +7,26 @@ from typing import Any
 import pytest
 
 from burnish_operator import names
-from burnish_operator.api import CanaryPhase, CanaryStatus, RejectedStatus, TargetState
-from burnish_operator.errors import PrometheusUnavailable
-from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, POD, SERVICE
+from burnish_operator.ports import DEPLOYMENT, POD, SERVICE
 from fakes.cluster import Killed
-from fakes.fleet import SETTINGS, SMALL, Fleet, model, node
+from fakes.fleet import SETTINGS, Fleet
 from fakes.prometheus import GOOD
-
-STABLE = "pages-cpu-amd-25-17-small"
-CANARY = f"{STABLE}-canary"
-PEER = f"{STABLE}-stable"
-ANALYSIS: dict[str, Any] = {"interval": "1m", "count": 2, "failureLimit": 0, "inconclusiveLimit": 1}
-STEPS = [{"weight": 20, "pause": "1m"}, {"weight": 50, "pause": "1m"}]
-DOWN = PrometheusUnavailable("http://prometheus.example", found="no route", expected="an answer")
-
-
-def fleet(replicas: int = 4, **rollout: Any) -> Fleet:
-    """A model that serves its first engine, and wants another one by a canary."""
-    found = Fleet(node("a", SMALL))
-    spec = {"strategy": "Canary", "steps": STEPS, **rollout}
-    found.cluster.put(model(serving={"replicas": replicas}, rollout=spec))
-    found.settle()
-    return found
-
-
-def begun(found: Fleet) -> Fleet:
-    """With the canary at its first step, all pods ready."""
-    change(found, precisions=["FP32"])
-    found.settle()
-    return found
-
-
-def change(found: Fleet, **spec: Any) -> None:
-    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", spec=spec)
-
-
-def annotate(found: Fleet, name: str) -> None:
-    asked = found.clock.now().isoformat()
-    found.cluster.update(OPTIMIZED_MODEL, "team", "pages", metadata={"annotations": {name: asked}})
-
-
-def after(found: Fleet, seconds: float) -> Fleet:
-    found.clock.time += timedelta(seconds=seconds)
-    found.settle()
-    return found
-
-
-def deployed(found: Fleet) -> dict[str, tuple[str, int]]:
-    """Engine and pods by Deployment."""
-    return {
-        each["metadata"]["name"]: (
-            each["spec"]["template"]["metadata"]["annotations"][names.ENGINE].rpartition("@")[2],
-            each["spec"]["replicas"],
-        )
-        for each in found.cluster.of_kind(DEPLOYMENT)
-    }
-
-
-def canary(found: Fleet) -> CanaryStatus:
-    status = found.status().targets[0].canary
-    assert status is not None
-    return status
-
-
-def rejected(found: Fleet) -> RejectedStatus:
-    [status] = found.status().targets[0].rejected
-    return status
+from support.canaries import (
+    ANALYSIS,
+    CANARY,
+    DOWN,
+    PEER,
+    STABLE,
+    STEPS,
+    after,
+    annotate,
+    begun,
+    canary,
+    change,
+    deployed,
+    fleet,
+    rejected,
+)
 
 
 def test_the_first_engine_is_rolled_out_directly() -> None:
@@ -206,95 +160,6 @@ def test_without_a_prometheus_nothing_is_rolled_out_blindly() -> None:
     change(found, rollout={"analysis": None})
     found.settle()
     assert CANARY in deployed(found)
-
-
-def test_a_paused_canary_stays_where_it_is() -> None:
-    found = begun(fleet())
-    change(found, rollout={"paused": True})
-    after(found, 3600)
-    assert canary(found).step == 1
-    assert found.condition("RolledOut") == ("False", "CanaryPaused")
-    change(found, rollout={"paused": False})
-    after(found, 0)
-    assert canary(found).step == 2
-
-
-def test_a_paused_canary_goes_all_the_same_if_it_fails() -> None:
-    found = begun(fleet(analysis=ANALYSIS, paused=True))
-    found.prometheus.answer = DOWN
-    for _ in range(9):
-        after(found, 60)
-    assert canary(found).analyses.errors == 0
-    found.prometheus.answer = replace(GOOD, canary_failed=900.0)
-    after(found, 60)
-    assert rejected(found).reason == "AnalysisFailed"
-
-
-def test_a_person_promotes() -> None:
-    found = begun(fleet())
-    new = canary(found).digest
-    after(found, 5)
-    annotate(found, names.PROMOTE)
-    found.settle()
-    assert deployed(found) == {STABLE: (new, 4)}
-    change(found, precisions=["INT8"])
-    found.settle()
-    assert CANARY in deployed(found), "the next engine was not meant"
-
-
-def test_a_person_aborts_and_later_thinks_otherwise() -> None:
-    found = fleet()
-    old = deployed(found)
-    begun(found)
-    new = canary(found).digest
-    after(found, 5)
-    annotate(found, names.ABORT)
-    found.settle()
-    assert deployed(found) == old
-    assert rejected(found).reason == "Aborted"
-    after(found, 5)
-    annotate(found, names.RETRY)
-    found.settle()
-    assert (canary(found).digest, canary(found).step) == (new, 1)
-    assert found.status().targets[0].rejected == ()
-
-
-def test_the_turn_that_rejects_an_engine_does_not_say_that_it_serves() -> None:
-    found = begun(fleet())
-    after(found, 5)
-    annotate(found, names.ABORT)
-    found.operate()
-    assert rejected(found).reason == "Aborted"
-    assert found.condition("RolledOut") == ("False", "Aborted")
-    assert found.status().targets[0].state is not TargetState.SERVING
-
-
-def test_a_rejected_engine_can_be_promoted_as_it_is() -> None:
-    found = begun(fleet())
-    new = canary(found).digest
-    annotate(found, names.ABORT)
-    found.settle()
-    after(found, 5)
-    annotate(found, names.PROMOTE)
-    found.settle()
-    assert deployed(found) == {STABLE: (new, 4)}
-
-
-def test_an_abort_in_the_midst_of_a_promotion_brings_the_old_engine_back() -> None:
-    found = fleet()
-    old = deployed(found)
-    begun(found)
-    annotate(found, names.PROMOTE)
-    after(found, 5)
-    annotate(found, names.PROMOTE)
-    found.operate()
-    found.operate()
-    assert canary(found).phase is CanaryPhase.PROMOTING
-    assert deployed(found)[STABLE] != old[STABLE]
-    found.clock.time += timedelta(seconds=5)
-    annotate(found, names.ABORT)
-    found.settle()
-    assert deployed(found) == old
 
 
 def test_a_newer_engine_replaces_the_canary_from_the_first_step() -> None:
