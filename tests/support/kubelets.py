@@ -58,7 +58,8 @@ class Kubelets:
     """Runs while it is entered as a context. `holding` keeps optimizers running for ever."""
 
     def __init__(self, kubeconfig: Path, optimizer: Optimizer = optimize) -> None:
-        self._api = CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+        # The generated types make every field optional; what was read has them.
+        self._api: Any = CoreV1Api(config.new_client_from_config(str(kubeconfig)))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._nodes: dict[str, dict[str, str]] = {}

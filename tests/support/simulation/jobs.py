@@ -1,5 +1,7 @@
 """What can come of an optimization Job, as the Job controller and the kubelet would write it."""
 
+import itertools
+
 from burnish_engine.errors import Action
 from burnish_engine.outcome import Outcome
 from burnish_operator import names
@@ -127,12 +129,13 @@ def _terminated(terminated: Object) -> Object:
 def _pod(world: World, job: Object, status: Object) -> None:
     metadata = job["metadata"]
     owner = {"uid": metadata["uid"], "kind": "Job", "name": metadata["name"], "controller": True}
-    number = len(world.cluster.find(POD, metadata["namespace"]))
+    taken = {pod["metadata"]["name"] for pod in world.cluster.find(POD, metadata["namespace"])}
     labels = {
         **job["spec"]["template"]["metadata"]["labels"],
         "batch.kubernetes.io/job-name": metadata["name"],
     }
-    name = f"{metadata['name']}-{metadata['uid']}-{number}"
+    names_there_may_be = (f"{metadata['name']}-{metadata['uid']}-{number}" for number in itertools.count())
+    name = next(name for name in names_there_may_be if name not in taken)
     world.put(
         {
             "apiVersion": "v1",
