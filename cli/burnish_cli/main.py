@@ -71,11 +71,10 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
     """Run a command and turn every failure into a message and an exit code."""
     signal.signal(signal.SIGTERM, _on_terminate)
     try:
-        command.main(
+        # With standalone_mode off, what `Context.exit` asks for is returned; what commands return is nothing.
+        code = command.main(
             args=list(arguments) if arguments is not None else None, prog_name=program, standalone_mode=False
         )
-    except click.exceptions.Exit as exit_request:
-        sys.exit(exit_request.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -91,7 +90,7 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
             raise
         show_error(fault)
         sys.exit(exit_code(fault))
-    sys.exit(ExitCode.OK)
+    sys.exit(code or ExitCode.OK)
 
 
 def _on_terminate(number: int, _: object) -> NoReturn:

@@ -26,6 +26,10 @@ class OutputExists(StalledError):
     """Something lies where the result should go."""
 
 
+class NoPlace(StalledError):
+    """The result cannot lie where it should go."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """One model: the file that it is in, and where its rewritten form and its reports (if any) go."""
@@ -48,6 +52,7 @@ def plan(model: Path, output: Path, report: Path | None, *, force: bool) -> list
         report: where the report goes; a folder of reports, a page and a record for each, for a folder.
         force: what exists may be replaced.
     Raises: NotFound: no model.   OutputExists: a place is taken, or would lie within the source.
+        NoPlace: its folder cannot be made.
     """
     if not model.exists():
         raise NotFound(str(model), found="nothing there", expected="an ONNX model, or a folder of them")
@@ -55,10 +60,12 @@ def plan(model: Path, output: Path, report: Path | None, *, force: bool) -> list
         planned = [Planned(model.name, model, output, (report,) if report else ())]
     else:
         planned = _of_folder(model, output, report)
-    for one in planned:
-        _check(one, force=force)
     if model.is_dir() and output.exists() and not force:
         raise _taken(output)
+    for one in planned:
+        _check(one, force=force)
+    for one in planned:
+        _make_room(one)
     return planned
 
 
@@ -88,16 +95,49 @@ def _check(one: Planned, *, force: bool) -> None:
             expected="a file name for the model",
             remedy="Name a file with -o.",
         )
-    if one.output.resolve() == one.source.resolve():
+    places = (one.output, one.data, *one.reports)
+    resolved = [place.resolve() for place in places]
+    twice = next((place for place in resolved if resolved.count(place) > 1), None)
+    if twice is not None:
         raise OutputExists(
-            str(one.output),
-            found="the source itself, which is never modified",
-            expected="another place",
-            remedy="Name another file with -o.",
+            str(twice),
+            found="the place of the model and of its report",
+            expected="one place for each",
+            remedy="Name another file with --report.",
         )
-    taken = next((p for p in (one.output, one.data, *one.reports) if p.exists()), None)
-    if taken and not force:
+    for place in places:
+        _spare(place, one.source)
+    taken = next((place for place in places if place.exists()), None)
+    if taken is not None and not force:
         raise _taken(taken)
+
+
+def _spare(place: Path, source: Path) -> None:
+    """Raises: OutputExists: the source lies there, or a part of it; no --force replaces that."""
+    found = place.resolve()
+    if found == source.resolve():
+        what = "the source itself, which is never modified"
+    elif found.exists() and found in _files_of(source):
+        what = "the external data of the source, which is never modified"
+    else:
+        return
+    raise OutputExists(
+        str(place), found=what, expected="another place", remedy="Name another file with -o or --report."
+    )
+
+
+def _make_room(one: Planned) -> None:
+    """The folders of its places, now: what cannot be written is told before the work, not after it."""
+    for place in (one.output, *one.reports):
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+            raise NoPlace(
+                str(place),
+                found=f"{error.strerror}: {error.filename}",
+                expected="a folder that is there or can be made",
+                remedy="Name another place with -o or --report.",
+            ) from error
 
 
 def _taken(path: Path) -> OutputExists:
@@ -138,13 +178,7 @@ def _publish(data: Path, place: Path, source: Path, *, force: bool) -> None:
     if place.exists():
         if filecmp.cmp(data, place, shallow=False):
             return
-        if place.resolve() in _files_of(source):
-            raise OutputExists(
-                str(place),
-                found="the external data of the source",
-                expected="another place",
-                remedy="Name another file with -o.",
-            )
+        _spare(place, source)
         if not force:
             raise _taken(place)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -4,19 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import onnx
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from burnish_cli.main import cli
+from burnish_cli.main import cli, run
 from burnish_engine.errors import NotFound
 from burnish_engine.report import RewriteReport
 from burnish_optimizer import rewriting
 from burnish_optimizer.errors import InvalidSource
 from burnish_optimizer.passes.selection import select
 from burnish_optimizer.rewriting import RewriteJob, RewriteResult
-from burnish_optimizer.rewriting_files import OutputExists
+from burnish_optimizer.rewriting_files import NoPlace, OutputExists
 from support import rewrites
 
 
@@ -236,3 +237,68 @@ def test_passes_are_chosen_by_name_and_run_in_their_order(text: str, chosen: tup
 def test_unknown_passes_and_none_at_all_list_the_choices(text: str) -> None:
     with pytest.raises(ValueError, match="expected some of clean, fold, fuse"):
         select(text, NAMES)
+
+
+def with_data(path: Path) -> Path:
+    """A model with weights in a file beside it."""
+    save(path)
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, location=f"{path.stem}.weights", size_threshold=0
+    )
+    return path
+
+
+@pytest.mark.parametrize("option", ["-o", "--report"])
+@pytest.mark.parametrize("part", ["net.onnx", "net.weights"])
+def test_no_force_replaces_the_source_or_a_part_of_it(
+    rewriter: Rewriter, tmp_path: Path, option: str, part: str
+) -> None:
+    source = with_data(tmp_path / "net.onnx").rename(tmp_path / "net.html")
+    place = source if part == "net.onnx" else tmp_path / part
+    if option == "--report" and part == "net.weights":
+        place = (tmp_path / part).rename(tmp_path / "net.weights.html")
+        (tmp_path / part).symlink_to(place)
+    before = place.read_bytes()
+    options = {"-o": str(tmp_path / "new.onnx"), option: str(place)}
+    arguments = [word for pair in options.items() for word in pair]
+    with pytest.raises(OutputExists, match="never modified"):
+        CliRunner().invoke(cli, ["rewrite", str(source), *arguments, "--force"], catch_exceptions=False)
+    assert (place.read_bytes(), rewriter.jobs) == (before, [])
+
+
+def test_model_and_report_need_a_place_each(rewriter: Rewriter, model: Path, tmp_path: Path) -> None:
+    place = str(tmp_path / "new.json")
+    with pytest.raises(OutputExists, match="one place for each"):
+        CliRunner().invoke(
+            cli, ["rewrite", str(model), "-o", place, "--report", place], catch_exceptions=False
+        )
+    assert rewriter.jobs == []
+
+
+@pytest.mark.parametrize("option", ["-o", "--report"])
+@pytest.mark.parametrize("folder", ["/proc/nope", "net.onnx"])
+def test_a_place_that_cannot_be_is_told_before_the_work(
+    rewriter: Rewriter, model: Path, tmp_path: Path, option: str, folder: str
+) -> None:
+    options = {"-o": str(tmp_path / "new.onnx"), option: str(tmp_path / folder / "r.html")}
+    arguments = [word for pair in options.items() for word in pair]
+    with pytest.raises(NoPlace, match=r"r\.html"):
+        CliRunner().invoke(cli, ["rewrite", str(model), *arguments], catch_exceptions=False)
+    assert rewriter.jobs == []
+
+
+@pytest.mark.parametrize(("asked", "code"), [(None, 0), (1, 1), (3, 3)])
+def test_what_a_command_asks_to_exit_with_is_what_the_process_exits_with(
+    asked: int | None, code: int
+) -> None:
+    @click.command()
+    @click.pass_context
+    def command(ctx: click.Context) -> None:
+        if asked is not None:
+            ctx.exit(asked)
+
+    group = click.Group("g", commands={"c": command})
+    for program, arguments in ((command, []), (group, ["c"])):
+        with pytest.raises(SystemExit) as ended:
+            run(program, "p", arguments)
+        assert ended.value.code == code
