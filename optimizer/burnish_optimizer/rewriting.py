@@ -3,13 +3,15 @@
 import shutil
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from burnish_engine import digest
 from burnish_engine.report import RewriteReport
 from burnish_optimizer.errors import WorkerFailed
+from burnish_optimizer.ingest.fitting import check_fits
 from burnish_optimizer.ingest.model import SourceModel, read_source
-from burnish_optimizer.ingest.samples import DataSpec, open_samples
+from burnish_optimizer.ingest.samples import TRIED_SAMPLES, DataSpec, open_samples
 from burnish_optimizer.isolated import isolated
 from burnish_optimizer.job import Limits
 from burnish_optimizer.progress import Progress, SilentProgress
@@ -57,7 +59,8 @@ def rewrite_file(job: RewriteJob, progress: Progress | None = None) -> RewriteRe
     source = read_source(job.source, served=False)
     data = _data(job)
     if data is not None:
-        open_samples(data, source.inputs)  # here first: a worker's complaint loses what to do about it
+        # Here first: a worker's complaint loses what to do about it.
+        check_fits(islice(open_samples(data, source.inputs), TRIED_SAMPLES), source.inputs)
     told = progress or SilentProgress()
     skip: dict[str, str] = {}
     started = time.perf_counter()
@@ -110,6 +113,7 @@ def task_of(
         skip=skip or {},
         data=_data(job),
         threads=job.threads,
+        uncarried=source.uncarried,
     )
 
 

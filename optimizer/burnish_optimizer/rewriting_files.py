@@ -162,7 +162,21 @@ def new_file(one: Planned, *, force: bool = False) -> Iterator[Path]:
         yield place
         for data in sorted(p for p in Path(folder).rglob("*") if p.is_file() and p != place):
             _publish(data, one.output.parent / data.relative_to(folder), one.source, force=force)
-        place.replace(one.output)
+        _put(place, one.output, force=force)
+
+
+def _put(place: Path, output: Path, *, force: bool) -> None:
+    """The model to its place. What came there meanwhile stays, unless it may be replaced."""
+    if not force:
+        try:
+            output.hardlink_to(place)
+        except FileExistsError as error:
+            raise _taken(output) from error
+        except OSError:
+            pass  # a file system without such links
+        else:
+            return
+    place.replace(output)
 
 
 def write_whole(path: Path, text: str) -> None:

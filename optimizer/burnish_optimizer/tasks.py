@@ -52,6 +52,7 @@ class RewriteTask(Task):
         folder: scratch, on the file system of the model.
         journal: is told the pass in hand.   passes: by name, None: all.   skip: by name, with the reason.
         data: samples that are tried beside made-up inputs.
+        uncarried: what the source has that a rewritten model would lose: it is copied instead.
     """
 
     run: str = "burnish_optimizer.passes.worker:run_rewrite"
@@ -69,6 +70,7 @@ class RewriteTask(Task):
     skip: dict[str, str] = Field(default_factory=dict)
     data: DataSpec | None = None
     threads: int | None = None
+    uncarried: str = ""
 
 
 class RewriteWorkerResult(Record):

@@ -17,7 +17,7 @@ from burnish_optimizer import rewriting
 from burnish_optimizer.errors import InvalidSource
 from burnish_optimizer.passes.selection import select
 from burnish_optimizer.rewriting import RewriteJob, RewriteResult
-from burnish_optimizer.rewriting_files import NoPlace, OutputExists
+from burnish_optimizer.rewriting_files import NoPlace, OutputExists, Planned, new_file
 from support import rewrites
 
 
@@ -302,3 +302,20 @@ def test_what_a_command_asks_to_exit_with_is_what_the_process_exits_with(
         with pytest.raises(SystemExit) as ended:
             run(program, "p", arguments)
         assert ended.value.code == code
+
+
+def test_what_came_to_the_place_meanwhile_stays(rewriter: Rewriter, model: Path, tmp_path: Path) -> None:
+    place = tmp_path / "new.onnx"
+
+    def race() -> None:
+        with new_file(Planned("net", model, place)) as part:
+            part.write_bytes(b"ours")
+            place.write_bytes(b"theirs")
+
+    with pytest.raises(OutputExists, match="something there"):
+        race()
+    assert place.read_bytes() == b"theirs"
+    with new_file(Planned("net", model, place), force=True) as part:
+        part.write_bytes(b"ours")
+    assert place.read_bytes() == b"ours"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["net.onnx", "new.onnx"]

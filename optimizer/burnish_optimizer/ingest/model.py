@@ -7,12 +7,13 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx.serialization import registry
 
 from burnish_engine.descriptor import TensorSpec
 from burnish_engine.errors import one_line
 from burnish_optimizer.errors import InvalidSource, UnsafeSource, UnsupportedOpset
 from burnish_optimizer.ingest import light
-from burnish_optimizer.ingest.contents import check_contents
+from burnish_optimizer.ingest.contents import check_contents, graphs
 from burnish_optimizer.ingest.external_data import external_files
 from burnish_optimizer.ingest.files import size_bytes
 from burnish_optimizer.ingest.sniff import HEAD_BYTES, looks_like_onnx, sniff
@@ -24,7 +25,10 @@ DEFAULT_DOMAINS = ("", "ai.onnx")
 
 @dataclass(frozen=True)
 class SourceModel:
-    """A model that passed all checks. `files` are the external data files beside `path`."""
+    """A model that passed all checks. `files` are the external data files beside `path`.
+
+    uncarried: what it has that a rewritten model would lose; "" for nothing.
+    """
 
     path: Path
     inputs: tuple[TensorSpec, ...]
@@ -32,6 +36,7 @@ class SourceModel:
     opset: int
     nodes: int
     files: tuple[Path, ...] = ()
+    uncarried: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -60,12 +65,26 @@ def read_source(path: Path, *, served: bool = True) -> SourceModel:
         opset=opset,
         nodes=len(model.graph.node),
         files=files,
+        uncarried=_uncarried(model),
     )
+
+
+def _uncarried(model: onnx.ModelProto) -> str:
+    """The intermediate representation of onnx-ir knows neither."""
+    if model.training_info:
+        return "it has training_info, which would be lost"
+    if any(graph.sparse_initializer for graph in graphs(model)):
+        return "it has sparse initializers, which would be lost"
+    return ""
 
 
 def _the_model(path: Path) -> Path:
     if path.is_file():
         return path
+    if not path.exists():
+        raise InvalidSource(
+            str(path), found="nothing there", expected="an ONNX model", remedy="Name the file."
+        )
     models = sorted(path.rglob("*.onnx"))
     if len(models) != 1:
         names = ", ".join(p.relative_to(path).as_posix() for p in models[:5]) or "no .onnx file"
@@ -79,6 +98,13 @@ def _the_model(path: Path) -> Path:
 
 
 def _parse(path: Path) -> onnx.ModelProto:
+    if registry.get_format_from_file_extension(path.suffix) not in (None, "protobuf"):
+        raise InvalidSource(
+            str(path),
+            found=f"a name ending in {path.suffix}, which says that it is text",
+            expected="a binary ONNX model",
+            remedy="Name it .onnx, or convert it first if it is text.",
+        )
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -92,7 +118,12 @@ def _parse(path: Path) -> onnx.ModelProto:
     except DecodeError as error:
         raise _undecodable(path, head, error) from error
     if not model.graph.output:
-        raise InvalidSource(str(path), found="no graph with outputs", expected="an ONNX model")
+        raise InvalidSource(
+            str(path),
+            found="no graph with outputs",
+            expected="an ONNX model",
+            remedy="Export it with the outputs that are asked for.",
+        )
     return model
 
 

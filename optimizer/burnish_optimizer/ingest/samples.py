@@ -27,6 +27,8 @@ from burnish_optimizer.errors import InvalidData
 from burnish_runtime.session import Array
 
 LABEL = "label"
+# So many are tried where a model is rewritten.
+TRIED_SAMPLES = 4
 # How pictures become arrays is told by one of these beside them.
 DECLARATIONS = ("preprocess.yaml", "preprocess.yml", "preprocess.json")
 PICTURES = frozenset(

@@ -20,7 +20,10 @@ def save(model: ir.Model, output: Path, *, external: bool) -> None:
     """Write `output`, with its weights in `output.data` beside it where they are external or too large."""
     graphs_of = (model.graph, *model.graph.subgraphs())
     tensors = [v.const_value for graph in graphs_of for v in graph.initializers.values()]
-    if external or sum(t.nbytes for t in tensors if t is not None) > MAX_FILE_BYTES:
+    sizes = [tensor.nbytes for tensor in tensors if tensor is not None]
+    # Without a weight that is large enough to go there, the file beside the model would be an empty one.
+    external = external and max(sizes, default=0) >= EXTERNAL_BYTES
+    if external or sum(sizes) > MAX_FILE_BYTES:
         data = f"{output.name}.data"
         ir.save(model, output, external_data=data, size_threshold_bytes=EXTERNAL_BYTES)
         return

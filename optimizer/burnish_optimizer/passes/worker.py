@@ -10,7 +10,7 @@ import onnx_ir as ir
 from burnish_engine.report import GraphFacts, RewriteReport
 from burnish_optimizer.ingest.feeds import Feeds, to_feeds
 from burnish_optimizer.ingest.model import OLDEST_OPSET
-from burnish_optimizer.ingest.samples import open_samples
+from burnish_optimizer.ingest.samples import TRIED_SAMPLES, open_samples
 from burnish_optimizer.ingest.saving import save
 from burnish_optimizer.ingest.weights import WeightFolder
 from burnish_optimizer.passes.catalogue import PASSES
@@ -26,7 +26,6 @@ from burnish_optimizer.tasks import RewriteTask, RewriteWorkerResult
 from burnish_runtime import memory
 from burnish_runtime.cpu import available_cpus
 
-MAX_SAMPLES = 4
 MAX_JUDGES = 4
 LARGE_WEIGHT_BYTES = 64 << 20
 JOURNAL_BYTES = 120
@@ -50,6 +49,8 @@ def run_rewrite(task: RewriteTask) -> RewriteWorkerResult:
 def _rewritten(task: RewriteTask, model: ir.Model, folder: WeightFolder) -> Rewritten:
     if 0 < task.opset < OLDEST_OPSET:
         return Rewritten(model, unproven=f"opset {task.opset} is older than {OLDEST_OPSET}")
+    if task.uncarried:
+        return Rewritten(model, unproven=task.uncarried)
     chosen = [p for p in PASSES if task.passes is None or p.name in task.passes]
     # (It stays open: a pass may take less than opening it.)
     with Path(task.journal).open("wb", buffering=0) as journal:
@@ -97,7 +98,7 @@ def _judges(model: ir.Model) -> int:
 def _samples(task: RewriteTask) -> list[Feeds]:
     if task.data is None:
         return []
-    chosen = islice(open_samples(task.data, task.inputs), MAX_SAMPLES)
+    chosen = islice(open_samples(task.data, task.inputs), TRIED_SAMPLES)
     return [to_feeds(sample.arrays, task.inputs) for sample in chosen]
 
 
