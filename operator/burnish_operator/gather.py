@@ -78,8 +78,9 @@ class Gatherer:
             jobs=tuple(job_of(raw) for raw in own_jobs),
         )
         found = targets.resolve(seen).resolved
-        keys = {key for target in found if (key := key_of(seen, target))}
-        jobs = self._jobs(model, own_jobs, keys)
+        told = _told_attempts(seen, found)
+        keys = set(told)
+        jobs = self._jobs(own_jobs, told)
         return dataclasses.replace(
             seen,
             deployments=(*deployments, *self._strangers(DEPLOYMENT, model, found, deployments)),
@@ -167,20 +168,21 @@ class Gatherer:
             found[target] = tuple(pod_of(raw) for raw in pods)
         return found
 
-    def _jobs(self, model: OptimizedModel, own: list[Object], keys: set[str]) -> tuple[Job, ...]:
+    def _jobs(self, own: list[Object], told: Mapping[str, int]) -> tuple[Job, ...]:
         shared = [
             raw
-            for key in sorted(keys)
+            for key in sorted(told)
             for raw in self._cluster.find(JOB, labels={names.ENGINE_KEY: short_key(key)})
         ]
         found = {raw["metadata"]["uid"]: raw for raw in (*own, *shared)}
-        return tuple(self._with_pods(model, job_of(raw), keys, raw) for raw in found.values())
+        return tuple(self._with_pods(job_of(raw), told, raw) for raw in found.values())
 
-    def _with_pods(self, model: OptimizedModel, job: Job, keys: set[str], raw: Object) -> Job:
-        if job.key not in keys:
+    def _with_pods(self, job: Job, told: Mapping[str, int], raw: Object) -> Job:
+        if job.key not in told:
             return job
         pods = self._pods_of(job, fresh=False)
-        if job.state is JobState.FAILED and not any(pod.ended for pod in pods) and not _is_told(model, job):
+        is_news = job.state is JobState.FAILED and job.attempt > told[job.key]
+        if is_news and not any(pod.ended for pod in pods):
             # Word of a Job may come before that of its pod, and the cause decides whether it is tried again.
             pods = self._pods_of(job, fresh=True)
         return job_of(raw, pods)
@@ -217,7 +219,13 @@ def _answer(prometheus: Prometheus, question: Comparison) -> Samples | BurnishEr
         return error
 
 
-def _is_told(model: OptimizedModel, job: Job) -> bool:
-    """Whether the status remembers how this Job ended."""
-    failures = (target.last_failure for target in model.status.targets)
-    return any(f is not None and f.key == job.key and f.attempts >= job.attempt for f in failures)
+def _told_attempts(seen: Observed, found: Iterable[ResolvedTarget]) -> dict[str, int]:
+    """By key that a target needs: how many failed attempts all targets which need it remember."""
+    told: dict[str, int] = {}
+    for target in found:
+        key, old = key_of(seen, target), seen.model.status.target(target.name)
+        failure = old.last_failure if old else None
+        attempts = failure.attempts if failure and failure.key == key else 0
+        if key:
+            told[key] = min(attempts, told.get(key, attempts))
+    return told

@@ -285,9 +285,7 @@ STATUS: dict[str, Any] = {
             "observedGeneration": 1,
         }
     ],
-    "targets": [
-        {"name": "cpu-a", "state": "Serving", "speedup": 2.0, "rejected": [], "progress": "Serving."}
-    ],
+    "targets": [{"name": "cpu-a", "state": "Serving", "speedup": 2.0, "progress": "Serving."}],
     "replicas": 2,
     "selector": "burnish.dev/model=page-orientation",
     "summary": {"targetsReady": "2/2", "speedup": "1.8x", "precision": "INT8", "accuracy": "0.981"},

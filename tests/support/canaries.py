@@ -66,5 +66,5 @@ def canary(found: Fleet) -> CanaryStatus:
 
 
 def rejected(found: Fleet) -> RejectedStatus:
-    [status] = found.status().targets[0].rejected
+    [status] = found.status().targets[0].rejected or ()
     return status

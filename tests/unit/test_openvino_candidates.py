@@ -14,11 +14,14 @@ from burnish_optimizer.backends.openvino_ir import layers, segments
 from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.common_shapes import common_shapes
 from burnish_optimizer.precision.sensitivity import SensitivityTask, measure, noise
+from burnish_optimizer.targets.fingerprint import fingerprint
 from burnish_optimizer.tasks import BuildTask
 from burnish_runtime import openvino_backend
 from burnish_runtime.errors import InvalidOptions
 from support import optimizer_nets as nets
 
+# What is built for another processor than this one may saturate here.
+FACTS = fingerprint()
 PARTS = "burnish_optimizer.backends.openvino_parts:parts"
 ROWS = np.random.default_rng(3).normal(0, 1, (2, *nets.SHAPE)).astype(np.float32)
 HINT = "INFERENCE_PRECISION_HINT"
@@ -37,7 +40,7 @@ def task(folder, *, run="burnish_optimizer.backends.openvino:build", hint="f32",
         calibration=data,
         judged=data,
         threads=1,
-        facts={},
+        facts=FACTS,
         settings=settings,
         options=RunOptions(threads=1, properties={HINT: hint}),
     )

@@ -70,7 +70,7 @@ def test_a_person_aborts_and_later_thinks_otherwise() -> None:
     annotate(found, names.RETRY)
     found.settle()
     assert (canary(found).digest, canary(found).step) == (new, 1)
-    assert found.status().targets[0].rejected == ()
+    assert found.status().targets[0].rejected is None
 
 
 def test_the_turn_that_rejects_an_engine_does_not_say_that_it_serves() -> None:

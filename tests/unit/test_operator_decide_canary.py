@@ -181,7 +181,7 @@ def test_going_back_to_what_serves_ends_the_canary() -> None:
     found.settle()
     assert deployed(found) == old
     assert found.condition("Ready") == ("True", "Ready")
-    assert found.status().targets[0].rejected == ()
+    assert found.status().targets[0].rejected is None
 
 
 def test_an_engine_that_was_rejected_is_remembered_across_others() -> None:

@@ -166,9 +166,9 @@ class TargetStatus(WireModel):
         default=None,
         description="The engine that proves itself beside the one that serves, while there is one.",
     )
-    rejected: Annotated[tuple[RejectedStatus, ...], Field(max_length=MAX_REJECTED), list_map("digest")] = (
-        Field(default=(), description="Engines that are not rolled out, the latest last, and why.")
-    )
+    rejected: (
+        Annotated[tuple[RejectedStatus, ...], Field(max_length=MAX_REJECTED), list_map("digest")] | None
+    ) = Field(default=None, description="Engines that are not rolled out, the latest last, and why.")
     progress: Text | None = Field(
         default=None, description="What is going on, for people, such as `Job is running (2m)`."
     )

@@ -43,7 +43,7 @@ def entry(road: Road, old: TargetStatus | None) -> TargetStatus:
         savings=of_target(target, known) if known and not _serves_another(rollout, known) else None,
         rollout=rollout.status,
         canary=rollout.memory.canary,
-        rejected=rollout.memory.rejected,
+        rejected=rollout.memory.rejected or None,
         progress=_shortened(build.progress or rollout.message),
         last_failure=build.failure,
     )
@@ -95,7 +95,7 @@ def unresolved_entry(target: Unresolved, old: TargetStatus | None) -> TargetStat
         accelerator_class=target.class_name,
         state=TargetState.PENDING,
         canary=old.canary if old else None,
-        rejected=old.rejected if old else (),
+        rejected=old.rejected if old else None,
         progress=_shortened(target.message),
         last_failure=old.last_failure if old else None,
     )

@@ -56,7 +56,8 @@ def _of_canary(old: TargetStatus | None, new: TargetStatus) -> Iterator[Event]:
 
 def rejections(old: TargetStatus | None, new: TargetStatus) -> list[RejectedStatus]:
     """Engines that were rejected since."""
-    return [each for each in new.rejected if old is None or each not in old.rejected]
+    known = old.rejected if old else None
+    return [each for each in new.rejected or () if each not in (known or ())]
 
 
 def _engine(target: TargetStatus) -> str:

@@ -18,6 +18,7 @@ from burnish_optimizer.errors import Declined
 from burnish_optimizer.ingest.feeds import Feeds
 from burnish_optimizer.ingest.samples import open_samples
 from burnish_optimizer.precision.shared import calibration_feeds, made_once
+from burnish_optimizer.targets.implications import saturates_u8s8
 from burnish_optimizer.tasks import BuildResult, BuildTask
 
 QUANTIZE = "FakeQuantize"
@@ -61,6 +62,8 @@ def _quantize(task: BuildTask) -> Any:
     kinds = [node.get_type_name() for node in model.get_ops()]
     attends = "Softmax" in kinds and kinds.count("MatMul") >= ATTENTION_MATMULS
     samples = len(open_samples(task.calibration, task.inputs))
+    # Seven bits for weights, in every layer or in none: NNCF would take the first layer, whatever runs it.
+    halves = nncf.OverflowFix.ENABLE if saturates_u8s8(task.facts) else nncf.OverflowFix.DISABLE
     try:
         return nncf.quantize(
             model,
@@ -68,6 +71,7 @@ def _quantize(task: BuildTask) -> Any:
             preset=nncf.QuantizationPreset.MIXED,
             model_type=nncf.ModelType.TRANSFORMER if attends else None,
             subset_size=samples,
+            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=halves),
         )
     except Exception as error:
         raise Declined(f"NNCF does not quantize the model: {one_line(error)}") from error

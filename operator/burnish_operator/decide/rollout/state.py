@@ -28,7 +28,7 @@ class Memory:
 
 def remembered(status: TargetStatus | None) -> Memory:
     """From the status of a target."""
-    return Memory(status.canary, status.rejected) if status else Memory()
+    return Memory(status.canary, status.rejected or ()) if status else Memory()
 
 
 @dataclass(frozen=True)
