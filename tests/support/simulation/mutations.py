@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from unittest.mock import ANY
 
 from burnish_engine.errors import BurnishError
-from burnish_operator import apply, gather, observe, queue, reconcile
+from burnish_operator import apply, observe, queue, reconcile
 from burnish_operator.api import ConditionType
 from burnish_operator.decide import (
     builds,
@@ -20,7 +19,7 @@ from burnish_operator.decide import (
     source,
     targets,
 )
-from burnish_operator.decide.rollout import analysis, beside, case, course, share, stable, steps
+from burnish_operator.decide.rollout import beside, case, course, share, stable
 from burnish_operator.plan import Delete, Why
 from burnish_operator.ports import DEPLOYMENT
 from burnish_operator.render import deployment, pod
@@ -154,16 +153,6 @@ def a_canary_takes_more_than_its_share(right: Any) -> Any:
     return lambda weight, replicas: int(right(weight, replicas)) + 1
 
 
-@plant(analysis, "evaluate")
-def no_news_is_good_news(right: Any) -> Any:
-    def wrong(samples: Any, limits: Any) -> Any:
-        found = right(samples, limits)
-        good = found.result in (analysis.Result.PASSED, analysis.Result.INCONCLUSIVE)
-        return replace(found, result=analysis.Result.PASSED) if good else found
-
-    return wrong
-
-
 @plant(course, "of_engine")
 def what_was_rejected_is_forgotten(_: Any) -> Any:
     return lambda memory, digest, key="": None
@@ -172,11 +161,6 @@ def what_was_rejected_is_forgotten(_: Any) -> Any:
 @plant(beside, "_removed")
 def a_canary_stays_for_ever(_: Any) -> Any:
     return lambda found, charted: ()
-
-
-@plant(steps, "is_ready")
-def a_step_is_over_before_its_pods_answer(_: Any) -> Any:
-    return lambda found, canary: True
 
 
 # Builds.
@@ -222,11 +206,6 @@ def the_ended_job_keeps_its_name(_: Any) -> Any:
 @plant(builds, "is_due")
 def a_stalled_build_is_tried_for_ever(_: Any) -> Any:
     return lambda failure, now, annotation: True
-
-
-@plant(gather, "owner_of")
-def pods_of_an_earlier_job_count(_: Any) -> Any:
-    return lambda metadata: ANY
 
 
 # Status.
