@@ -1,6 +1,5 @@
 """Whatever is deleted, and whoever is deleted first: nothing stays Terminating, nothing of ours is left."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from light import ControlPlane
 
 from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
-from burnish_operator.api.crds import definitions
 from support.kubelets import Kubelets, cpu_labels
 from support.operator_process import OperatorProcess
 from support.team import Team, wait_for
@@ -110,21 +108,3 @@ def test_a_namespace_is_deleted_with_all_that_is_in_it(
     crds.kubectl("delete", "namespace", team.namespace, "--timeout=60s")
     assert crds.kubectl("get", "namespace", team.namespace, "--ignore-not-found") == ""
     assert operator_first or operator.ended() is None
-
-
-def test_crds_are_deleted_with_all_models_and_the_operator_lives_to_see_new_ones(
-    served: Team, operator: OperatorProcess, crds: ControlPlane, tmp_path: Path
-) -> None:
-    names = [definition["metadata"]["name"] for definition in definitions()]
-    try:
-        crds.kubectl("delete", "crd", *names, "--timeout=60s")
-        wait_for("nothing left", lambda: not left(served))
-    finally:
-        for definition in definitions():
-            crds.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
-        crds.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    assert operator.ended() is None
-    wait_for("the API", lambda: "optimizedmodels" in crds.kubectl("api-resources", "--api-group=burnish.dev"))
-    served.apply(served.source(tmp_path))
-    wait_for("Ready", served.is_ready)
-    served.kubectl("delete", "optimizedmodel", "pages")
