@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from burnish_operator import names
+from burnish_operator.api import TargetState
 from burnish_operator.ports import DEPLOYMENT, POD, SERVICE
 from fakes.cluster import Killed
 from fakes.fleet import SETTINGS, Fleet
@@ -257,6 +258,15 @@ def test_serving_that_is_switched_off_takes_the_canary_with_it() -> None:
     found.settle()
     assert found.cluster.of_kind(DEPLOYMENT) == []
     assert found.status().targets[0].canary is None
+
+
+def test_a_suspended_model_does_not_say_that_the_canarys_engine_serves() -> None:
+    found = begun(fleet())
+    change(found, suspend=True)
+    found.settle()
+    assert found.status().targets[0].state is TargetState.ROLLING_OUT
+    assert found.condition("RolledOut") == ("False", "CanaryProgressing")
+    assert found.condition("Ready")[0] == "False"
 
 
 def test_a_suspended_model_keeps_its_canary_as_it_is() -> None:

@@ -68,10 +68,11 @@ def _steered(case: Case, charted: Course) -> TargetRollout:
 
 
 def _frozen(case: Case, charted: Course) -> TargetRollout:
-    """Suspended: nothing is begun, ended or counted."""
-    current = case.wanted is not None
-    judged = stable.judge(case.target, case.found, charted.engine, (), current=current)
-    return replace(judged, memory=_weighed(case, case.memory))
+    """Suspended: nothing is begun, ended or counted. Held against what is wanted, which may not serve."""
+    engine = address(case.wanted.reference) if case.wanted else charted.engine
+    judged = stable.judge(case.target, case.found, engine, (), current=case.wanted is not None)
+    told_of = _told(case, replace(charted, memory=case.memory), judged)
+    return replace(told_of, memory=_weighed(case, case.memory))
 
 
 def _weighed(case: Case, memory: Memory) -> Memory:
