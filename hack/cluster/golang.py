@@ -12,6 +12,7 @@ import platform
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,10 +79,15 @@ def version_flags(version: str) -> str:
 
 def expected_binaries(cache: Cache) -> Binaries:
     """Where the binaries of this source tree lie, built or not."""
+    return Binaries(cache.root / "kubernetes" / inputs_digest(MODULE, INPUTS))
+
+
+def inputs_digest(module: Path, names: Iterable[str]) -> str:
+    """What is built from these files of a module, on such a machine, has this name."""
     digest = hashlib.sha256(platform.machine().encode())
-    for name in INPUTS:
-        digest.update((MODULE / name).read_bytes())
-    return Binaries(cache.root / "kubernetes" / digest.hexdigest()[:16])
+    for name in names:
+        digest.update((module / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def binaries(cache: Cache | None = None) -> Binaries:

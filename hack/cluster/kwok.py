@@ -5,9 +5,7 @@ Only the scale bench wants it, so `install` builds it only when asked.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 from pathlib import Path
 
 import golang
@@ -22,10 +20,7 @@ INPUTS = ("go.mod", "go.sum")
 
 def expected(cache: Cache) -> Path:
     """Where the program of this source tree lies, built or not."""
-    digest = hashlib.sha256(platform.machine().encode())
-    for name in INPUTS:
-        digest.update((MODULE / name).read_bytes())
-    return cache.root / "kwok" / digest.hexdigest()[:16] / "kwok"
+    return cache.root / "kwok" / golang.inputs_digest(MODULE, INPUTS) / "kwok"
 
 
 def program(cache: Cache | None = None) -> Path:

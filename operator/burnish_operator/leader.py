@@ -12,18 +12,9 @@ from typing import Protocol
 
 from burnish_engine.errors import BurnishError
 from burnish_operator.errors import ClusterConflict, NotLeading
-from burnish_operator.lease import Record, Sighting, Terms, claimed, given_back, is_free, sight
+from burnish_operator.lease import Record, Sighting, Stored, Terms, claimed, given_back, is_free, sight
 
 _log = logging.getLogger(__name__)
-
-
-class Stored(Protocol):
-    """A record as it lies there, and its version."""
-
-    @property
-    def record(self) -> Record: ...
-    @property
-    def version(self) -> str: ...
 
 
 class LeaseStore(Protocol):

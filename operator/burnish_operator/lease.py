@@ -49,6 +49,14 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A record as it lies there, and its version."""
+
+    record: Record
+    version: str
+
+
+@dataclass(frozen=True)
 class Sighting:
     """A record, and when this process saw it first (seconds of its own clock)."""
 

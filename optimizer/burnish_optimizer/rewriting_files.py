@@ -6,7 +6,7 @@ is there already stays, unless it is told to go; and the source never goes.
 
 import filecmp
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,25 +105,27 @@ def _check(one: Planned, *, force: bool) -> None:
             expected="one place for each",
             remedy="Name another file with --report.",
         )
-    for place in places:
-        _spare(place, one.source)
+    _spare(places, one.source)
     taken = next((place for place in places if place.exists()), None)
     if taken is not None and not force:
         raise _taken(taken)
 
 
-def _spare(place: Path, source: Path) -> None:
+def _spare(places: Sequence[Path], source: Path) -> None:
     """Raises: OutputExists: the source lies there, or a part of it; no --force replaces that."""
-    found = place.resolve()
-    if found == source.resolve():
-        what = "the source itself, which is never modified"
-    elif found.exists() and found in _files_of(source):
-        what = "the external data of the source, which is never modified"
-    else:
-        return
-    raise OutputExists(
-        str(place), found=what, expected="another place", remedy="Name another file with -o or --report."
-    )
+    parts = {source.resolve(): "the source itself, which is never modified"}
+    if any(place.resolve().exists() for place in places):
+        data = "the external data of the source, which is never modified"
+        parts = dict.fromkeys(_files_of(source), data) | parts
+    for place in places:
+        what = parts.get(place.resolve())
+        if what:
+            raise OutputExists(
+                str(place),
+                found=what,
+                expected="another place",
+                remedy="Name another file with -o or --report.",
+            )
 
 
 def _make_room(one: Planned) -> None:
@@ -192,7 +194,7 @@ def _publish(data: Path, place: Path, source: Path, *, force: bool) -> None:
     if place.exists():
         if filecmp.cmp(data, place, shallow=False):
             return
-        _spare(place, source)
+        _spare([place], source)
         if not force:
             raise _taken(place)
     place.parent.mkdir(parents=True, exist_ok=True)

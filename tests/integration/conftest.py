@@ -16,6 +16,7 @@ from layout import ClusterError  # noqa: E402
 from light import ControlPlane  # noqa: E402
 
 from burnish_operator.api.crds import definitions  # noqa: E402
+from support.team import Team  # noqa: E402
 
 Applied = dict[str, Any]
 
@@ -46,6 +47,13 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.kubectl("create", "namespace", name)
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def team(crds: ControlPlane, namespace: str) -> Iterator[Team]:
+    """Whoever works in the test's namespace; what models it leaves are deleted after it."""
+    yield Team(crds, namespace)
+    crds.kubectl("delete", "optimizedmodels", "--all", "-n", namespace)
 
 
 @pytest.fixture

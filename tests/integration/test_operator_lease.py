@@ -27,12 +27,6 @@ def kubelets(crds: ControlPlane) -> Iterator[Kubelets]:
 
 
 @pytest.fixture
-def team(crds: ControlPlane, namespace: str) -> Iterator[Team]:
-    yield Team(crds, namespace)
-    crds.kubectl("delete", "optimizedmodels", "--all", "-n", namespace)
-
-
-@pytest.fixture
 def pair(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Pair]:
     """A leader, and a standby whose watches run."""
 

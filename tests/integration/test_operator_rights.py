@@ -24,12 +24,6 @@ def kubelets(crds: ControlPlane) -> Iterator[Kubelets]:
 
 
 @pytest.fixture
-def team(crds: ControlPlane, namespace: str) -> Iterator[Team]:
-    yield Team(crds, namespace)
-    crds.kubectl("delete", "optimizedmodels", "--all", "-n", namespace)
-
-
-@pytest.fixture
 def started(crds: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Started]:
     """Start the operator as the chart's ServiceAccount, with the chart's roles and no others."""
     processes = []

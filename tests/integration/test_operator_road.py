@@ -40,11 +40,10 @@ def operator(crds: ControlPlane, tmp_path: Path) -> Iterator[OperatorProcess]:
 
 
 @pytest.fixture
-def team(crds: ControlPlane, namespace: str) -> Iterator[Team]:
-    found = Team(crds, namespace)
+def team(team: Team, crds: ControlPlane, namespace: str) -> Team:
+    """In a namespace that takes restricted pods alone."""
     crds.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    yield found
-    crds.kubectl("delete", "optimizedmodels", "--all", "-n", namespace)
+    return team
 
 
 def test_one_object_becomes_engines_and_answering_pods(

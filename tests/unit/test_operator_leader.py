@@ -8,8 +8,8 @@ import pytest
 
 from burnish_operator.errors import NotLeading
 from burnish_operator.leader import Elector, LeaseLost
-from burnish_operator.lease import Record, Terms
-from fakes.leases import FakeLease, FakeStored, unavailable
+from burnish_operator.lease import Record, Stored, Terms
+from fakes.leases import FakeLease, unavailable
 
 # So long that nothing here waits for it: time is what `now` says.
 TERMS = Terms(15)
@@ -83,7 +83,7 @@ def test_a_leader_that_sees_another_one_has_lost() -> None:
 
     async def scenario() -> None:
         await leader.campaign()
-        lease.stored = FakeStored(Record("b", 3, "t5", "t5", 1), "99")
+        lease.stored = Stored(Record("b", 3, "t5", "t5", 1), "99")
         with pytest.raises(LeaseLost, match="held by b"):
             await leader.hold()
 

@@ -1,20 +1,11 @@
 """One Lease of `coordination.k8s.io/v1`: read, and changed only in the version that was read."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from burnish_operator.adapters.kubernetes import KubernetesCluster
 from burnish_operator.errors import ClusterConflict
-from burnish_operator.lease import Record
+from burnish_operator.lease import Record, Stored
 from burnish_operator.ports import LEASE, Object
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A record as it lies there, and its version."""
-
-    record: Record
-    version: str
 
 
 class KubernetesLease:

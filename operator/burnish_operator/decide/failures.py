@@ -52,7 +52,7 @@ def next_try(failure: FailureStatus, now: datetime, retry_annotation: str) -> da
     """When a new attempt will be due that is not due now; None: never by itself."""
     retry_at = datetime.fromisoformat(failure.retry_at) if failure.retry_at else None
     times = (retry_at, moment(retry_annotation))
-    return min((moment for moment in times if moment is not None and moment > now), default=None)
+    return min((time for time in times if time is not None and time > now), default=None)
 
 
 def _diagnose(job: Job) -> tuple[str, str, bool]:

@@ -35,15 +35,13 @@ class Course:
 _BLIND = Obstacle(
     "NoPrometheus",
     "spec.rollout.analysis is to judge the new engine, and the operator knows no Prometheus. Set "
-    "prometheus.url of "
-    "the chart (BURNISH_PROMETHEUS_URL of the operator), leave analysis out, or promote the engine by "
-    "hand. What "
-    "served before goes on serving.",
+    "prometheus.url of the chart (BURNISH_PROMETHEUS_URL of the operator), leave analysis out, or promote "
+    "the engine by hand. What served before goes on serving.",
 )
 
 
 def chart(case: Case) -> Course:
-    """From what is wanted, there and remembered. What is rejected in this very turn is told at once."""
+    """From what is wanted, there and remembered. An engine that is rejected is told, in the same turn too."""
     course = _chart(case)
     if case.wanted is None or course.obstacle is not None or course.memory.canary is not None:
         return course
@@ -59,7 +57,7 @@ def _chart(case: Case) -> Course:
     verb = verbs.of_rejected(case.seen, rejected) if rejected else Verb.NONE
     if rejected and verb is Verb.NONE:
         engine = sound(case.memory, case.served) if case.served else address(rejected.stable)
-        return Course(engine, replace(case.memory, canary=None), obstacle=_obstacle(rejected))
+        return Course(engine, replace(case.memory, canary=None))
     left = without(case.memory.rejected, wanted.digest, wanted.key)
     case = replace(case, memory=replace(case.memory, rejected=left))
     return _towards(case, wanted, at_once=verb is Verb.PROMOTE)

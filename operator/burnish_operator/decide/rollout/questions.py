@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from burnish_engine.oci.reference import SCHEME
 from burnish_operator import names
 from burnish_operator.api import CanaryPhase, RolloutStrategy
 from burnish_operator.decide.builds import Build, BuildState
 from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.rollout import there
-from burnish_operator.decide.rollout.case import Case
+from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.state import remembered
 from burnish_operator.decide.rollout.steps import is_ready
 from burnish_operator.decide.targets import ResolvedTarget
@@ -31,14 +30,14 @@ def is_new(seen: Observed, found: Found) -> bool:
     spec = seen.model.spec
     if spec.suspend or not spec.serving.enabled or not isinstance(found, Engine):
         return False
-    return all(deployment.engine.rpartition("@")[2] != found.digest for deployment in seen.deployments)
+    return all(deployment.digest != found.digest for deployment in seen.deployments)
 
 
 def _is_served(seen: Observed, target: str, key: str) -> bool:
     old = seen.model.status.target(target)
     if old is None or old.engine is None or old.engine.key != key:
         return False
-    place = (names.workload_name(seen.model.name, target), f"{SCHEME}{old.engine.reference}")
+    place = (names.workload_name(seen.model.name, target), address(old.engine.reference))
     return any((deployment.name, deployment.engine) == place for deployment in seen.deployments)
 
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 
-from burnish_engine.oci.reference import SCHEME
 from burnish_operator.api import MAX_REJECTED, CanaryStatus, RejectedStatus
 from burnish_operator.decide.conditions import timestamp
+from burnish_operator.decide.rollout.case import address
 from burnish_operator.decide.rollout.state import Memory
 from burnish_operator.observed import Observed
 
 _REMEDY = (
     "It is not tried again until its key changes. To try it again: kubectl burnish retry {name}; to roll "
-    "it out "
-    "as it is: kubectl burnish promote {name}."
+    "it out as it is: kubectl burnish promote {name}."
 )
 
 
@@ -23,7 +22,7 @@ def of_engine(memory: Memory, digest: str, key: str = "") -> RejectedStatus | No
 def sound(memory: Memory, engine: str) -> str:
     """`oci://…` of what may serve: this engine or, where it was rejected, the one that it was to replace."""
     rejected = of_engine(memory, engine.rpartition("@")[2])
-    return f"{SCHEME}{rejected.stable}" if rejected else engine
+    return address(rejected.stable) if rejected else engine
 
 
 def reject(seen: Observed, memory: Memory, canary: CanaryStatus, reason: str, found: str) -> Memory:

@@ -41,12 +41,11 @@ def placed_as(target: ResolvedTarget, deployment: Workload | None) -> ResolvedTa
 def status(target: ResolvedTarget, found: There) -> RolloutStatus:
     """What the Deployment serves, and with how many pods."""
     deployment = found.stable
-    digest = deployment.engine.rpartition("@")[2] if deployment else ""
     return RolloutStatus(
         deployment=found.name,
         replicas=target.replicas,
         ready_replicas=deployment.ready if deployment else 0,
-        digest=digest or None,
+        digest=deployment.digest or None if deployment else None,
     )
 
 
