@@ -19,14 +19,15 @@ runner that is killed leaves no API server behind.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import controlplane
 from certificates import ADMIN, CONTROLLERS, KUBELET_CLIENT, SCHEDULER
@@ -94,6 +95,17 @@ class ControlPlane:
         return output_of(
             [self.binaries / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments], stdin=stdin
         )
+
+    def define(self, crds: Sequence[Mapping[str, Any]]) -> None:
+        """Apply CRDs, and wait until their objects can be listed.
+
+        The first list of a new kind starts its watch cache and is told 429 until that is ready: `kubectl`
+        waits and asks again, so that nobody else has to.
+        """
+        for crd in crds:
+            self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd))
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self.kubectl("get", ",".join(crd["metadata"]["name"] for crd in crds), "--all-namespaces")
 
     def pid(self, component: str) -> int:
         """The process of `etcd`, `apiserver`, `controller-manager`, `scheduler` or `registry`."""

@@ -30,13 +30,8 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 @pytest.fixture(scope="session")
 def crds(control_plane: ControlPlane) -> ControlPlane:
-    """The control plane with Burnish's CRDs applied and established."""
-    for definition in definitions():
-        control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    control_plane.kubectl(
-        "wait", "--for=jsonpath={.status.acceptedNames.kind}", "crd", "--all", "--timeout=30s"
-    )
+    """The control plane with Burnish's CRDs."""
+    control_plane.define(definitions())
     return control_plane
 
 

@@ -1,6 +1,5 @@
 """A control plane of its own, so that every request in its audit log is this operator's."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,6 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     folder = tmp_path_factory.mktemp("scale") / "state"
     audited = f"system:serviceaccounts:{NAMESPACE}"
     with ControlPlane.start(folder, controller_manager=True, audited=audited) as found:
-        for definition in definitions():
-            found.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
-        found.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        found.define(definitions())
         found.kubectl("create", "namespace", NAMESPACE)
         yield found

@@ -1,6 +1,5 @@
 """A control plane with many nodes that kwok plays, a registry, and an account with the chart's rights."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,9 +36,7 @@ def started(folder: Path, nodes: int, classes: int) -> Iterator[Place]:
     """Everything but the operator; `nodes` nodes of `classes` kinds are ready to take pods."""
     group = f"system:serviceaccounts:{NAMESPACE}"
     with ControlPlane.start(folder, controller_manager=True, scheduler=True, audited=group) as plane:
-        for definition in definitions():
-            plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        plane.define(definitions())
         plane.kubectl("create", "namespace", NAMESPACE)
         plane.kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=rights.rendered(plane, NAMESPACE))
         account = rights.kubeconfig(plane, NAMESPACE, folder / "operator.kubeconfig")
