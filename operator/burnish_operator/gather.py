@@ -88,7 +88,8 @@ class Gatherer:
             jobs=jobs,
             engines=self._engines(seen, keys, jobs, rollout.new_keys(seen, found)),
             comparisons=self._comparisons(rollout.comparisons(seen, found)),
-            canary_pods=self._canary_pods(model, rollout.waiting_canaries(seen, found)),
+            canary_pods=self._serving_pods(model, rollout.waiting_canaries(seen, found), canary=True),
+            stable_pods=self._serving_pods(model, rollout.halted(seen, found), canary=False),
         )
 
     def _resolve(self, model: OptimizedModel) -> Resolved:
@@ -160,12 +161,16 @@ class Gatherer:
             return {}
         return {name: _answer(self._prometheus, question) for name, question in asked.items()}
 
-    def _canary_pods(self, model: OptimizedModel, targets: Iterable[str]) -> dict[str, tuple[Pod, ...]]:
+    def _serving_pods(
+        self, model: OptimizedModel, targets: Iterable[str], *, canary: bool
+    ) -> dict[str, tuple[Pod, ...]]:
+        """Of canaries, or of the others, which need not have a track."""
         found: dict[str, tuple[Pod, ...]] = {}
         for target in targets:
-            labels = names.selector(model.name, target) | {names.TRACK: names.CANARY}
-            pods = self._cluster.find(POD, model.namespace, labels)
-            found[target] = tuple(pod_of(raw) for raw in pods)
+            track = {names.TRACK: names.CANARY} if canary else {}
+            pods = self._cluster.find(POD, model.namespace, names.selector(model.name, target) | track)
+            read = [pod_of(raw) for raw in pods]
+            found[target] = tuple(pod for pod in read if (pod.track == names.CANARY) is canary)
         return found
 
     def _jobs(self, own: list[Object], told: Mapping[str, int]) -> tuple[Job, ...]:

@@ -20,7 +20,10 @@ _LIFECYCLE_TAINTS = "node.kubernetes.io/"
 
 @dataclass(frozen=True)
 class Pod:
-    """How one pod of a Job stands or ended, or how one that serves stands."""
+    """How one pod of a Job stands or ended, or how one that serves stands.
+
+    engine: what it is told to serve.   unschedulable_since: since when the scheduler has no room for it.
+    """
 
     name: str
     phase: str
@@ -32,6 +35,9 @@ class Pod:
     ended_by: str = ""
     outcome: Outcome | None = None
     waits_for: str = ""
+    engine: str = ""
+    track: str = ""
+    unschedulable_since: str = ""
 
     @property
     def ended(self) -> bool:
@@ -74,7 +80,8 @@ class Workload:
     """A Deployment, or a Service (whose counts stay 0). `engine` is what its pods are told to serve.
 
     runtime: what they serve it with.   track: "" for what a target has without any canary.
-    refused: why no pod can be made, where that is so.
+    refused: why no pod can be made, where that is so.   progressed: when its rollout last came further.
+    surges: whether a new pod is made before an old one goes.   silent_since: since when too few pods answer.
     """
 
     name: str
@@ -92,6 +99,9 @@ class Workload:
     ready: int = 0
     stuck: str = ""
     refused: str = ""
+    progressed: str = ""
+    surges: bool = True
+    silent_since: str = ""
     deleting: bool = False
 
     @property
@@ -130,13 +140,13 @@ class Node:
 
 def pod_of(raw: Object) -> Pod:
     """Read a pod of a Job or of a Deployment; it has one container that counts."""
-    status = raw.get("status", {})
+    metadata, status = raw["metadata"], raw.get("status", {})
     states = [c.get("state", {}) for c in status.get("containerStatuses", [])]
     ended: dict[str, Any] = next((s["terminated"] for s in states if "terminated" in s), {})
     return Pod(
-        name=raw["metadata"]["name"],
+        name=metadata["name"],
         phase=status.get("phase", ""),
-        created=raw["metadata"].get("creationTimestamp", ""),
+        created=metadata.get("creationTimestamp", ""),
         node=raw.get("spec", {}).get("nodeName", ""),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
@@ -144,6 +154,9 @@ def pod_of(raw: Object) -> Pod:
         ended_by=ended.get("reason", ""),
         outcome=_outcome(ended.get("message", "")),
         waits_for=_waiting(states) or _unscheduled(status),
+        engine=metadata.get("annotations", {}).get(names.ENGINE, ""),
+        track=metadata.get("labels", {}).get(names.TRACK, ""),
+        unschedulable_since=_unschedulable_since(raw),
     )
 
 
@@ -162,6 +175,13 @@ def _waiting(states: list[dict[str, Any]]) -> str:
 def _unscheduled(status: Object) -> str:
     found = _condition(status, "PodScheduled")
     return "" if found.get("status") != "False" else f"{found.get('reason', '')}: {found.get('message', '')}"
+
+
+def _unschedulable_since(raw: Object) -> str:
+    found = _condition(raw.get("status", {}), "PodScheduled")
+    waits = (found.get("status"), found.get("reason")) == ("False", "Unschedulable")
+    leaves = "deletionTimestamp" in raw["metadata"]
+    return found.get("lastTransitionTime") or "" if waits and not leaves else ""
 
 
 def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
@@ -198,6 +218,7 @@ def workload_of(raw: Object) -> Workload:
     metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
     template = spec.get("template", {}).get("metadata", {}).get("annotations", {})
     progress, failure = _condition(status, "Progressing"), _condition(status, "ReplicaFailure")
+    available = _condition(status, "Available")
     return Workload(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -214,6 +235,9 @@ def workload_of(raw: Object) -> Workload:
         ready=status.get("readyReplicas", 0),
         stuck=progress.get("message", "") if progress.get("status") == "False" else "",
         refused=failure.get("message", "") if failure.get("status") == "True" else "",
+        progressed=progress.get("lastUpdateTime") or "",
+        silent_since=available.get("lastTransitionTime", "") if available.get("status") == "False" else "",
+        surges=spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge") != 0,
         deleting="deletionTimestamp" in metadata,
     )
 

@@ -34,6 +34,7 @@ class Observed:
     engines: by key; BurnishError where the registry could not be asked; absent where no need was.
     comparisons: what Prometheus says of canaries, by target; absent where no analysis is due.
     canary_pods: by target, where not all of them answer.
+    stable_pods: by target, where a rollout stands still.
     """
 
     model: OptimizedModel
@@ -48,6 +49,7 @@ class Observed:
     engines: Mapping[str, Found] = field(default_factory=dict)
     comparisons: Mapping[str, Samples | BurnishError] = field(default_factory=dict)
     canary_pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    stable_pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
 
     @property
     def repository(self) -> str:

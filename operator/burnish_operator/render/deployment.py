@@ -26,10 +26,13 @@ def render_deployment(
     engine: str,
     replicas: int,
     runtime: ServingRuntime = ServingRuntime.BURNISH,
+    *,
+    surges: bool = True,
 ) -> Object:
     """A Deployment that serves `engine` (`oci://repository@sha256:…`).
 
     Where canaries are asked for its pods can be told from theirs, for the answers to be compared.
+    surges: whether there may be room for one pod more than `replicas`.
     """
     strategy = seen.model.spec.rollout.strategy
     template = _template(seen, target, engine, runtime)
@@ -38,7 +41,7 @@ def render_deployment(
     spec: Object = {
         "replicas": replicas,
         "selector": {"matchLabels": names.selector(seen.model.name, target.name)},
-        "strategy": _strategy(strategy),
+        "strategy": _strategy(strategy, surges=surges),
         "template": template,
     }
     return _deployment(pod.metadata(seen, names.workload_name(seen.model.name, target.name), target), spec)
@@ -74,10 +77,11 @@ def _deployment(metadata: Object, spec: Object) -> Object:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
 
-def _strategy(strategy: RolloutStrategy) -> Object:
+def _strategy(strategy: RolloutStrategy, *, surges: bool = True) -> Object:
     if strategy is RolloutStrategy.RECREATE:
         return {"type": "Recreate"}
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    bounds = {"maxUnavailable": 0, "maxSurge": 1} if surges else {"maxUnavailable": 1, "maxSurge": 0}
+    return {"type": "RollingUpdate", "rollingUpdate": bounds}
 
 
 def _template(seen: Observed, target: ResolvedTarget, engine: str, runtime: ServingRuntime) -> Object:

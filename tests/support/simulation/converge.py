@@ -6,6 +6,7 @@ from burnish_operator import names
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, JOB, Object
 from support.simulation.canaries import digest_of, is_canary, out
+from support.simulation.pools import replicas_of
 from support.simulation.workloads import Workload
 from support.simulation.world import World
 
@@ -77,7 +78,9 @@ def _of_model(world: World, model: Object) -> Iterator[str]:
         elif model["spec"].get("rollout", {}).get("paused") and (entry or {}).get("canary"):
             excused = True
         else:
-            yield from _of_target(world, model, name, entry)
+            wrong = list(_of_target(world, model, name, entry))
+            excused = excused or (bool(wrong) and _is_alone(world, model, name, entry))
+            yield from () if wrong and _is_alone(world, model, name, entry) else wrong
     others = {t["name"] for t in status.get("targets", [])} - wanted_targets(world, model)
     excused = excused or bool(others) or not wanted_targets(world, model)
     if not excused and _condition(status, "Ready") != "True":
@@ -115,6 +118,13 @@ def _excuse(world: World, model: Object, entry: Object | None, name: str) -> boo
         return True
     engine = world.store.pushed.get((entry.get("engine") or {}).get("digest", ""))
     return engine is not None and not engine.loads and engine.place in world.store.engines
+
+
+def _is_alone(world: World, model: Object, name: str, entry: Object | None) -> bool:
+    """One pod with no room for another cannot be replaced without a gap, and that is told."""
+    group = (model["metadata"]["namespace"], model["metadata"]["name"], names.label_value(name))
+    alone = world.rooms.get(group) == replicas_of(model["spec"], name) == 1
+    return alone and str((entry or {}).get("progress")).startswith("There is no room for pod")
 
 
 def _of_target(world: World, model: Object, name: str, entry: Object | None) -> Iterator[str]:

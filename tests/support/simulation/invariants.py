@@ -7,7 +7,6 @@ all that the model was from what was read until now (`Window`): it must be right
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from burnish_operator import names
 from burnish_operator.handlers import Key
@@ -16,6 +15,7 @@ from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, Object
 from fakes.cluster import copied
 from fakes.fleet import NFD
 from support.simulation.canaries import Trials, digest_of, is_canary, sizes
+from support.simulation.pools import replicas_of, target_name
 from support.simulation.truth import check_status
 from support.simulation.workloads import ReplicaSet, admits, affinity_of
 from support.simulation.world import World
@@ -53,6 +53,8 @@ class Judge:
         self.windows: dict[Key, Window] = {}
         self.recreated: set[str] = set()
         self.serving: dict[str, str] = {}
+        self.silent: set[str] = set()
+        self.templates: dict[str, Object] = {}
         self.begun: dict[str, list[Object]] = {}
         self.trials = Trials(world)
 
@@ -110,11 +112,16 @@ class Judge:
         target = deployment["metadata"]["labels"][names.TARGET]
         engine = spec["template"]["metadata"]["annotations"][names.ENGINE]
         specs = list(window.specs())
-        allowed = {_replicas(each, target) for each in specs}
+        allowed = {replicas_of(each, target) for each in specs}
         if spec["replicas"] not in (sizes(specs, allowed) if is_canary(deployment) else allowed):
             raise Broken(f"{spec['replicas']} replicas of {target} were asked by no one")
         if all(each.get("suspend") for each in specs):
             raise Broken("a Deployment of a suspended model was changed")
+        if self.templates.get(uid) != spec["template"]:
+            # Another rollout: whether there is room is to be seen anew.
+            self.world.crowded.discard(uid)
+            self.silent.discard(uid)
+        self.templates[uid] = spec["template"]
         self.recreated.discard(uid)
         if any(each.get("rollout", {}).get("strategy") == "Recreate" for each in specs):
             self.recreated.add(uid)
@@ -171,6 +178,7 @@ class Judge:
         """What must hold whenever one looks."""
         self._one_build_a_key()
         self.trials.look()
+        self.silent |= {uid for uid, ready in self.ready().items() if ready == 0}
         for deployment in self.world.cluster.of_kind(DEPLOYMENT):
             for each in self.world.workload(deployment).sets:
                 self._gated(each)
@@ -199,6 +207,9 @@ class Judge:
         """The Deployment controller did what the operator told it: no pod too many may have gone."""
         for deployment in self.world.cluster.of_kind(DEPLOYMENT):
             uid, wanted = deployment["metadata"]["uid"], deployment["spec"]["replicas"]
+            if uid in self.world.crowded and (wanted > 1 or uid in self.silent):
+                # No room for one more. An only pod that answered all the time stays even so.
+                wanted -= 1
             floor = min(before.get(uid, 0), wanted)
             now = self.world.workload(deployment).ready
             if now < floor and uid not in self.recreated:
@@ -226,18 +237,8 @@ def _is_asked_for(job: Object, labels: dict[str, str]) -> bool:
     return all(value == facts.get(fact) for fact, value in told.items())
 
 
-def _replicas(spec: Object, target: str) -> int:
-    own = next((t.get("replicas") for t in spec.get("targets", []) if _name(t) == target), None)
-    wanted: Any = own if own is not None else spec.get("serving", {}).get("replicas", 1)
-    return int(wanted)
-
-
 def _wants(spec: Object, target: str) -> bool:
     if not spec.get("serving", {}).get("enabled", True):
         return False
-    named = [_name(each) for each in spec.get("targets", [])]
+    named = [target_name(each) for each in spec.get("targets", [])]
     return not named or target in named
-
-
-def _name(target: Object) -> str:
-    return str(target.get("name") or target.get("acceleratorClass", ""))

@@ -19,7 +19,7 @@ from burnish_operator.decide import (
     source,
     targets,
 )
-from burnish_operator.decide.rollout import beside, case, course, share, stable
+from burnish_operator.decide.rollout import beside, case, course, room, share, stable
 from burnish_operator.plan import Delete, Why
 from burnish_operator.ports import DEPLOYMENT
 from burnish_operator.render import deployment, pod
@@ -66,7 +66,7 @@ def plant(owner: Any, attribute: str) -> Callable[[Wrong], Wrong]:
 
 @plant(deployment, "_strategy")
 def a_pod_goes_before_the_next_is_ready(_: Any) -> Any:
-    return lambda strategy: {
+    return lambda strategy, **_: {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0},
     }
@@ -74,7 +74,34 @@ def a_pod_goes_before_the_next_is_ready(_: Any) -> Any:
 
 @plant(deployment, "_strategy")
 def everything_is_recreated(_: Any) -> Any:
-    return lambda strategy: {"type": "Recreate"}
+    return lambda strategy, **_: {"type": "Recreate"}
+
+
+@plant(room, "is_tight")
+def one_pod_more_is_waited_for_in_a_full_pool(_: Any) -> Any:
+    return lambda found, rendered: False
+
+
+@plant(room, "is_tight")
+def a_pool_that_was_full_is_full_for_ever(right: Any) -> Any:
+    def wrong(found: Any, rendered: Any) -> bool:
+        stored = found.found.stable
+        return bool(right(found, rendered) or (stored and not stored.surges))
+
+    return wrong
+
+
+@plant(room, "is_tight")
+def the_only_pod_goes_where_there_is_no_room_for_two(right: Any) -> Any:
+    def wrong(found: Any, rendered: Any) -> bool:
+        return bool(right(found, rendered) or room.lacking(found))
+
+    return wrong
+
+
+@plant(room, "halts")
+def nobody_looks_at_pods_that_wait(_: Any) -> Any:
+    return lambda seen, found: False
 
 
 @plant(rollout, "prune")

@@ -15,11 +15,11 @@ CALLS_A_TURN = 20
 STEPS = {
     "flow": 14, "work": 24, "deliver": 12, "job": 14, "control": 8, "kubelet": 8, "edit": 8, "node": 6,
     "time": 6, "registry": 5, "restart": 3, "garbage": 3, "twice": 2, "pod": 2, "jump": 1, "rollout": 8,
-    "traffic": 3,
+    "traffic": 3, "room": 8,
 }  # fmt: skip
 _MEANWHILE = {
     "work": 6, "edit": 4, "deliver": 4, "job": 2, "control": 1, "kubelet": 1, "node": 2, "registry": 1,
-    "garbage": 1, "time": 1, "pod": 1, "rollout": 2, "traffic": 1,
+    "garbage": 1, "time": 1, "pod": 1, "rollout": 2, "traffic": 1, "room": 1,
 }  # fmt: skip
 _ALWAYS = {"work": 20}
 

@@ -17,7 +17,7 @@ from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, Object
 from burnish_operator.reconcile import RESYNC_SECONDS
 from fakes.cluster import Killed, copied
 from fakes.fleet import SETTINGS, model
-from support.simulation import jobs, rollouts, users
+from support.simulation import jobs, pools, rollouts, users
 from support.simulation.converge import ROUNDS, unsettled
 from support.simulation.invariants import Broken, Judge
 from support.simulation.process import WATCHED, Process
@@ -109,7 +109,7 @@ class Simulation:
             "control": self._control, "kubelet": self._kubelet, "edit": self._edit, "node": self._node,
             "time": self._time, "registry": self._registry, "restart": lambda _: self.restart(),
             "garbage": lambda _: self._garbage(), "twice": self._twice, "pod": self._pod, "jump": self._jump,
-            "rollout": self._rollout, "traffic": self._traffic,
+            "rollout": self._rollout, "traffic": self._traffic, "room": self._room,
         }  # fmt: skip
         moves[step.kind](step)
 
@@ -233,6 +233,9 @@ class Simulation:
     def _traffic(self, step: Step) -> None:
         self.world.trace.append(f"  {rollouts.change_traffic(self.world, step.one, step.two)}")
 
+    def _room(self, step: Step) -> None:
+        self.world.trace.append(f"  {pools.narrow(self.world, step.one, step.two)}")
+
     def _node(self, step: Step) -> None:
         self.world.trace.append(f"  {users.churn(self.world, step.one, step.two)}")
 
@@ -289,6 +292,7 @@ class Simulation:
         self.world.trace.append("faults stop")
         self.world.store.down = None
         self.world.metrics.down, self.world.metrics.silent = None, False
+        pools.fill_up(self.world)
         for kind in sorted(self.process.broken):
             self.process.list_again(kind)
         left, quiet_since = ["it never rests"], self.world.seconds

@@ -15,10 +15,11 @@ PROGRESS_DEADLINE_SECONDS = 600
 
 @dataclass
 class Pod:
-    """A serving pod; without a node it is pending."""
+    """A serving pod; without a node it is pending. unschedulable_since: since when it has no place."""
 
     node: str = ""
     ready: bool = False
+    unschedulable_since: str = ""
 
 
 @dataclass
@@ -38,10 +39,16 @@ class ReplicaSet:
 
 @dataclass
 class Workload:
-    """The replica sets of one Deployment, the oldest first."""
+    """The replica sets of one Deployment, the oldest first.
+
+    progressed: when it last came further.   told: what the condition says about that, by the wall clock.
+    """
 
     sets: list[ReplicaSet] = field(default_factory=list)
     progressed: float = 0.0
+    told: str = ""
+    late: bool = False
+    silent_since: str = ""
 
     @property
     def ready(self) -> int:
@@ -53,30 +60,44 @@ class Workload:
         """All pods."""
         return sum(len(each.pods) for each in self.sets)
 
-    def reconcile(self, deployment: Object, now: float) -> bool:
+    def reconcile(self, deployment: Object, now: float, wall: str) -> bool:
         """One move of the controller towards the spec; told: there was one."""
-        current = self._current(deployment["spec"])
+        current = self.current(deployment["spec"])
         moved = self._move(deployment["spec"], current)
         self.sets = [each for each in self.sets if each.pods or each is current]
-        self.progressed = now if moved else self.progressed
+        if moved or not self.told:
+            self.progress(now, wall)
         return moved
 
-    def status(self, deployment: Object, now: float) -> Object:
-        """What the controller writes down."""
-        current, replicas = self._current(deployment["spec"]), deployment["spec"]["replicas"]
+    def progress(self, now: float, wall: str) -> None:
+        """It came further."""
+        self.progressed, self.told = now, wall
+
+    def status(self, deployment: Object, now: float, wall: str) -> Object:
+        """What the controller writes down. That the time is over is told as news."""
+        current, replicas = self.current(deployment["spec"]), deployment["spec"]["replicas"]
         complete = current.ready == len(current.pods) == replicas == self.total
         late = not complete and now - self.progressed > PROGRESS_DEADLINE_SECONDS
+        self.told, self.late = wall if late and not self.late else self.told, late
         progress = {"type": "Progressing", "status": "False" if late else "True", "message": ""}
         progress |= {"message": "timed out progressing."} if late else {}
+        progress["lastUpdateTime"] = self.told
         return {
             "observedGeneration": deployment["metadata"]["generation"],
-            "conditions": [progress],
+            "conditions": [progress, self._available(deployment["spec"], wall)],
             "replicas": self.total,
             "updatedReplicas": len(current.pods),
             "readyReplicas": self.ready,
         }
 
-    def _current(self, spec: Object) -> ReplicaSet:
+    def _available(self, spec: Object, wall: str) -> Object:
+        enough = self.ready >= spec["replicas"] - _bounds(spec["strategy"], spec["replicas"])[0]
+        self.silent_since = "" if enough else self.silent_since or wall
+        told = {} if enough else {"lastTransitionTime": self.silent_since}
+        return {"type": "Available", "status": "True" if enough else "False", **told}
+
+    def current(self, spec: Object) -> ReplicaSet:
+        """The replica set of the template that is asked for."""
         found = next((each for each in self.sets if each.template == spec["template"]), None)
         if found is None:
             found = ReplicaSet(spec["template"], _engine(spec), affinity_of(spec["template"]["spec"]))
@@ -100,6 +121,10 @@ class Workload:
         return self._retire(old, replicas - unavailable)
 
     def _retire(self, old: list[ReplicaSet], minimum: int) -> bool:
+        """Old pods may go as long as enough are left without the new ones that do not answer yet."""
+        current = self.sets[-1]
+        if self.total - minimum - (len(current.pods) - current.ready) <= 0:
+            return False
         for each in old:
             idle = next((pod for pod in each.pods if not pod.ready), None)
             if idle is not None:

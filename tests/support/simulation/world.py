@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from burnish_operator import names
 from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, Object
-from fakes.cluster import FakeClock, FakeCluster, Place, place_of
+from fakes.cluster import FakeClock, Place, place_of
 from fakes.fleet import H100, LARGE, SMALL, SOURCE, node
+from support.simulation.pools import Group, PoolCluster, group_of
 from support.simulation.prometheus import Metrics
 from support.simulation.store import Pushed, Store
 from support.simulation.workloads import Pod, Workload, admits
@@ -21,6 +22,8 @@ class World:
 
     history: by namespace and name, all that a model ever was, as it was stored; None: it was not there.
     stalled: places whose last build only a person can bring on.   told: by key, why builds ended.
+    rooms: how many pods fit, where not any number does.   crowded: Deployments (uid) whose present rollout
+    had a pod that did not fit.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -32,9 +35,12 @@ class World:
     stalled: set[str] = field(default_factory=set)
     told: dict[str, set[str]] = field(default_factory=dict)
     history: dict[tuple[str, str], list[Object | None]] = field(default_factory=dict)
+    rooms: dict[Group, int] = field(default_factory=dict)
+    crowded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.cluster = FakeCluster(self.clock, collects=False)
+        self.cluster = PoolCluster(self.clock, collects=False)
+        self.cluster.world = self
         for number, source in enumerate(SOURCES[:2], 1):
             self.store.tag(source.removeprefix("oci://"), "sha256:" + str(number) * 64)
         for name, labels in HARDWARE.items():
@@ -68,27 +74,49 @@ class World:
         """One move of the Deployment controller, and the status after it."""
         deployment = self.cluster.objects[place]
         workload = self.workload(deployment)
-        moved = workload.reconcile(deployment, self.seconds)
-        status = workload.status(deployment, self.seconds)
+        moved = workload.reconcile(deployment, self.seconds, self._wall())
+        self.schedule(deployment)
+        status = workload.status(deployment, self.seconds, self._wall())
         if status == deployment.get("status"):
             return moved
         self.cluster.update(DEPLOYMENT, place[1], place[2], status=status)
         return True
 
     def start_pod(self, place: Place) -> bool:
-        """A kubelet gets one pending pod of a Deployment ready, if it can be placed and its engine loads."""
+        """A kubelet gets one placed pod of a Deployment ready, if its engine loads."""
         deployment = self.cluster.objects[place]
+        self.schedule(deployment)
         for each in self.workload(deployment).sets:
             pulled = self.store.pulls(each.engine)
-            waiting = next((pod for pod in each.pods if not pod.ready), None)
-            if waiting is None:
-                continue
-            waiting.node = waiting.node or self._place(each.affinity)
-            if waiting.node and pulled is not None and pulled.loads:
+            waiting = next((pod for pod in each.pods if pod.node and not pod.ready), None)
+            if waiting and pulled is not None and pulled.loads:
                 waiting.ready = True
-                self.workload(deployment).progressed = self.seconds
+                self.workload(deployment).progress(self.seconds, self._wall())
                 return True
         return False
+
+    def schedule(self, deployment: Object) -> None:
+        """The scheduler places pods where there is room, and tells where there is none."""
+        workload = self.workload(deployment)
+        for each in workload.sets:
+            for pod in each.pods:
+                if not pod.node:
+                    pod.node = self._place(each.affinity) if self._fits(deployment) else ""
+                    since = pod.unschedulable_since or self._wall()
+                    pod.unschedulable_since = "" if pod.node else since
+        if not all(pod.node for pod in workload.current(deployment["spec"]).pods):
+            self.crowded.add(deployment["metadata"]["uid"])
+
+    def _fits(self, deployment: Object) -> bool:
+        group = group_of(deployment)
+        if group not in self.rooms:
+            return True
+        sharing = [self.workload(d) for d in self.cluster.of_kind(DEPLOYMENT) if group_of(d) == group]
+        placed = sum(bool(pod.node) for each in sharing for one in each.sets for pod in one.pods)
+        return placed < self.rooms[group]
+
+    def _wall(self) -> str:
+        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _place(self, affinity: list[Object]) -> str:
         return next((name for name, labels in self.schedulable() if admits(affinity, labels)), "")

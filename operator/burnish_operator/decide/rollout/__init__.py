@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from burnish_operator.decide import servable
 from burnish_operator.decide.builds import Build
-from burnish_operator.decide.rollout import beside, course, share, stable, there, told
+from burnish_operator.decide.rollout import beside, course, room, share, stable, there, told
 from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.course import Course
 from burnish_operator.decide.rollout.pruning import prune
-from burnish_operator.decide.rollout.questions import comparisons, is_new, new_keys, waiting_canaries
+from burnish_operator.decide.rollout.questions import comparisons, halted, is_new, new_keys, waiting_canaries
 from burnish_operator.decide.rollout.state import Memory, RolloutState, TargetRollout, remembered
 from burnish_operator.decide.rollout.steps import look_again_seconds
 from burnish_operator.decide.rollout.there import names_of
@@ -27,6 +27,7 @@ __all__ = [
     "TargetRollout",
     "comparisons",
     "decide",
+    "halted",
     "is_new",
     "names_of",
     "new_keys",
@@ -59,8 +60,8 @@ def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollou
 
 def _steered(case: Case, charted: Course) -> TargetRollout:
     current = case.wanted is not None and charted.engine == address(case.wanted.reference)
-    planned = stable.plan(case.seen, case.target, case.found, charted.engine, current=current)
-    judged = stable.judge(case.target, case.found, charted.engine, planned, current=current)
+    planned = stable.plan(case, charted.engine, current=current)
+    judged = stable.judge(case, charted.engine, planned, current=current)
     again = _again(case, charted.memory)
     plan = (*planned, *beside.plan(case, charted))
     told_of = _told(case, charted, judged)
@@ -70,7 +71,7 @@ def _steered(case: Case, charted: Course) -> TargetRollout:
 def _frozen(case: Case, charted: Course) -> TargetRollout:
     """Suspended: nothing is begun, ended or counted. Held against what is wanted, which may not serve."""
     engine = address(case.wanted.reference) if case.wanted else charted.engine
-    judged = stable.judge(case.target, case.found, engine, (), current=case.wanted is not None)
+    judged = stable.judge(case, engine, (), current=case.wanted is not None)
     told_of = _told(case, replace(charted, memory=case.memory), judged)
     return replace(told_of, memory=_weighed(case, case.memory))
 
@@ -102,7 +103,8 @@ def _again(case: Case, memory: Memory) -> float | None:
     before, after = case.memory.canary, memory.canary
     if _place(before) != _place(after):
         return 0.0
-    return look_again_seconds(case, after) if after else None
+    times = (look_again_seconds(case, after) if after else None, room.look_again_seconds(case))
+    return min((seconds for seconds in times if seconds is not None), default=None)
 
 
 def _place(canary: object) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from burnish_engine.layout.runtimes import ServingRuntime
 from burnish_engine.oci.reference import SCHEME
 from burnish_operator.api import EngineStatus, Rollout, RolloutStrategy
 from burnish_operator.decide.builds import Build
@@ -35,6 +36,11 @@ class Case:
     def served(self) -> str:
         """`oci://…` of what the stable pods are told to serve; "" without any."""
         return self.found.stable.engine if self.found.stable else ""
+
+    @property
+    def runtime(self) -> ServingRuntime:
+        """What engines are to be served with."""
+        return self.seen.model.spec.serving.runtime
 
     @property
     def is_canary(self) -> bool:

@@ -7,7 +7,7 @@ from burnish_operator import names
 from burnish_operator.api import CanaryPhase, RolloutStrategy
 from burnish_operator.decide.builds import Build, BuildState
 from burnish_operator.decide.keys import key_of
-from burnish_operator.decide.rollout import there
+from burnish_operator.decide.rollout import room, there
 from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.state import remembered
 from burnish_operator.decide.rollout.steps import is_ready
@@ -55,6 +55,14 @@ def waiting_canaries(seen: Observed, found: Iterable[ResolvedTarget]) -> list[st
         return []
     cases = ((case, case.memory.canary) for case in _cases(seen, found))
     return [case.target.name for case, canary in cases if canary and not is_ready(case, canary)]
+
+
+def halted(seen: Observed, found: Iterable[ResolvedTarget]) -> list[str]:
+    """Targets whose rollouts stand still though older pods answer: there may be no room for new ones."""
+    if not room.is_asked(seen):
+        return []
+    ours = ((target.name, there.find(seen, target)) for target in found)
+    return [name for name, each in ours if not each.taken and each.stable and room.halts(seen, each.stable)]
 
 
 def _follows(seen: Observed) -> bool:
