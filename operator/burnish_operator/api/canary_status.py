@@ -65,6 +65,10 @@ class CanaryStatus(WireModel):
     unready_since: Time | None = Field(
         default=None, description="Since when not all of its pods answer. Absent while all do."
     )
+    in_place: bool = Field(
+        default=False,
+        description="Whether its pods take the places of stable ones, because there was no room beside them.",
+    )
     weight: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0, description="Percent of the pods that answer which are the canary's, such as 20."
     )

@@ -47,7 +47,9 @@ def render_deployment(
     return _deployment(pod.metadata(seen, names.workload_name(seen.model.name, target.name), target), spec)
 
 
-def render_canary(seen: Observed, target: ResolvedTarget, engine: str, replicas: int, *, peer: str) -> Object:
+def render_canary(
+    seen: Observed, target: ResolvedTarget, engine: str, replicas: int, *, peer: str, surges: bool = True
+) -> Object:
     """A Deployment beside it, behind the same Service, for an engine that has yet to prove itself.
 
     peer: host of the stable pods, which every request is asked of as well; "" to compare no answers.
@@ -62,7 +64,7 @@ def render_canary(seen: Observed, target: ResolvedTarget, engine: str, replicas:
     spec: Object = {
         "replicas": replicas,
         "selector": {"matchLabels": names.selector(seen.model.name, target.name) | track},
-        "strategy": _strategy(RolloutStrategy.CANARY),
+        "strategy": _strategy(RolloutStrategy.CANARY, surges=surges),
         "template": template,
     }
     metadata = pod.metadata(seen, names.beside(seen.model.name, target.name, names.CANARY), target)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from burnish_operator import names
 from burnish_operator.ports import DEPLOYMENT, Object
+from support.simulation.pools import is_canary
 from support.simulation.world import World
 
 _DEFAULT_STEPS = ({"weight": 20},)
@@ -85,11 +86,6 @@ class Trials:
         return next((m for m in self.world.models() if m["metadata"]["uid"] in uids), None)
 
 
-def is_canary(deployment: Object) -> bool:
-    """Whether it is the Deployment of a canary."""
-    return deployment["metadata"].get("labels", {}).get(names.TRACK) == names.CANARY
-
-
 def digest_of(engine: str) -> str:
     """Of `oci://…@sha256:…`."""
     return engine.rpartition("@")[2]
@@ -97,11 +93,26 @@ def digest_of(engine: str) -> str:
 
 def sizes(specs: Iterable[Object], replicas: Iterable[int]) -> set[int]:
     """Pods that a canary may have: within a step's share beside that many others, and one at least."""
-    weights = {
+    shares = {(count * weight // (100 - weight)) for count in replicas for weight in _weights(specs)}
+    return {max(1, share) for share in shares}
+
+
+def sizes_in_place(specs: Iterable[Object], replicas: Iterable[int]) -> set[tuple[int, int]]:
+    """Pods of a canary among so many, and of the others."""
+    weights = _weights(specs)
+    shares = {(max(1, count * weight // 100), count) for count in replicas for weight in weights if count > 1}
+    return {(share, count - share) for share, count in shares}
+
+
+def _weights(specs: Iterable[Object]) -> set[int]:
+    return {
         step["weight"] for spec in specs for step in spec.get("rollout", {}).get("steps") or _DEFAULT_STEPS
     }
-    shares = {(count * weight // (100 - weight)) for count in replicas for weight in weights}
-    return {max(1, share) for share in shares}
+
+
+def is_in_place(state: Object, target: str) -> bool:
+    """Whether the status says that a canary takes the places of stable pods."""
+    return bool((_entry(state, target).get("canary") or {}).get("inPlace"))
 
 
 def out(entry: Object | None) -> bool:

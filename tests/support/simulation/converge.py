@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from burnish_operator import names
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, JOB, Object
-from support.simulation.canaries import digest_of, is_canary, out
-from support.simulation.pools import replicas_of
+from support.simulation.canaries import digest_of, out
+from support.simulation.pools import is_canary, replicas_of
 from support.simulation.workloads import Workload
 from support.simulation.world import World
 

@@ -14,8 +14,8 @@ from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, Object
 from fakes.cluster import copied
 from fakes.fleet import NFD
-from support.simulation.canaries import Trials, digest_of, is_canary, sizes
-from support.simulation.pools import replicas_of, target_name
+from support.simulation.canaries import Trials, digest_of, is_in_place, sizes, sizes_in_place
+from support.simulation.pools import group_of, is_canary, replicas_of, target_name
 from support.simulation.truth import check_status
 from support.simulation.workloads import ReplicaSet, admits, affinity_of
 from support.simulation.world import World
@@ -112,8 +112,7 @@ class Judge:
         target = deployment["metadata"]["labels"][names.TARGET]
         engine = spec["template"]["metadata"]["annotations"][names.ENGINE]
         specs = list(window.specs())
-        allowed = {replicas_of(each, target) for each in specs}
-        if spec["replicas"] not in (sizes(specs, allowed) if is_canary(deployment) else allowed):
+        if spec["replicas"] not in self._sizes(window, deployment):
             raise Broken(f"{spec['replicas']} replicas of {target} were asked by no one")
         if all(each.get("suspend") for each in specs):
             raise Broken("a Deployment of a suspended model was changed")
@@ -132,6 +131,16 @@ class Judge:
         told = self.trials.wrong(states, deployment, quiet=window.quiet)
         if told:
             raise Broken(told)
+
+    def _sizes(self, window: Window, deployment: Object) -> set[int]:
+        """How many pods a Deployment may have. Fewer than all: while a canary has the places of some."""
+        specs, target = list(window.specs()), deployment["metadata"]["labels"][names.TARGET]
+        asked, canary = {replicas_of(each, target) for each in specs}, is_canary(deployment)
+        alone = sizes(specs, asked) if canary else asked
+        told = any(is_in_place(state, target) for state in window.states if state is not None)
+        if not told or group_of(deployment) not in self.world.cramped:
+            return alone
+        return alone | {own if canary else others for own, others in sizes_in_place(specs, asked)}
 
     def _changed(self, window: Window, deployment: Object, engine: str) -> None:
         found = self.world.store.pushed.get(engine.rpartition("@")[2])
@@ -207,6 +216,9 @@ class Judge:
         """The Deployment controller did what the operator told it: no pod too many may have gone."""
         for deployment in self.world.cluster.of_kind(DEPLOYMENT):
             uid, wanted = deployment["metadata"]["uid"], deployment["spec"]["replicas"]
+            if is_canary(deployment) and group_of(deployment) in self.world.cramped:
+                # Its pods are no part of the floor.
+                continue
             if uid in self.world.crowded and (wanted > 1 or uid in self.silent):
                 # No room for one more. An only pod that answered all the time stays even so.
                 wanted -= 1

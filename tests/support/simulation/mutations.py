@@ -190,6 +190,33 @@ def a_canary_stays_for_ever(_: Any) -> Any:
     return lambda found, charted: ()
 
 
+@plant(share, "of_stable")
+def stable_pods_stay_where_a_canary_needs_their_places(_: Any) -> Any:
+    return lambda spec, canary, replicas: replicas
+
+
+@plant(room, "is_needed_by")
+def a_canary_waits_for_room_that_never_comes(_: Any) -> Any:
+    return lambda found, canary: False
+
+
+@plant(room, "is_needed_by")
+def every_canary_takes_places(_: Any) -> Any:
+    return lambda found, canary: not canary.in_place and found.target.replicas > 1
+
+
+@plant(beside, "plan")
+def a_canary_waits_for_pods_that_cannot_be_there(right: Any) -> Any:
+    def wrong(found: Any, charted: Any) -> Any:
+        canary, stored = found.found.canary, found.found.stable
+        helps = canary is not None and canary.engine == charted.engine
+        if helps and not stored.rolled_out(charted.engine, found.target.replicas):
+            return tuple(action for action in right(found, charted) if not isinstance(action, Delete))
+        return right(found, charted)
+
+    return wrong
+
+
 # Builds.
 
 

@@ -4,11 +4,12 @@ Pods of Deployments are no objects here; whoever lists them gets them made up fr
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from burnish_operator import names
 from burnish_operator.ports import DEPLOYMENT, OPTIMIZED_MODEL, POD, Kind, Object
-from fakes.cluster import FakeCluster
+from fakes.cluster import FakeCluster, copied
 
 if TYPE_CHECKING:
     from support.simulation.workloads import Pod
@@ -20,6 +21,10 @@ _ROOMS: tuple[int | None, ...] = (0, 0, 0, 1, 2, -1, None)
 # Most models have one pod on each target; with two or more they can be replaced in a full pool.
 _REPLICAS = (None, 2, 3, 2)
 _PRECISIONS = (None, ["FP32"], ["INT8"], ["FP32", "BF16", "INT8"])
+_CANARY = {"strategy": "Canary", "steps": [{"weight": 20, "pause": "1m"}, {"weight": 50, "pause": "1m"}]}
+_ROLLOUTS: tuple[Object | None, ...] = (None, _CANARY | {"analysis": None, "paused": False}, None)
+# What had waited for too long before may be told now.
+_SOON = timedelta(seconds=60)
 _SERVES = "app.kubernetes.io/component"
 
 
@@ -27,6 +32,11 @@ def group_of(deployment: Object) -> Group:
     """Whose pods a Deployment has."""
     labels = deployment["metadata"]["labels"]
     return deployment["metadata"]["namespace"], labels[names.MODEL], labels[names.TARGET]
+
+
+def is_canary(deployment: Object) -> bool:
+    """Whether it is the Deployment of a canary."""
+    return deployment["metadata"].get("labels", {}).get(names.TRACK) == names.CANARY
 
 
 def narrow(world: "World", one: int, two: int) -> str:
@@ -45,13 +55,14 @@ def narrow(world: "World", one: int, two: int) -> str:
 
 
 def _change(world: "World", group: Group, number: int) -> str:
-    """A user wants more pods, another engine, or both: a pool that is full matters only then."""
+    """A user wants more pods, another engine, canaries, or all of it: only then a full pool matters."""
     replicas = _REPLICAS[number % len(_REPLICAS)]
     precisions = _PRECISIONS[number // len(_REPLICAS) % len(_PRECISIONS)]
+    strategy = _ROLLOUTS[number // len(_REPLICAS) // len(_PRECISIONS) % len(_ROLLOUTS)]
     if ("OptimizedModel", *group[:2]) not in world.cluster.objects:
         return ""
-    spec = {"serving": {"replicas": replicas}} if replicas else {}
-    spec |= {"precisions": precisions} if precisions else {}
+    parts = {"serving": replicas and {"replicas": replicas}, "precisions": precisions, "rollout": strategy}
+    spec = copied({name: part for name, part in parts.items() if part})
     world.cluster.update(OPTIMIZED_MODEL, *group[:2], spec=spec)
     return f", edited: {spec}"
 
@@ -60,6 +71,29 @@ def fill_up(world: "World") -> None:
     """Whoever runs the pools sees to room for the replicas that are asked for, and for none beside them."""
     wanted = {group: _wanted(world, group) for group in world.rooms}
     world.rooms = {group: max(room, wanted[group] or 0) for group, room in world.rooms.items()}
+    for deployment in world.cluster.of_kind(DEPLOYMENT):
+        world.schedule(deployment)
+
+
+def turned_away(world: "World", since: datetime) -> list[str]:
+    """Engines that were rejected for want of room, a while after pools had it for all replicas."""
+    return [
+        f"{raw['metadata']['name']} on {entry['name']}: {rejected['reason']}: {rejected['message']}"
+        for raw in world.models()
+        for entry in raw.get("status", {}).get("targets", [])
+        for rejected in entry.get("rejected", [])
+        if rejected["reason"] in ("CanaryUnschedulable", "PromotionStuck")
+        and replicas_of(raw["spec"], entry["name"]) > 1
+        and datetime.fromisoformat(rejected["time"]) - since > _SOON
+        # Pods that cannot become ready hold their places.
+        and _loads(world, rejected["stable"])
+        and _loads(world, f"@{rejected['digest']}")
+    ]
+
+
+def _loads(world: "World", reference: str) -> bool:
+    found = world.store.pulls(reference)
+    return found is not None and found.loads
 
 
 def _wanted(world: "World", group: Group) -> int | None:

@@ -293,6 +293,7 @@ class Simulation:
         self.world.store.down = None
         self.world.metrics.down, self.world.metrics.silent = None, False
         pools.fill_up(self.world)
+        began = self.world.clock.now()
         for kind in sorted(self.process.broken):
             self.process.list_again(kind)
         left, quiet_since = ["it never rests"], self.world.seconds
@@ -303,6 +304,8 @@ class Simulation:
                 left = unsettled(self.world)
                 if not left and self.world.seconds - quiet_since >= QUIET_SECONDS + self.behind_seconds:
                     self._rest()
+                    if turned_away := pools.turned_away(self.world, began):
+                        raise Broken(f"rejected for want of room, and there were places: {turned_away}")
                     return
                 due = self.process.queue.next_due()
                 self.world.pass_time(max(1.0, (due or 0.0) - self.world.seconds))

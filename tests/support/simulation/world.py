@@ -7,7 +7,7 @@ from burnish_operator import names
 from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, Object
 from fakes.cluster import FakeClock, Place, place_of
 from fakes.fleet import H100, LARGE, SMALL, SOURCE, node
-from support.simulation.pools import Group, PoolCluster, group_of
+from support.simulation.pools import Group, PoolCluster, group_of, is_canary
 from support.simulation.prometheus import Metrics
 from support.simulation.store import Pushed, Store
 from support.simulation.workloads import Pod, Workload, admits
@@ -23,7 +23,7 @@ class World:
     history: by namespace and name, all that a model ever was, as it was stored; None: it was not there.
     stalled: places whose last build only a person can bring on.   told: by key, why builds ended.
     rooms: how many pods fit, where not any number does.   crowded: Deployments (uid) whose present rollout
-    had a pod that did not fit.
+    had a pod that did not fit.   cramped: pools in which a canary's pod once did not fit.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -37,6 +37,7 @@ class World:
     history: dict[tuple[str, str], list[Object | None]] = field(default_factory=dict)
     rooms: dict[Group, int] = field(default_factory=dict)
     crowded: set[str] = field(default_factory=set)
+    cramped: set[Group] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.cluster = PoolCluster(self.clock, collects=False)
@@ -106,6 +107,8 @@ class World:
                     pod.unschedulable_since = "" if pod.node else since
         if not all(pod.node for pod in workload.current(deployment["spec"]).pods):
             self.crowded.add(deployment["metadata"]["uid"])
+            if is_canary(deployment):
+                self.cramped.add(group_of(deployment))
 
     def _fits(self, deployment: Object) -> bool:
         group = group_of(deployment)

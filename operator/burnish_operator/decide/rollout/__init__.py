@@ -60,7 +60,8 @@ def decide(seen: Observed, target: ResolvedTarget, build: Build) -> TargetRollou
 
 def _steered(case: Case, charted: Course) -> TargetRollout:
     current = case.wanted is not None and charted.engine == address(case.wanted.reference)
-    planned = stable.plan(case, charted.engine, current=current)
+    replicas = share.of_stable(case.spec, charted.canary, case.target.replicas)
+    planned = stable.plan(case, charted.engine, replicas, current=current)
     judged = stable.judge(case, charted.engine, planned, current=current)
     again = _again(case, charted.memory)
     plan = (*planned, *beside.plan(case, charted))
@@ -95,7 +96,8 @@ def _told(case: Case, charted: Course, judged: TargetRollout) -> TargetRollout:
     if canary is None:
         return judged
     text, reason = told.message(case, canary), told.reason(case, canary)
-    return replace(judged, state=RolloutState.PROGRESSING, current=False, reason=reason, message=text)
+    state = RolloutState.BLOCKED if told.waits_for_room(case, canary) else RolloutState.PROGRESSING
+    return replace(judged, state=state, current=False, reason=reason, message=text)
 
 
 def _again(case: Case, memory: Memory) -> float | None:
@@ -108,7 +110,7 @@ def _again(case: Case, memory: Memory) -> float | None:
 
 
 def _place(canary: object) -> tuple[object, ...]:
-    return tuple(getattr(canary, part, None) for part in ("digest", "phase", "step", "began"))
+    return tuple(getattr(canary, part, None) for part in ("digest", "phase", "step", "began", "in_place"))
 
 
 def _held(case: Case, held: Held) -> TargetRollout:

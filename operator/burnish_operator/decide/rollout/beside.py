@@ -1,7 +1,7 @@
 """The Deployment of a canary, and the Service that it finds the stable pods by."""
 
-from burnish_operator.api import CanaryStatus
-from burnish_operator.decide.rollout import share
+from burnish_operator.api import CanaryPhase, CanaryStatus
+from burnish_operator.decide.rollout import room, share
 from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.changes import changes, removal
 from burnish_operator.decide.rollout.course import Course
@@ -18,14 +18,18 @@ def plan(case: Case, course: Course) -> Plan:
     if case.wanted is None:
         # Whether its engine can still be pulled is not known now: what is there stays as it is.
         return ()
+    if course.canary.in_place and course.canary.phase is CanaryPhase.PROMOTING:
+        # The stable pods get its engine, and need its places for that.
+        return removal(case.seen, case.target, DEPLOYMENT, case.found.canary)
     return (*_peer(case), *_canary(case, course.canary))
 
 
 def _removed(case: Case, course: Course) -> Plan:
-    """A canary goes once the stable pods do without it."""
+    """A canary goes once the stable pods do without it, or wait for its places."""
     canary, stable = case.found.canary, case.found.stable
     helps = canary is not None and canary.engine == course.engine
-    if helps and not (stable and stable.rolled_out(course.engine, case.target.replicas)):
+    done = stable is not None and stable.rolled_out(course.engine, case.target.replicas)
+    if helps and not done and room.lacking(case) is None:
         return ()
     return removal(case.seen, case.target, DEPLOYMENT, canary)
 
@@ -34,8 +38,8 @@ def _canary(case: Case, canary: CanaryStatus) -> Plan:
     seen, target, peer = case.seen, case.target, _peer_host(case)
     if peer is None:
         return ()
-    count = share.pods(share.step_of(case.spec, canary).weight, target.replicas)
-    rendered = render_canary(seen, target, address(canary.reference), count, peer=peer)
+    count, surges = share.of_canary(case.spec, canary, target.replicas), not canary.in_place
+    rendered = render_canary(seen, target, address(canary.reference), count, peer=peer, surges=surges)
     return changes(target, (rendered, case.found.canary))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from burnish_operator.api import CanaryPhase, CanaryStatus, EngineStatus, RejectedStatus
 from burnish_operator.decide.conditions import timestamp
-from burnish_operator.decide.rollout import steps, verbs
+from burnish_operator.decide.rollout import room, steps, verbs
 from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.rejection import of_engine, reject, sound, without
 from burnish_operator.decide.rollout.state import Memory
@@ -132,4 +132,7 @@ def _promoted(case: Case, canary: CanaryStatus) -> Memory:
     if stable.stuck and stable.current:
         found = "It was promoted, and the pods that should get it do not become ready in time."
         return reject(case.seen, case.memory, canary, "PromotionStuck", found)
+    if room.is_helped(case.found) and room.lacking(case):
+        # What waits for a place gets the canary's: it is not there for ever.
+        return replace(case.memory, canary=canary.model_copy(update={"in_place": True}))
     return case.memory

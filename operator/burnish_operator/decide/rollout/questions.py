@@ -62,7 +62,7 @@ def halted(seen: Observed, found: Iterable[ResolvedTarget]) -> list[str]:
     if not room.is_asked(seen):
         return []
     ours = ((target.name, there.find(seen, target)) for target in found)
-    return [name for name, each in ours if not each.taken and each.stable and room.halts(seen, each.stable)]
+    return [name for name, each in ours if not each.taken and room.halts(seen, each)]
 
 
 def _follows(seen: Observed) -> bool:

@@ -18,7 +18,7 @@ from burnish_operator.render.pod import placement_of
 from burnish_operator.render.service import render_service
 
 
-def plan(case: Case, engine: str, *, current: bool) -> Plan:
+def plan(case: Case, engine: str, replicas: int, *, current: bool) -> Plan:
     """What differs from the Deployment and the Service that are there.
 
     current: it is the engine that the spec asks for, and no older one.
@@ -28,12 +28,12 @@ def plan(case: Case, engine: str, *, current: bool) -> Plan:
         # Another server is asked for, and the engine for it is not there yet.
         return ()
     placed = target if current else placed_as(target, found.stable)
-    deployment, service = _rendered(case, placed, engine), render_service(case.seen, placed)
+    deployment, service = _rendered(case, placed, engine, replicas), render_service(case.seen, placed)
     return changes(target, (deployment, found.stable), (service, found.service))
 
 
-def _rendered(case: Case, placed: ResolvedTarget, engine: str) -> Object:
-    wanted = (case.seen, placed, engine, case.target.replicas, case.runtime)
+def _rendered(case: Case, placed: ResolvedTarget, engine: str, replicas: int) -> Object:
+    wanted = (case.seen, placed, engine, replicas, case.runtime)
     deployment = render_deployment(*wanted)
     return render_deployment(*wanted, surges=False) if room.is_tight(case, deployment) else deployment
 

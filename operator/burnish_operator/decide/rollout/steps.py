@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from burnish_operator.api import AnalysisCounts, CanaryPhase, CanaryStatus
 from burnish_operator.decide.conditions import timestamp
-from burnish_operator.decide.rollout import analysis, share, waiting
+from burnish_operator.decide.rollout import analysis, room, share, waiting
 from burnish_operator.decide.rollout.case import Case, address
 from burnish_operator.decide.rollout.rejection import reject
 from burnish_operator.decide.rollout.state import Memory
@@ -19,7 +19,7 @@ from burnish_operator.render.deployment import PROGRESS_DEADLINE_SECONDS
 def is_ready(case: Case, canary: CanaryStatus) -> bool:
     """Whether all pods of the step, and no others, answer with the engine."""
     found = case.found.canary
-    wanted = share.pods(share.step_of(case.spec, canary).weight, case.target.replicas)
+    wanted = share.of_canary(case.spec, canary, case.target.replicas)
     return found is not None and found.rolled_out(address(canary.reference), wanted)
 
 
@@ -36,15 +36,18 @@ def go_on(case: Case, canary: CanaryStatus) -> Memory:
 
 
 def _wait(case: Case, canary: CanaryStatus) -> Memory:
+    if room.is_needed_by(case, canary):
+        # Another attempt, in the places of stable pods, and all the time for that.
+        fresh = {"in_place": True, "unready_since": timestamp(case.seen.now)}
+        return replace(case.memory, canary=canary.model_copy(update=fresh))
     since = canary.unready_since or timestamp(case.seen.now)
     waited = case.seen.now - datetime.fromisoformat(since)
     # Without any node of its class it is not the engine's fault.
     if waited < timedelta(seconds=PROGRESS_DEADLINE_SECONDS) or case.target.nodes == 0:
         return replace(case.memory, canary=canary.model_copy(update={"unready_since": since}))
     reason, found = waiting.why(case)
-    return reject(
-        case.seen, case.memory, canary, reason, f"Since {since} not all of its pods answer: {found}"
-    )
+    told = f"Since {since} not all of its pods answer: {found}{room.remedy(case, canary)}"
+    return reject(case.seen, case.memory, canary, reason, told)
 
 
 def _analysed(case: Case, canary: CanaryStatus) -> tuple[CanaryStatus, str]:
@@ -86,7 +89,13 @@ def look_again_seconds(case: Case, canary: CanaryStatus) -> float | None:
         if case.spec.analysis:
             times.append(_after(canary.analyses.time or canary.since, case.spec.analysis.interval_seconds))
     left = [(time - case.seen.now).total_seconds() for time in times]
+    left += [seconds] if (seconds := _look_at_pods(case, canary)) is not None else []
     return min((seconds for seconds in left if seconds > 0), default=None)
+
+
+def _look_at_pods(case: Case, canary: CanaryStatus) -> float | None:
+    stepping = canary.phase is CanaryPhase.STEPPING
+    return room.next_look(case, room.of_canary(case, canary)) if stepping and canary.unready_since else None
 
 
 def _after(time: str, seconds: float) -> datetime:

@@ -1,7 +1,7 @@
 """Where a canary stands, for people."""
 
 from burnish_operator.api import CanaryPhase, CanaryStatus
-from burnish_operator.decide.rollout import share, waiting
+from burnish_operator.decide.rollout import room, share, waiting
 from burnish_operator.decide.rollout.case import Case
 
 
@@ -9,7 +9,15 @@ def reason(case: Case, canary: CanaryStatus) -> str:
     """In one word."""
     if canary.phase is CanaryPhase.PROMOTING:
         return "CanaryPromoting"
+    if waits_for_room(case, canary):
+        return room.NO_ROOM
     return "CanaryPaused" if case.spec.paused else "CanaryProgressing"
+
+
+def waits_for_room(case: Case, canary: CanaryStatus) -> bool:
+    """Whether it cannot begin: there is no room beside an only pod."""
+    stepping = canary.phase is CanaryPhase.STEPPING and canary.unready_since is not None
+    return stepping and case.target.replicas == 1 and room.lacks(case, canary) is not None
 
 
 def message(case: Case, canary: CanaryStatus) -> str:
@@ -37,9 +45,10 @@ def _analyses(case: Case, canary: CanaryStatus) -> list[str]:
 def _pods(case: Case, canary: CanaryStatus) -> str:
     if canary.unready_since is None:
         return ""
-    wanted = share.pods(share.step_of(case.spec, canary).weight, case.target.replicas)
+    wanted = share.of_canary(case.spec, canary, case.target.replicas)
     ready = case.found.canary.ready if case.found.canary else 0
-    return f" {ready} of its {wanted} pod(s) answer: {waiting.why(case)[1]}"
+    advice = f" {room.GOES_ON}{room.remedy(case, canary)}" if waits_for_room(case, canary) else ""
+    return f" {ready} of its {wanted} pod(s) answer: {waiting.why(case)[1]}{advice}"
 
 
 def _paused(case: Case) -> str:
