@@ -1,19 +1,12 @@
 """Canaries on real kubelets, judged by a real Prometheus while a real client asks: no request may fail."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-import numpy as np
 import pytest
 
-from burnish_demo import samples
 from burnish_demo.drive import MODEL
 from burnish_demo.kube import Kube, Object
 from burnish_demo.place import MODEL_NAMESPACE, Place
-from burnish_demo.visit import ask
-from support.world import FEATURES, World
+from support.traffic import traffic
+from support.world import World
 
 # Scrapes are 5 s apart here, and the two sides share two processors: how fast they are is not judged.
 ANALYSIS: Object = {
@@ -30,16 +23,6 @@ ROLLOUT: Object = {
     "steps": [{"weight": 50, "pause": "0s"}],
     "analysis": ANALYSIS,
 }
-# A connection stays with its pod: many short ones reach both.
-VISIT_SECONDS = 1.0
-
-
-@dataclass
-class Client:
-    """Asks until it is told to stop; `failed`: what went wrong, which nothing may."""
-
-    requests: int = 0
-    failed: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -53,38 +36,6 @@ def target(place: Place) -> str:
 def spec_of(world: World, target: str, seed: int = 0) -> Object:
     """A model that is optimized in seconds, for one class, with a canary."""
     return world.quick_model(seed) | {"targets": [{"acceleratorClass": target}], "rollout": ROLLOUT}
-
-
-@contextmanager
-def traffic(world: World, name: str, service: str) -> Iterator[Client]:
-    """A client in the midst of the cluster, as long as the block lasts."""
-    client, stop = Client(), threading.Event()
-    data, answers = world.scratch / "asked.npz", world.scratch / "answers.npz"
-    asked = np.random.default_rng(1).normal(size=(8, FEATURES)).astype(np.float32)
-    samples.write(data, {"x": asked})
-
-    def work() -> None:
-        while not stop.is_set():
-            try:
-                client.requests += ask(
-                    world.place,
-                    world.namespace,
-                    service,
-                    model=name,
-                    data_file=data,
-                    answers=answers,
-                    seconds=VISIT_SECONDS,
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it was, the test tells of it
-                client.failed.append(str(error))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield client
-    finally:
-        stop.set()
-        thread.join()
 
 
 def only_target(world: World, name: str) -> Object:
