@@ -78,6 +78,15 @@ RARE = {
         Step("edit", 0, 14),
         Step("work", meanwhile=((2, Step("deliver", 4, 0)),)),
     ],
+    "nobody_else_builds": [
+        Step("deliver", 6, 2),
+        Step("rollout", 0, 31),
+        Step("work", 0, 1),
+        Step("deliver", 4, 0),
+        Step("deliver", 4, 2),
+        *[Step("work")] * 2,
+        Step("work", meanwhile=((1, Step("work", 1, 1)),)),
+    ],
     "another_build_is_trusted_unseen": [
         Step("flow", 19684, 49895),
         Step("registry", 46806, 52534),
