@@ -297,7 +297,12 @@ class Simulation:
         for kind in sorted(self.process.broken):
             self.process.list_again(kind)
         left, quiet_since = ["it never rests"], self.world.seconds
-        for _ in range(ROUNDS + self.behind_seconds // POLL_SECONDS):
+        # Then it has to stay so for a while, in which the operator may look every few seconds.
+        enough = ROUNDS + self.behind_seconds // POLL_SECONDS
+        quiet = (QUIET_SECONDS + self.behind_seconds) // POLL_SECONDS
+        for number in range(enough + int(quiet)):
+            if left and number >= enough:
+                break
             if self._round():
                 quiet_since = self.world.seconds
             else:
