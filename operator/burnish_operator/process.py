@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,8 +16,9 @@ import kopf
 from prometheus_client import start_http_server
 
 from burnish_operator import handlers, watches
-from burnish_operator.adapters.kubernetes import KubernetesCluster
+from burnish_operator.adapters.kubernetes import KubernetesCluster, path_of
 from burnish_operator.errors import ClusterBusy, ClusterUnavailable
+from burnish_operator.follow import Follower
 from burnish_operator.handlers import Comparer, Key, Listener, Waker
 from burnish_operator.leader import LeaseLost
 from burnish_operator.listings import Listings
@@ -38,6 +39,7 @@ from burnish_operator.probes import Probes
 from burnish_operator.pulse import Pulse
 from burnish_operator.queue import WorkQueue
 from burnish_operator.settings import Settings
+from burnish_operator.watches import Ear
 
 _log = logging.getLogger("burnish_operator")
 # Less than the chart's grace period, with room for giving the Lease back and closing connections.
@@ -116,11 +118,21 @@ async def _watch(
 ) -> None:
     pulse.expect({kind.plural for kind in seen.told})
     registry = kopf.OperatorRegistry()
-    watches.log_in(registry, pulse, Listings(lambda kind: queue.wake(Key(kind=kind.kind))))
-    handlers.watch(registry, seen.told, seen.mirror)
-    found = handlers.settings(everywhere=not settings.watch_namespaces)
+    follower = Follower(seen.mirror, seen.told, places(seen.told, settings.watch_namespaces))
+    watches.log_in(registry, Ear(pulse, Listings(lambda kind: queue.wake(Key(kind=kind.kind))), follower))
+    watches.follow(registry, seen.told)
+    found = watches.settings(everywhere=not settings.watch_namespaces)
     # kopf takes the signals for itself; they are taken back.
     await watches.watch(registry, found, settings.watch_namespaces, lambda: _take_signals(stop))
+
+
+def places(kinds: Iterable[Kind], namespaces: Collection[str]) -> dict[str, Kind]:
+    """Paths of what is watched. Without namespaces: everywhere."""
+    return {
+        path_of(kind, space): kind
+        for kind in kinds
+        for space in (namespaces if kind.namespaced and namespaces else ("",))
+    }
 
 
 async def _is_cluster_scoped(cluster: Cluster) -> bool:

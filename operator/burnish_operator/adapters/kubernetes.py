@@ -57,7 +57,7 @@ class KubernetesCluster:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or None."""
-        return self._request("GET", _path(kind, namespace, name), missing_is_none=True)
+        return self._request("GET", path_of(kind, namespace, name), missing_is_none=True)
 
     def find(
         self,
@@ -78,7 +78,7 @@ class KubernetesCluster:
     def create(self, obj: Object) -> Object:
         """POST; ClusterConflict if the name is taken."""
         kind, namespace, _ = _identity(obj)
-        body = self._request("POST", _path(kind, namespace), query={"fieldManager": MANAGER}, body=obj)
+        body = self._request("POST", path_of(kind, namespace), query={"fieldManager": MANAGER}, body=obj)
         return body or {}
 
     def apply(self, obj: Object, *, force: bool = True) -> Object:
@@ -92,24 +92,24 @@ class KubernetesCluster:
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete in the background, on condition that it is still the same object."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        self._request("DELETE", _path(kind, namespace, name), body=options, missing_is_none=True)
+        self._request("DELETE", path_of(kind, namespace, name), body=options, missing_is_none=True)
 
     def patch(self, kind: Kind, namespace: str, name: str, body: Object) -> Object | None:
         """JSON merge patch; None if there is no such object."""
-        path = _path(kind, namespace, name)
+        path = path_of(kind, namespace, name)
         return self._request(
             "PATCH", path, body=body, content_type="application/merge-patch+json", missing_is_none=True
         )
 
     def _items(self, kind: Kind, namespace: str, query: Mapping[str, str]) -> list[Object]:
-        body = self._request("GET", _path(kind, namespace), query=query) or {}
+        body = self._request("GET", path_of(kind, namespace), query=query) or {}
         # Items of a list come without their kind; the rest of the code wants whole objects.
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in body.get("items", [])]
 
     def _apply(self, obj: Object, subresource: str, *, force: bool = True) -> Object:
         kind, namespace, name = _identity(obj)
         query = {"fieldManager": MANAGER, "force": "true" if force else ""}
-        path = _path(kind, namespace, name) + subresource
+        path = path_of(kind, namespace, name) + subresource
         return self._request("PATCH", path, query=query, body=obj, content_type=_APPLY) or {}
 
     def _request(
@@ -147,7 +147,8 @@ def _identity(obj: Object) -> tuple[Kind, str, str]:
     return KINDS[obj["kind"]], metadata.get("namespace", ""), metadata.get("name", "")
 
 
-def _path(kind: Kind, namespace: str, name: str = "") -> str:
+def path_of(kind: Kind, namespace: str = "", name: str = "") -> str:
+    """Where an object is, or without a name all of them. "": everywhere."""
     root = "/api" if "/" not in kind.api_version else "/apis"
     space = f"/namespaces/{quote(namespace, safe='')}" if kind.namespaced and namespace else ""
     return f"{root}/{kind.api_version}{space}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
