@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3.exceptions
 from kubernetes.client import ApiClient, Configuration
@@ -122,24 +122,25 @@ class KubernetesCluster:
         content_type: str = _JSON,
         missing_is_none: bool = False,
     ) -> Object | None:
-        headers = {"Accept": _JSON, **({"Content-Type": content_type} if body is not None else {})}
-        sent = [(name, value) for name, value in (query or {}).items() if value]
+        sent = {name: value for name, value in (query or {}).items() if value}
+        url = self._api.configuration.host + path + (f"?{urlencode(sent, quote_via=quote)}" if sent else "")
         try:
-            request = self._api.param_serialize(
-                method,
-                path,
-                query_params=sent,
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-            )
+            # Not `param_serialize`: it copies the whole body in search of what is no JSON.
+            headers = self._headers(method, path, content_type if body is not None else "")
             seconds = self._timeout if method == "GET" else min(self._timeout, self._may_write())
-            response = self._api.call_api(*request, _request_timeout=seconds)
+            response = self._api.call_api(method, url, headers, body, _request_timeout=seconds)
             if response.status >= 400 and not (response.status == 404 and missing_is_none):
                 raise error_of(path, response.status, response.read(), response.headers.get("Retry-After"))
             return _answer(response.status, response.read())
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _unavailable(path, sanitized(str(error))) from error
+
+    def _headers(self, method: str, path: str, content_type: str) -> dict[str, str]:
+        told = {"Accept": _JSON, **({"Content-Type": content_type} if content_type else {})}
+        headers = {**self._api.default_headers, **told}
+        # The token as it is now: a pod's is renewed while it runs.
+        self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        return headers
 
 
 def _identity(obj: Object) -> tuple[Kind, str, str]:
