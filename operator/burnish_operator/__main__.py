@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     logs.configure(settings.log_format)
-    # A mirror is many small objects that stay, and JSON is many more that go without any cycle: by Python's own
-    # measure looking for cycles among them is an eighth of a burst's processor time, and half of a start's.
+    # A mirror is many small objects that stay, and JSON is many more that go, none of them in a cycle.
+    # Looking for cycles as often as Python does is an eighth of a burst's processor time, half of a start's.
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     _log.info("starting: optimizer %s, serving %s", settings.optimizer_image, settings.serving_image)
     return asyncio.run(operate(settings))

@@ -122,6 +122,8 @@ def test_nobody_is_told_before_all_was_listed_to_its_end() -> None:
         found = follower(told, JOBS, PODS)
         await found.listed(JOBS, [job("a", 11)], whole=True)
         await found.changed(JOB, "ADDED", job("b", 12))
+        await found.changed(JOB, "ADDED", job("brief", 13))
+        await found.changed(JOB, "DELETED", job("brief", 14))
         await found.listed(PODS, [], whole=False)
         assert told == []
         assert {obj["metadata"]["name"] for obj in found.mirror.all(JOB)} == {"a", "b"}
