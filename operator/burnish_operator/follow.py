@@ -57,9 +57,14 @@ class Follower:
             return
         if self._open:
             await self._tell(kind, event, obj)
-        elif not (self._untold.pop(obj["metadata"]["uid"], None) and event == "DELETED"):
-            # (What went before anybody was told of it is no news.)
+        elif event == "DELETED" and not self._is_whole():
+            # Nobody was told of it.
+            self._untold.pop(obj["metadata"]["uid"], None)
+        else:
             self._untold[obj["metadata"]["uid"]] = (kind, event, obj)
+
+    def _is_whole(self) -> bool:
+        return self._listed == self.places.keys()
 
     def _mirrored(self, event: str | None, obj: Object) -> bool:
         if event != "DELETED":
@@ -68,7 +73,7 @@ class Follower:
         return True
 
     async def _open_if_whole(self) -> None:
-        if self._listed != self.places.keys():
+        if not self._is_whole():
             return
         # What comes meanwhile is told in its turn, and in place of what it was before.
         for number in itertools.count(1):

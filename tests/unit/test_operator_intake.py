@@ -135,6 +135,28 @@ def test_nobody_is_told_before_all_was_listed_to_its_end() -> None:
     asyncio.run(scenario())
 
 
+def test_while_much_is_listed_and_told_others_have_the_loop_and_an_end_is_told_to_who_was_told() -> None:
+    told: Told = []
+    seen: list[int] = []
+
+    async def scenario() -> None:
+        found = follower(told, JOBS)
+        listing = asyncio.create_task(
+            found.listed(JOBS, [job(f"j{n}", n) for n in range(1, 251)], whole=True)
+        )
+        while not listing.done():
+            seen.append(len(told))
+            if told:
+                await found.changed(JOB, "DELETED", job("j1", 300))
+                await found.changed(JOB, "DELETED", job("j250", 301))
+            await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+    assert {0, 100, 200} <= set(seen)
+    assert {("DELETED", "j1"), ("DELETED", "j250")} <= set(told)
+    assert (None, "j250") not in told
+
+
 def _served(plural: str, kind: str) -> dict[str, Any]:
     verbs = ["list", "watch"]
     return {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
