@@ -214,7 +214,7 @@ def test_without_time_what_was_not_reached_says_so(tmp_path):
     assert found["one"].skipped == "not reached within the budget of 5 s"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.floats(0.05, 3.0), st.booleans()), min_size=1, max_size=24),
     st.integers(0, 1000),
