@@ -31,6 +31,7 @@ def parse(arguments: Sequence[str]) -> dict[str, object]:
     parser.add_argument("--repository", help="where engines go, host/path")
     parser.add_argument("--watch-namespaces", help="comma-separated; none means all")
     parser.add_argument("--prometheus-url", help="what scrapes serving pods, such as http://prometheus:9090")
+    parser.add_argument("--max-jobs", type=int, help="Jobs that may build at once; 0: no limit")
     parser.add_argument("--log-format", choices=("json", "text"))
     parser.add_argument("--workers", type=int)
     parser.add_argument("--metrics-port", type=int)

@@ -76,7 +76,8 @@ class MirroredCluster:
         if kind is POD:
             # Of pods only those of Jobs are watched.
             return kind in self._kinds and names.ENGINE_KEY in labels
-        return kind in self._kinds and (kind in WHOLE_KINDS or any(label in labels for label in INDEXED))
+        ours = labels == names.OURS or any(label in labels for label in INDEXED)
+        return kind in self._kinds and (kind in WHOLE_KINDS or ours)
 
     def _remember(self, stored: Object) -> Object:
         if KINDS[stored["kind"]] in self._kinds:

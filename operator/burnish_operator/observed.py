@@ -6,6 +6,7 @@ from datetime import datetime
 
 from burnish_engine.errors import BurnishError
 from burnish_operator.api import AcceleratorClass, OptimizedModel
+from burnish_operator.limits import NONE_RUN, Running
 from burnish_operator.observe import Job, Node, Pod, Workload
 from burnish_operator.ports import Engine, Samples
 from burnish_operator.settings import Settings
@@ -34,6 +35,7 @@ class Observed:
     engines: by key; BurnishError where the registry could not be asked; absent where no need was.
     comparisons: what Prometheus says of canaries, by target; absent where no analysis is due.
     canary_pods: by target, where not all of them answer.
+    running: Jobs of all models that build now; counted only where there is a limit.
     """
 
     model: OptimizedModel
@@ -48,6 +50,7 @@ class Observed:
     engines: Mapping[str, Found] = field(default_factory=dict)
     comparisons: Mapping[str, Samples | BurnishError] = field(default_factory=dict)
     canary_pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    running: Running = NONE_RUN
 
     @property
     def repository(self) -> str:

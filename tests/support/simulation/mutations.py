@@ -61,6 +61,14 @@ def plant(owner: Any, attribute: str) -> Callable[[Wrong], Wrong]:
     return register
 
 
+# Jobs.
+
+
+@plant(builds, "limits")
+def as_many_jobs_as_there_are_engines(_: Any) -> Any:
+    return lambda settings, target: ()
+
+
 # Floor and traffic.
 
 

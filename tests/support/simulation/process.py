@@ -20,9 +20,8 @@ from burnish_operator.reconcile import ModelReconciler
 from burnish_operator.reconcile import World as Ports
 from fakes.cluster import Killed
 from fakes.events import FakeEvents
-from fakes.fleet import SETTINGS
 from support.simulation.calls import Calls, Fault, FaultyCluster, FaultyPrometheus, FaultyRegistry
-from support.simulation.world import World
+from support.simulation.world import LIMITED, World
 
 OWNED = ("Job", "Deployment", "Service", "Pod")
 WATCHED = (*OWNED, "OptimizedModel", "AcceleratorClass", "Node")
@@ -46,7 +45,7 @@ class Process:
         registry = FaultyRegistry(adapter, self.calls)
         prometheus = FaultyPrometheus(world.metrics, self.calls)
         self.ports = Ports(mirrored, registry, FakeEvents(), world.clock, prometheus)
-        self.models = ModelReconciler(self.ports, SETTINGS, Metrics())
+        self.models = ModelReconciler(self.ports, LIMITED, Metrics())
         self.inventory = InventoryReconciler(mirrored, world.clock)
         self.queue: Schedule[Key] = Schedule()
         self.told = listeners(Waker(self._wake), cluster_scoped=True)
