@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from burnish_engine.errors import BurnishError
 from burnish_operator import names
 from burnish_operator.decide.model import Failure
-from burnish_operator.errors import ClusterConflict, PutOff
+from burnish_operator.errors import ClusterConflict, JobsFull, PutOff
+from burnish_operator.limits import Limit, running
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.plan import Action, Apply, CreateJob, Delete, PutIndex
 from burnish_operator.ports import JOB, Cluster, Object, Registry
@@ -46,8 +47,8 @@ class Applier:
 
     def _do(self, action: Action, done: Applied) -> None:
         match action:
-            case CreateJob(job):
-                self._create(job)
+            case CreateJob(job, _, limits):
+                self._create(job, limits)
             case Apply(obj):
                 self._cluster.apply(obj)
             case Delete(kind, namespace, name, uid):
@@ -56,15 +57,23 @@ class Applier:
                 digest = self._registry.put_index(repository, tag, dict(engines))
                 done.index = f"{repository}:{tag}@{digest}"
 
-    def _create(self, job: Object) -> None:
+    def _create(self, job: Object, limits: Sequence[Limit]) -> None:
         with self._creating:
             if self._is_under_way(job):
                 return
+            self._check(job, limits)
             try:
                 self._cluster.create(job)
             except ClusterConflict:
                 # The very Job was created by someone else, or the one before is still being removed.
                 return
+
+    def _check(self, job: Object, limits: Sequence[Limit]) -> None:
+        if not limits:
+            return
+        found = self._cluster.find(JOB, labels=names.OURS, fresh=True)
+        if reached := running(job_of(raw) for raw in found).reached(limits):
+            raise JobsFull(f"Job {job['metadata']['name']}", found=reached, expected="one less")
 
     def _is_under_way(self, job: Object) -> bool:
         metadata = job["metadata"]

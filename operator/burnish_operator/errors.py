@@ -7,6 +7,7 @@ BurnishError
 ├── ClusterUnavailable (transient)  no answer, or 5xx
 ├── PutOff (transient)              the turn ends here, and no status tells of it
 │   ├── ClusterBusy                 429: the API server asks for patience
+│   ├── JobsFull                    as many Jobs build as may: another turn was first
 │   └── NotLeading                  another operator leads, or may soon
 ├── PrometheusRefused (stalled)     it answers that the question is wrong, or not allowed
 └── PrometheusUnavailable (transient)  no answer, or none that can be read
@@ -37,6 +38,10 @@ class PutOff(TransientError):
 
 class ClusterBusy(PutOff):
     """The API server has too many requests (429). `retry_after_seconds`: when to come back."""
+
+
+class JobsFull(PutOff):
+    """As many Jobs build as may: since this turn looked, another one made theirs."""
 
 
 class NotLeading(PutOff):

@@ -7,10 +7,11 @@ from burnish_engine.errors import BurnishError
 from burnish_engine.key import short_key
 from burnish_operator import names
 from burnish_operator.api import AcceleratorClass, InvalidObject, OptimizedModel
-from burnish_operator.decide import rollout, source, targets
+from burnish_operator.decide import builds, rollout, source, targets
 from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.errors import Forbidden
+from burnish_operator.limits import NONE_RUN, Running, running
 from burnish_operator.observe import (
     Job,
     JobState,
@@ -81,15 +82,17 @@ class Gatherer:
         told = _told_attempts(seen, found)
         keys = set(told)
         jobs = self._jobs(own_jobs, told)
+        engines = self._engines(seen, keys, jobs, rollout.new_keys(seen, found))
         return dataclasses.replace(
             seen,
             deployments=(*deployments, *self._strangers(DEPLOYMENT, model, found, deployments)),
             services=(*services, *self._strangers(SERVICE, model, found, services)),
             jobs=jobs,
-            engines=self._engines(seen, keys, jobs, rollout.new_keys(seen, found)),
+            engines=engines,
             comparisons=self._comparisons(rollout.comparisons(seen, found)),
             canary_pods=self._serving_pods(model, rollout.waiting_canaries(seen, found), canary=True),
             stable_pods=self._serving_pods(model, rollout.halted(seen, found), canary=False),
+            running=self._running(builds.bounded(seen, found, engines)),
         )
 
     def _resolve(self, model: OptimizedModel) -> Resolved:
@@ -181,6 +184,11 @@ class Gatherer:
         ]
         found = {raw["metadata"]["uid"]: raw for raw in (*own, *shared)}
         return tuple(self._with_pods(job_of(raw), told, raw) for raw in found.values())
+
+    def _running(self, wanted: bool) -> Running:
+        if not wanted:
+            return NONE_RUN
+        return running(job_of(raw) for raw in self._cluster.find(JOB, labels=names.OURS))
 
     def _with_pods(self, job: Job, told: Mapping[str, int], raw: Object) -> Job:
         if job.key not in told:

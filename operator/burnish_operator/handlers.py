@@ -1,16 +1,11 @@
-"""Events of the cluster wake keys; nothing is decided here.
-
-kopf only watches: `on.event` handlers keep neither annotations nor finalizers in anyone's objects.
-"""
+"""Events of the cluster wake keys; nothing is decided here."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import kopf
-
 from burnish_engine.digest import of_json
-from burnish_operator import names, watches
+from burnish_operator import names
 from burnish_operator.hardware import is_hardware
 from burnish_operator.mirror import CLUSTER_KINDS, Mirror, compare
 from burnish_operator.ports import (
@@ -27,10 +22,7 @@ from burnish_operator.ports import (
     Object,
 )
 
-OURS = f"{names.MANAGED_BY}={names.MANAGER}"
-# Only pods of Jobs carry a key, and only they are read: what a Deployment's pods do, the Deployment tells.
-OURS_THAT_BUILD = f"{OURS},{names.ENGINE_KEY}"
-_OWN_KINDS = {JOB: OURS, DEPLOYMENT: OURS, SERVICE: OURS, POD: OURS_THAT_BUILD}
+_OWN_KINDS = (JOB, DEPLOYMENT, SERVICE, POD)
 # Controllers write a Deployment's status several times in a moment: one look at the end of it is enough.
 SETTLE_SECONDS = 0.2
 
@@ -126,11 +118,6 @@ def _label_of(key: Key) -> tuple[str, str]:
     return key.namespace, names.label_value(key.name)
 
 
-def _resource(kind: Kind) -> tuple[str, str, str]:
-    group, _, version = kind.api_version.rpartition("/")
-    return group, version, kind.plural
-
-
 def listeners(waker: Waker, *, cluster_scoped: bool) -> dict[Kind, Listener]:
     """Who is told of events, by kind. Without cluster rights, nodes and classes are left alone."""
     told: dict[Kind, Listener] = {
@@ -163,67 +150,3 @@ class Comparer:
 def concerns(kind: Kind, event: str | None, *, news: bool) -> bool:
     """Whether anyone must look. Who wrote an object knows what its answer told; a class is for all models."""
     return news or event in (None, "DELETED") or kind in CLUSTER_KINDS
-
-
-@dataclass
-class Gate:
-    """Open once every object that there is was seen: kopf calls no handler of events before that."""
-
-    is_open: bool = False
-
-
-def watch(registry: kopf.OperatorRegistry, told: Mapping[Kind, Listener], mirror: Mirror) -> None:
-    """Register what is watched. No turn begins with half a mirror."""
-    gate = Gate()
-    for kind, tell in told.items():
-        _follow(registry, kind, mirror, tell, gate)
-
-
-def _follow(registry: kopf.OperatorRegistry, kind: Kind, mirror: Mirror, tell: Listener, gate: Gate) -> None:
-    # An index is there for what is listed first; later on it would be the half of what an event costs.
-    @kopf.index(
-        *_resource(kind), registry=registry, id=f"mirror_{kind.plural}", when=lambda **_: not gate.is_open
-    )
-    async def reflect(body: Any, memo: kopf.Memo, **_: Any) -> None:
-        memo.news = mirror.put(dict(body))
-
-    @kopf.on.event(*_resource(kind), registry=registry, id=f"on_{kind.plural}")
-    async def on_event(event: Any, body: Any, memo: kopf.Memo, **_: Any) -> None:
-        gate.is_open = True
-        obj, was_news = dict(body), memo.pop("news", False)
-        if event["type"] == "DELETED":
-            mirror.drop(obj)
-        elif mirror.put(obj):
-            was_news = True
-        if concerns(kind, event["type"], news=was_news):
-            await tell(dict(event), obj)
-
-
-class _Nothing(kopf.DiffBaseStorage):
-    """What kopf would remember of an object in order to tell changes of it: nothing."""
-
-    def build(self, **_: Any) -> kopf.BodyEssence:
-        return kopf.BodyEssence()
-
-    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
-        return None
-
-    def store(self, **_: Any) -> None:
-        return
-
-
-def settings(*, everywhere: bool) -> kopf.OperatorSettings:
-    """kopf as a watcher only: it posts nothing, stores nothing, sees our own Jobs, pods and so on."""
-    found = kopf.OperatorSettings()
-    found.posting.enabled = False
-    found.peering.standalone = True
-    # What is in kopf's own queues at the end is not lost: the next process lists everything.
-    found.queueing.exit_timeout = 0.2
-    watches.bound(found)
-    # Without handlers of changes nothing is compared; kopf would copy every object twice an event for it.
-    found.persistence.diffbase_storage = _Nothing()
-    # In given namespaces neither CRDs nor namespaces need be watched, nor may they.
-    found.scanning.disabled = not everywhere
-    for kind, labels in _OWN_KINDS.items():
-        found.watching.label_selectors[_resource(kind)] = labels
-    return found

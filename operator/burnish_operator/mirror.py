@@ -1,6 +1,6 @@
 """What the API server told last, kept in memory, so that a turn reads without asking.
 
-The watches fill it (`handlers`). It may be late, as every watch is: a status is written for the version that
+The watches fill it (`follow`). It may be late, as every watch is: a status is written for the version that
 was read, a Deployment is looked at again when word of it comes, and before a Job is made the API is asked.
 """
 

@@ -1,11 +1,15 @@
 """A cluster that is read from memory and written through."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from burnish_operator import names
-from burnish_operator.errors import ClusterConflict, Rejected
-from burnish_operator.mirror import INDEXED, MIRRORED_KINDS, WHOLE_KINDS, Mirror
+from burnish_operator.errors import ClusterConflict, Forbidden, Rejected
+from burnish_operator.mirror import CLUSTER_KINDS, INDEXED, MIRRORED_KINDS, WHOLE_KINDS, Mirror
 from burnish_operator.ports import KINDS, POD, Cluster, Kind, Object
+
+# Rights are seldom given to a process that runs; whoever gives them waits as long, or restarts it.
+REFUSED_SECONDS = 300.0
 
 
 class MirroredCluster:
@@ -17,8 +21,15 @@ class MirroredCluster:
     was never seen is applied without force: the API server refuses where someone else made it.
     """
 
-    def __init__(self, inner: Cluster, mirror: Mirror, kinds: frozenset[Kind] = MIRRORED_KINDS) -> None:
-        self._inner, self._mirror, self._kinds = inner, mirror, kinds
+    def __init__(
+        self,
+        inner: Cluster,
+        mirror: Mirror,
+        kinds: frozenset[Kind] = MIRRORED_KINDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner, self._mirror, self._kinds, self._clock = inner, mirror, kinds, clock
+        self._refused: dict[Kind, tuple[float, Forbidden]] = {}
         self._strangers: set[tuple[str, str, str]] = set()
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -40,6 +51,8 @@ class MirroredCluster:
         fresh: bool = False,
     ) -> list[Object]:
         """From memory, unless `fresh` is wanted or it is asked for more than is watched."""
+        if kind in CLUSTER_KINDS - self._kinds:
+            return self._unless_refused(kind, labels)
         if fresh or not self._watches(kind, labels or {}):
             return self._inner.find(kind, namespace, labels, fresh=fresh)
         return self._mirror.find(kind, namespace, labels)
@@ -72,11 +85,23 @@ class MirroredCluster:
         self._inner.delete(kind, namespace, name, uid)
         self._mirror.leave(kind, namespace, name, uid)
 
+    def _unless_refused(self, kind: Kind, labels: Mapping[str, str] | None) -> list[Object]:
+        """Every model's turn would ask, and be refused, for what this process has no right to."""
+        since, error = self._refused.get(kind, (0.0, None))
+        if error is not None and self._clock() - since < REFUSED_SECONDS:
+            raise error.with_traceback(None)
+        try:
+            return self._inner.find(kind, "", labels)
+        except Forbidden as refusal:
+            self._refused[kind] = (self._clock(), refusal)
+            raise
+
     def _watches(self, kind: Kind, labels: Mapping[str, str]) -> bool:
         if kind is POD:
             # Of pods only those of Jobs are watched.
             return kind in self._kinds and names.ENGINE_KEY in labels
-        return kind in self._kinds and (kind in WHOLE_KINDS or any(label in labels for label in INDEXED))
+        ours = labels == names.OURS or any(label in labels for label in INDEXED)
+        return kind in self._kinds and (kind in WHOLE_KINDS or ours)
 
     def _remember(self, stored: Object) -> Object:
         if KINDS[stored["kind"]] in self._kinds:

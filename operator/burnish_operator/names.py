@@ -7,12 +7,14 @@ from burnish_engine.key import short_key
 
 MANAGER = "burnish"
 MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = {MANAGED_BY: MANAGER}
 MODEL = "burnish.dev/model"
 TARGET = "burnish.dev/target"
 ENGINE_KEY = "burnish.dev/engine-key"
 ENGINE = "burnish.dev/engine"
 ATTEMPT = "burnish.dev/attempt"
 MEMORY_FACTOR = "burnish.dev/memory-factor"
+CLASS = "burnish.dev/accelerator-class"
 RETRY = "burnish.dev/retry"
 SPEC_HASH = "burnish.dev/spec-hash"
 RUNTIME = "burnish.dev/runtime"

@@ -55,7 +55,10 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """One Job that builds an engine. `engine` is where it will lie: `<repository>:<key>`."""
+    """One Job that builds an engine. `engine` is where it will lie: `<repository>:<key>`.
+
+    accelerator: the class that it was made for.   suspended: somebody holds it back.
+    """
 
     namespace: str
     name: str
@@ -72,6 +75,8 @@ class Job:
     memory_factor: int = 1
     attempt: int = 1
     deleting: bool = False
+    accelerator: str = ""
+    suspended: bool = False
     pods: tuple[Pod, ...] = ()
 
 
@@ -209,6 +214,8 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
         memory_factor=int(annotations.get(names.MEMORY_FACTOR, "1")),
         attempt=int(annotations.get(names.ATTEMPT, "1")),
         deleting="deletionTimestamp" in metadata,
+        accelerator=metadata.get("labels", {}).get(names.CLASS, ""),
+        suspended=bool(raw.get("spec", {}).get("suspend", False)),
         pods=tuple(sorted(pods, key=lambda pod: pod.created)),
     )
 

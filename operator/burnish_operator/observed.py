@@ -6,6 +6,7 @@ from datetime import datetime
 
 from burnish_engine.errors import BurnishError
 from burnish_operator.api import AcceleratorClass, OptimizedModel
+from burnish_operator.limits import NONE_RUN, Running
 from burnish_operator.observe import Job, Node, Pod, Workload
 from burnish_operator.ports import Engine, Samples
 from burnish_operator.settings import Settings
@@ -35,6 +36,7 @@ class Observed:
     comparisons: what Prometheus says of canaries, by target; absent where no analysis is due.
     canary_pods: by target, where not all of them answer.
     stable_pods: by target, where a rollout stands still.
+    running: Jobs of all models that build now; counted only where there is a limit.
     """
 
     model: OptimizedModel
@@ -50,6 +52,7 @@ class Observed:
     comparisons: Mapping[str, Samples | BurnishError] = field(default_factory=dict)
     canary_pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     stable_pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    running: Running = NONE_RUN
 
     @property
     def repository(self) -> str:

@@ -6,7 +6,6 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -15,7 +14,6 @@ from kubernetes.client import Configuration
 
 from burnish_engine.errors import BurnishError
 from burnish_engine.oci.client import RegistryClient
-from burnish_operator.adapters.events import KubernetesEvents
 from burnish_operator.adapters.kubernetes import KubernetesCluster
 from burnish_operator.adapters.leases import KubernetesLease, micro_time
 from burnish_operator.adapters.prometheus import HttpPrometheus
@@ -26,13 +24,13 @@ from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.leader import Alone, Elector
 from burnish_operator.lease import Terms
 from burnish_operator.metrics import Metrics
-from burnish_operator.ports import NODE, Cluster
+from burnish_operator.ports import NODE, Cluster, Events
 from burnish_operator.reconcile import ModelReconciler, World
 from burnish_operator.settings import Settings
+from burnish_operator.turns import Work
 
 _log = logging.getLogger("burnish_operator")
 Leader = Elector | Alone
-Work = Callable[[Key], Awaitable[float | None]]
 
 
 class SystemClock:
@@ -78,14 +76,14 @@ def leader_of(settings: Settings, control: KubernetesCluster) -> Leader:
 
 
 def reconcilers(
-    settings: Settings, server: KubernetesCluster, cluster: Cluster, leader: Leader, metrics: Metrics
+    settings: Settings, events: Events, cluster: Cluster, leader: Leader, metrics: Metrics
 ) -> tuple[ModelReconciler, InventoryReconciler]:
-    """What takes turns: models, and the inventory. `cluster`: `server`, read from memory."""
+    """What takes turns: models, and the inventory."""
     clock = SystemClock()
     client = RegistryClient.from_environment(os.environ)
     registry = OciRegistry(client, time.monotonic, leader.seconds_left)
     prometheus = HttpPrometheus(settings.prometheus_url) if settings.prometheus_url else None
-    world = World(cluster, registry, KubernetesEvents(server, clock), clock, prometheus)
+    world = World(cluster, registry, events, clock, prometheus)
     return ModelReconciler(world, settings, metrics), InventoryReconciler(cluster, clock)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from burnish_operator.api import ConditionType
+from burnish_operator.limits import Limit
 from burnish_operator.ports import Kind, Object
 
 
@@ -16,10 +17,14 @@ class Why:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Create a Job unless one for the same engine is under way anywhere that we can see."""
+    """Create a Job unless one for the same engine is under way anywhere that we can see.
+
+    limits: of Jobs that build at once; where one is reached the turn is put off.
+    """
 
     job: Object
     why: Why
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """The operator's process: the order in which its parts start and end.
 
 Start: probes, watches, then the election; turns begin once this process leads.
-End: no new turn, those under way end, the Lease is given back, the watches end.
+End: no new turn, those under way end and their events are posted, the Lease is given back, the watches end.
 """
 
 import asyncio
 import logging
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,8 +16,11 @@ import kopf
 from prometheus_client import start_http_server
 
 from burnish_operator import handlers, watches
-from burnish_operator.adapters.kubernetes import KubernetesCluster
+from burnish_operator.adapters.events import KubernetesEvents
+from burnish_operator.adapters.kubernetes import KubernetesCluster, path_of
+from burnish_operator.errands import Errands
 from burnish_operator.errors import ClusterBusy, ClusterUnavailable
+from burnish_operator.follow import Follower
 from burnish_operator.handlers import Comparer, Key, Listener, Waker
 from burnish_operator.leader import LeaseLost
 from burnish_operator.listings import Listings
@@ -26,7 +29,7 @@ from burnish_operator.mirror import Mirror
 from burnish_operator.mirrored import MirroredCluster
 from burnish_operator.parts import (
     Leader,
-    Work,
+    SystemClock,
     kubernetes_configuration,
     leader_of,
     may_see_nodes,
@@ -38,6 +41,8 @@ from burnish_operator.probes import Probes
 from burnish_operator.pulse import Pulse
 from burnish_operator.queue import WorkQueue
 from burnish_operator.settings import Settings
+from burnish_operator.turns import Turns
+from burnish_operator.watches import Ear
 
 _log = logging.getLogger("burnish_operator")
 # Less than the chart's grace period, with room for giving the Lease back and closing connections.
@@ -60,10 +65,11 @@ async def operate(settings: Settings) -> int:
     control = KubernetesCluster(kubernetes_configuration(), timeout_seconds=CONTROL_REQUEST_SECONDS)
     pulse, queue, metrics = Pulse(time.monotonic), WorkQueue[Key](time.monotonic), Metrics()
     leader = leader_of(settings, control)
+    posters = max(1, settings.workers // 2)
     server = KubernetesCluster(
         kubernetes_configuration(),
         settings.watch_namespaces,
-        settings.workers + 2,
+        settings.workers + posters + 2,
         may_write=leader.seconds_left,
     )
     metrics.watch_process(queue.depth, lambda: leader.leads, pulse.ages)
@@ -76,11 +82,14 @@ async def operate(settings: Settings) -> int:
             return 0
         seen = Seen(Mirror(), handlers.listeners(Waker(queue.wake, queue.wake), cluster_scoped=scoped))
         cluster = MirroredCluster(server, seen.mirror, frozenset(seen.told))
-        turns = reconcilers(settings, server, cluster, leader, metrics)
-        work = work_of(pool, *turns, Comparer(seen.mirror, server, seen.told))
+        errands = Errands("events", posters)
+        events = KubernetesEvents(server, SystemClock(), errands)
+        who = reconcilers(settings, events, cluster, leader, metrics)
+        work = work_of(pool, *who, Comparer(seen.mirror, server, seen.told))
+        turns = Turns(queue, settings.workers, work, errands)
         watching = asyncio.create_task(_watch(settings, seen, queue, pulse, stop))
-        leading = asyncio.create_task(_lead(leader, queue, settings.workers, work))
-        ended = await _until_ended(stop, leader, queue, leading, watching)
+        leading = asyncio.create_task(_lead(leader, turns))
+        ended = await _until_ended(stop, leader, turns, leading, watching)
     pool.shutdown(wait=False, cancel_futures=True)
     return _told(ended)
 
@@ -88,14 +97,14 @@ async def operate(settings: Settings) -> int:
 async def _until_ended(
     stop: asyncio.Event,
     leader: Leader,
-    queue: WorkQueue[Key],
+    turns: Turns,
     leading: asyncio.Task[None],
     watching: asyncio.Task[None],
 ) -> set[asyncio.Task[None]]:
     """Returns what ended by itself, once all has ended."""
     stopped = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({watching, leading, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    await _end(leader, queue, leading, watching)
+    await _end(leader, turns, leading, watching)
     stopped.cancel()
     return {task for task in (watching, leading) if task in done}
 
@@ -116,11 +125,21 @@ async def _watch(
 ) -> None:
     pulse.expect({kind.plural for kind in seen.told})
     registry = kopf.OperatorRegistry()
-    watches.log_in(registry, pulse, Listings(lambda kind: queue.wake(Key(kind=kind.kind))))
-    handlers.watch(registry, seen.told, seen.mirror)
-    found = handlers.settings(everywhere=not settings.watch_namespaces)
+    follower = Follower(seen.mirror, seen.told, places(seen.told, settings.watch_namespaces))
+    watches.log_in(registry, Ear(pulse, Listings(lambda kind: queue.wake(Key(kind=kind.kind))), follower))
+    watches.follow(registry, seen.told)
+    found = watches.settings(everywhere=not settings.watch_namespaces)
     # kopf takes the signals for itself; they are taken back.
     await watches.watch(registry, found, settings.watch_namespaces, lambda: _take_signals(stop))
+
+
+def places(kinds: Iterable[Kind], namespaces: Collection[str]) -> dict[str, Kind]:
+    """Paths of what is watched. Without namespaces: everywhere."""
+    return {
+        path_of(kind, space): kind
+        for kind in kinds
+        for space in (namespaces if kind.namespaced and namespaces else ("",))
+    }
 
 
 async def _is_cluster_scoped(cluster: Cluster) -> bool:
@@ -132,9 +151,9 @@ async def _is_cluster_scoped(cluster: Cluster) -> bool:
             await asyncio.sleep(API_PAUSE_SECONDS)
 
 
-async def _lead(leader: Leader, queue: WorkQueue[Key], workers: int, work: Work) -> None:
+async def _lead(leader: Leader, turns: Turns) -> None:
     await leader.campaign()
-    tasks = {asyncio.create_task(leader.hold()), asyncio.create_task(queue.run(workers, work))}
+    tasks = {asyncio.create_task(leader.hold()), asyncio.create_task(turns.run())}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -144,17 +163,18 @@ async def _lead(leader: Leader, queue: WorkQueue[Key], workers: int, work: Work)
 
 
 async def _end(
-    leader: Leader, queue: WorkQueue[Key], leading: asyncio.Task[None], watching: asyncio.Task[None]
+    leader: Leader, turns: Turns, leading: asyncio.Task[None], watching: asyncio.Task[None]
 ) -> None:
-    await queue.close()
+    await turns.close()
     if leader.leads:
-        # Renewed meanwhile: a turn under way may write until it is over.
+        # Renewed meanwhile: a turn under way, and what it left to others, may write until it is over.
         await asyncio.wait({leading}, timeout=DRAIN_SECONDS)
+    turns.drop()
     await _cancel(leading)
-    if queue.idle():
+    if turns.idle():
         await leader.resign()
     else:
-        _log.warning("turns are still under way: the lease is not given back, and ends by itself")
+        _log.warning("writes are still under way: the lease is not given back, and ends by itself")
     watching.cancel()
     await asyncio.wait({watching}, timeout=WATCHES_END_SECONDS)
 

@@ -61,11 +61,13 @@ class Schedule(Generic[Key]):
     _lanes: tuple[Lane[Key], Lane[Key]] = field(default_factory=lambda: (Lane(), Lane()))
     _begun_next: bool = False
 
-    def wake(self, key: Key, at: float) -> None:
-        """Ask for `key` at this time; the earliest request wins."""
-        if at < self._due.get(key, float("inf")):
-            self._due[key] = at
-            self._line_up(key)
+    def wake(self, key: Key, at: float) -> bool:
+        """Ask for `key` at this time; the earliest request wins. False: it was asked for as early already."""
+        if at >= self._due.get(key, float("inf")):
+            return False
+        self._due[key] = at
+        self._line_up(key)
+        return True
 
     def take(self, now: float) -> Key | None:
         """The key that has been due for longest and that nobody works on, of the lane whose turn it is."""
@@ -148,8 +150,9 @@ class WorkQueue(Generic[Key]):
 
     async def wake(self, key: Key, after_seconds: float = 0.0) -> None:
         """Ask for work on `key`, now or later."""
-        self._schedule.wake(key, self._monotonic() + after_seconds)
-        await self._tell()
+        if self._schedule.wake(key, self._monotonic() + after_seconds):
+            async with self._changed:
+                self._changed.notify()
 
     def depth(self) -> int:
         """Keys that wait for a worker."""
@@ -162,7 +165,8 @@ class WorkQueue(Generic[Key]):
     async def close(self) -> None:
         """Begin no turn any more: `run` ends with the last one that is under way."""
         self._closed = True
-        await self._tell()
+        async with self._changed:
+            self._changed.notify_all()
 
     async def run(self, workers: int, work: Callable[[Key], Awaitable[float | None]]) -> None:
         """Work until closed or cancelled. `work` returns seconds until the next turn, or raises: later.
@@ -185,7 +189,6 @@ class WorkQueue(Generic[Key]):
                     self._schedule.forget(key)
                 else:
                     self._schedule.wake(key, self._monotonic() + again)
-            await self._tell()
 
     def _put_off(self, key: Key, error: Exception) -> None:
         now = self._monotonic()
@@ -194,15 +197,13 @@ class WorkQueue(Generic[Key]):
         if isinstance(error, ClusterBusy):
             self._schedule.close_until(now + asked)
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
     async def _take(self) -> Key | None:
         async with self._changed:
             while not self._closed:
                 key = self._schedule.take(self._monotonic())
                 if key is not None:
+                    # All but one of those who wait may sleep; that one looks after what is due next.
+                    self._changed.notify()
                     return key
                 await self._wait()
         return None
@@ -211,6 +212,7 @@ class WorkQueue(Generic[Key]):
         due = self._schedule.next_due()
         timeout = None if due is None else max(0.0, due - self._monotonic())
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
         except TimeoutError:
             return

@@ -27,6 +27,7 @@ class Settings(Record):
     plain_http: `host:port` spoken to without TLS, passed on to every pod.
     watch_namespaces: empty means the whole cluster.
     prometheus_url: the Prometheus that scrapes serving pods, for the analysis of canaries.
+    max_jobs: how many Jobs may build engines at once, of all models; 0: no limit.
     registry_secret: name of a `kubernetes.io/dockerconfigjson` Secret in each model's namespace.
     leader_elect: whether this process asks for a Lease before it writes; without, it must be the only one.
     lease_namespace: where the Lease lies; in a pod, its own namespace.
@@ -47,6 +48,7 @@ class Settings(Record):
     lease_seconds: int = Field(default=15, ge=3, le=3600)
     prometheus_url: str = ""
     log_format: Literal["json", "text"] = "json"
+    max_jobs: int = Field(default=0, ge=0, le=100_000)
     workers: int = Field(default=8, ge=1, le=64)
     metrics_port: int = Field(default=9090, ge=0, le=65535)
     health_port: int = Field(default=8080, ge=0, le=65535)
@@ -60,6 +62,7 @@ _NAMES = {
     "repository": "BURNISH_REPOSITORY",
     "plain_http": "BURNISH_PLAIN_HTTP",
     "watch_namespaces": "BURNISH_WATCH_NAMESPACES",
+    "max_jobs": "BURNISH_MAX_JOBS",
     "registry_secret": "BURNISH_REGISTRY_SECRET",
     "leader_elect": "BURNISH_LEADER_ELECT",
     "lease_name": "BURNISH_LEASE_NAME",

@@ -98,9 +98,9 @@ async def _serve(settings: ServeSettings, api_socket: socket.socket, scrape_sock
     metrics.registry.register(KnownNames(models, metrics))
     traces = tracing.from_environment()
     observers = Observers(settings, metrics, traces)
-    rpc = GrpcServer(settings, models, gate, metrics, observers)
-    await rpc.start()
     controlled = swaps if settings.repository_control else None
+    rpc = GrpcServer(settings, models, gate, metrics, observers, swaps=controlled)
+    await rpc.start()
     app = create_app(settings, models, gate, metrics, observers, swaps=controlled)
     api = _start(api_socket, app, _limits(settings), metrics)
     scrape = _start(scrape_socket, create_metrics_app(metrics), ConnectionLimits(SCRAPERS))

@@ -14,7 +14,13 @@ from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.errors import BurnishError
 from burnish_engine.oci.reference import SCHEME, Reference
 from burnish_runtime import memory
-from burnish_serving.errors import ForbiddenEngine, InvalidSettings, SwapRefused, UnknownModel
+from burnish_serving.errors import (
+    ForbiddenEngine,
+    InvalidSettings,
+    RepositoryClosed,
+    SwapRefused,
+    UnknownModel,
+)
 from burnish_serving.loading import Load, Loaded
 from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models, Observe, ServedModel, State
@@ -199,6 +205,15 @@ class Swaps:
             return
         await model.unload()
         await self._workers.run(memory.give_back)
+
+
+def opened(swaps: Swaps | None) -> Swaps:
+    """What changes engines by request. Raises: RepositoryClosed: that is switched off."""
+    if swaps is None:
+        raise RepositoryClosed(
+            "repository", found="no --repository-control", expected="a server that is started with it"
+        )
+    return swaps
 
 
 def _check_signature(old: EngineDescriptor, new: EngineDescriptor) -> None:

@@ -135,6 +135,7 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
         "engines.repository=registry.example/burnish/engines",
         "engines.plainHTTP={127.0.0.1:5000,registry:5000}",
         "engines.secretName=pull",
+        "engines.maxJobs=4",
         "watchNamespaces={team-a,team-b}",
         "logFormat=text",
         "prometheus.url=http://prometheus.monitoring:9090",
@@ -146,6 +147,7 @@ def test_the_operator_reads_what_the_chart_sets(render: Render) -> None:
     assert settings.repository == "registry.example/burnish/engines"
     assert settings.plain_http == "127.0.0.1:5000,registry:5000"
     assert settings.registry_secret == "pull"
+    assert settings.max_jobs == 4
     assert settings.watch_namespaces == ("team-a", "team-b")
     assert settings.log_format == "text"
     assert settings.prometheus_url == "http://prometheus.monitoring:9090"

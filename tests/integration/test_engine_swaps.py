@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 import pytest
+import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
 
 from burnish_engine.descriptor import GOLDEN_FILE
@@ -18,6 +21,11 @@ from burnish_engine.oci.client import RegistryClient
 from burnish_engine.oci.reference import Reference
 from burnish_engine.store import push_engine, read_engine
 from burnish_runtime import golden
+from burnish_serving.grpc.proto.open_inference_pb2 import (
+    ModelRepositoryParameter,
+    RepositoryModelLoadRequest,
+)
+from support.grpc_calls import outcome, raw_call
 from support.onnx_models import (
     LOOP_INPUTS,
     LOOP_OUTPUTS,
@@ -165,9 +173,10 @@ def test_what_served_before_comes_back(server: Server, engines: Repository) -> N
     assert ask(server, 1.0)[0] == 3.0
 
 
-def test_tritons_own_client_loads_and_unloads(server: Server, engines: Repository) -> None:
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_tritons_own_client_loads_and_unloads(server: Server, engines: Repository, protocol: str) -> None:
     config = json.dumps({"parameters": {"burnish.engine": {"string_value": engines.three}}})
-    with triton.InferenceServerClient(f"127.0.0.1:{server.http_port}") as client:
+    with client_of(server, protocol) as client:
         client.load_model("pages", config=config)
         assert ask(server, 1.0)[0] == 3.0
         client.load_model("pages")  # what serves: nothing to do
@@ -177,6 +186,43 @@ def test_tritons_own_client_loads_and_unloads(server: Server, engines: Repositor
         assert ask(server, 1.0)[0] == 3.0
         client.load_model("second", config=json.dumps({"parameters": {"burnish.engine": engines.two}}))
         assert (ask(server, 1.0)[0], ask(server, 1.0, "second")[0]) == (3.0, 2.0)
+
+
+def client_of(server: Server, protocol: str) -> Any:
+    if protocol == "grpc":
+        return triton_grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+    return triton.InferenceServerClient(f"127.0.0.1:{server.http_port}")
+
+
+def grpc_load(server: Server, **parameters: Any) -> tuple[grpc.StatusCode, str]:
+    """Ask for a load without any client's help."""
+    told = {name: ModelRepositoryParameter(**value) for name, value in parameters.items()}
+    request = RepositoryModelLoadRequest(model_name="pages", parameters=told)
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        code, said = outcome(raw_call(channel, "RepositoryModelLoad"), request.SerializeToString())
+    return code, str(said)
+
+
+def test_over_grpc_a_swap_that_fails_leaves_what_served(server: Server, engines: Repository) -> None:
+    def engine(text: str) -> dict[str, Any]:
+        return {"burnish.engine": {"string_param": text}}
+
+    gone = str(Reference.parse(engines.two).at("sha256:" + "0" * 64))
+    for parameters, wanted, said in (
+        (engine(engines.lying), grpc.StatusCode.FAILED_PRECONDITION, "other answers here"),
+        (engine(engines.other), grpc.StatusCode.PERMISSION_DENIED, "those of the engine that serves"),
+        (engine(gone), grpc.StatusCode.NOT_FOUND, "404"),
+        (engine("/etc"), grpc.StatusCode.PERMISSION_DENIED, "no digest"),
+        (engine("oci://UPPER/@"), grpc.StatusCode.INVALID_ARGUMENT, "image reference"),
+        ({"burnish.engine": {"int64_param": 3}}, grpc.StatusCode.INVALID_ARGUMENT, "a string"),
+        ({"file:x": {"bytes_param": b"y"}}, grpc.StatusCode.INVALID_ARGUMENT, "file:x"),
+        ({"config": {"string_param": "["}}, grpc.StatusCode.INVALID_ARGUMENT, "a JSON object"),
+    ):
+        code, told = grpc_load(server, **parameters)
+        assert (code, said in told) == (wanted, True), told
+    assert ask(server, 1.0) == (2.0, digest(engines.two))
+    assert grpc_load(server, **engine(engines.three))[0] is grpc.StatusCode.OK
+    assert ask(server, 1.0)[0] == 3.0
 
 
 @pytest.mark.parametrize(
@@ -230,6 +276,10 @@ def test_without_the_flag_nothing_is_changed_by_request(engines: Repository, tmp
         running.logged("ready")
         assert load(running, engines.three).status_code == 403
         assert httpx.post(f"{running.url}/v2/repository/models/pages/unload").status_code == 403
+        with client_of(running, "grpc") as client:
+            for call in (client.load_model, client.unload_model):
+                with pytest.raises(triton_grpc.InferenceServerException, match="--repository-control"):
+                    call("pages")
         assert ask(running, 1.0)[0] == 2.0
 
 

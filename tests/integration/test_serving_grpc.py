@@ -167,8 +167,6 @@ def test_a_request_is_told_of_in_the_access_log(tmp_path: Path) -> None:
 
 def test_extensions_that_are_not_served_say_so(client: triton.InferenceServerClient) -> None:
     calls = [
-        lambda: client.load_model("tiny"),
-        lambda: client.unload_model("tiny"),
         client.get_system_shared_memory_status,
         lambda: client.register_system_shared_memory("region", "/key", 64),
         client.unregister_system_shared_memory,

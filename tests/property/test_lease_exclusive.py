@@ -101,7 +101,7 @@ class Duel:
             self.until[who] = max(self.until[who], self.now + seconds)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), st.lists(STEPS, min_size=20, max_size=60))
 def test_never_two(offsets: tuple[float, float], steps: list[Step]) -> None:
     async def scenario() -> None:

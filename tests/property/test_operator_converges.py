@@ -59,7 +59,7 @@ def _without_jobs(value: Any) -> Any:
     return [_without_jobs(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(deaths=st.lists(st.integers(0, 6), max_size=12), verdict=VERDICTS)
 def test_killed_at_any_write_the_end_is_the_same(deaths: list[int], verdict: str) -> None:
     undisturbed = fleet(verdict)
@@ -100,7 +100,7 @@ def _running_at_once(found: Fleet) -> int:
     return max((keys.count(key) for key in keys), default=0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(edits=st.lists(EDITS, max_size=5), verdict=VERDICTS, work=st.booleans())
 def test_at_rest_another_turn_of_another_operator_writes_nothing(
     edits: list[dict[str, Any]], verdict: str, work: bool
@@ -118,7 +118,7 @@ def test_at_rest_another_turn_of_another_operator_writes_nothing(
     assert found.cluster.writes == before
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(edits=st.lists(EDITS, min_size=1, max_size=5))
 def test_only_the_last_spec_counts_and_not_the_way_there(edits: list[dict[str, Any]]) -> None:
     walked, direct = fleet(), fleet()

@@ -1,7 +1,7 @@
 """Random small graphs: cleaned and folded, they give the same bits."""
 
 import onnx_ir as ir
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish_engine.report import Guarantee
@@ -55,7 +55,7 @@ def graphs(draw):
     return parse(f"(float[N,3] x) => (float[N,3] y) {CONSTANTS}", "\n".join(lines))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(graphs())
 def test_every_bit_stays(proto):
     result, _, _ = rewritten(proto, EXACT)
@@ -63,7 +63,7 @@ def test_every_bit_stays(proto):
     assert len(result.graph.node) <= len(proto.graph.node)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(graphs())
 def test_a_second_time_there_is_nothing_to_do(proto):
     once, _, _ = rewritten(proto, EXACT)

@@ -68,7 +68,7 @@ def _rows(random, count):
     return np.column_stack([random.integers(0, 2, count), random.uniform(0, 1, count), low, low + 3])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(list(MEASURES)), st.lists(st.integers(0, 3), min_size=1, max_size=6))
 def test_a_sample_drawn_twice_counts_as_two_samples(data, metric, times):
     """What the bootstrap rests on: weights are repetitions, whatever the metric."""
@@ -85,7 +85,7 @@ def test_a_sample_drawn_twice_counts_as_two_samples(data, metric, times):
     np.testing.assert_allclose(weighted, expected, rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=60),
     st.sampled_from([Metric.ACCURACY, Metric.COSINE]),
@@ -152,7 +152,7 @@ def test_whoever_wins_passed_was_measured_and_beats_the_baseline(candidates, min
     assert all(v.reason for v in verdicts)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     hnp.arrays(
         st.sampled_from([np.float32, np.int64, np.uint8, np.float16]),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from burnish_optimizer.gates.rounding import disagreement
@@ -26,7 +26,7 @@ def chain(steps):
 
 
 @example(steps=[STEPS[2], *[STEPS[11]] * 3], scale=1e4, seed=0)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(steps=CHAINS, scale=st.sampled_from([1e-6, 1e-3, 1.0, 10.0, 1e4]), seed=st.integers(0, 1000))
 def test_rounding_is_within_the_bound_and_a_little_more_is_not(steps, scale, seed):
     model = chain(steps)

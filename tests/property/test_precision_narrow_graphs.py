@@ -12,7 +12,7 @@ from burnish_optimizer.rewrite.shapes import ensure_shapes
 from support.random_graph_blocks import ALL_SMOOTH
 from support.random_graphs import Drawn, models
 
-RANDOM = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+RANDOM = settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 FLOATS = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
 
 

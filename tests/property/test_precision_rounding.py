@@ -28,7 +28,7 @@ def block_errors(weights: Floats, codes: Codes, grid: Grid) -> NDArray[np.float6
     return np.abs(grid.split(codes.dequantized(grid).astype(np.float64) - weights))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows(), GRIDS)
 def test_rounding_to_nearest_is_off_by_half_a_step(weights: Floats, grid: Grid) -> None:
     codes = rtn(weights, grid)
@@ -38,7 +38,7 @@ def test_rounding_to_nearest_is_off_by_half_a_step(weights: Floats, grid: Grid) 
     assert np.all(block_errors(weights, codes, grid) <= steps * 1.01)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows(), GRIDS)
 def test_hqq_fits_most_weights_at_least_as_well_as_rounding(weights: Floats, grid: Grid) -> None:
     own, plain = (block_errors(weights, method(weights, grid), grid) for method in (hqq, rtn))
@@ -55,7 +55,7 @@ def test_hqq_is_closer_than_rounding_where_there_are_outliers() -> None:
         assert own.mean() < 0.98 * plain.mean()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows(), GRIDS, st.integers(0, 2**32), st.booleans())
 def test_gptq_answers_at_least_as_well_as_rounding_on_correlated_inputs(
     weights: Floats, grid: Grid, seed: int, ordered: bool

@@ -33,7 +33,6 @@ SIZED = st.fixed_dictionaries({name: st.sampled_from(sizes) for name, sizes in S
 TARGETS = st.sampled_from([PORTABLE, ONNXRUNTIME_CPU])
 RANDOM = settings(
     max_examples=EXAMPLES // 2,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -26,7 +26,7 @@ class Tags(HTMLParser):
 PLAIN = Tags(render_rewrite_page(rewrites.report(word="x"), "x")).seen
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(NAMES)
 def test_a_name_adds_no_tag_and_no_attribute(name: str) -> None:
     assert Tags(render_rewrite_page(rewrites.report(word="x" + name), name)).seen == PLAIN

@@ -87,7 +87,7 @@ def _model(
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_never_more_transposes_and_never_another_answer(steps: list[tuple[str, int, int, int]]) -> None:
     found = fuse(grown(steps), LAYOUT)
     before = sum(node.op_type == "Transpose" for node in found.before.graph.node)

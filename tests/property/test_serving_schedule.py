@@ -10,7 +10,7 @@ from burnish_serving.scheduling.terms import LEVEL_SECONDS, LOWEST_LEVEL, Terms
 from burnish_serving.scheduling.waiting import Item, WaitingRoom
 from support.schedules import Asked, Simulation, linear, sublinear
 
-LAW = settings(deadline=None, max_examples=60)
+LAW = settings(max_examples=60)
 MOMENTS = st.floats(0, 0.3).map(lambda moment: round(moment, 4))
 POLICIES = st.builds(
     Policy,
@@ -134,7 +134,7 @@ def test_an_engine_is_idle_no_longer_than_the_delay_while_somebody_waits(
         assert run.at <= max(free, oldest) + delay + 1e-6
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(MOMENTS, min_size=1, max_size=30), st.integers(0, 10))
 def test_nobody_starves(urgent: list[float], rival: int) -> None:
     """A stream of urgent requests that fills the engine for ever, and one request of the lowest level."""

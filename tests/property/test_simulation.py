@@ -24,6 +24,7 @@ WITHIN = 600
 # These break within the first schedules; all others are for `make test-long`.
 QUICK = (
     "any_node_will_do",
+    "as_many_jobs_as_there_are_engines",
     "every_turn_is_a_transition",
     "published_before_it_is_pushed",
     "ready_with_the_engines",

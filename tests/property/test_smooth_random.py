@@ -2,7 +2,7 @@
 
 import numpy as np
 import onnx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish_optimizer.gates.execute import Executable
@@ -25,7 +25,6 @@ STEPS = {
 }
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=7),
     st.integers(0, 1000),

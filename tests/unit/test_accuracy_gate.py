@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from burnish_engine.request import Metric, OptimizationRequest, Precision
-from burnish_optimizer.gates.accuracy import accuracy_gate, missing, summarize
+from burnish_optimizer.gates.accuracy import accuracy_gate, excess, missing, summarize
 from burnish_optimizer.gates.enough import MOST, Evidence, samples_needed
 from burnish_optimizer.tasks import SampleScore
 
@@ -44,6 +44,14 @@ class TestShares:
         gate, accuracy = judge(shares(enough - 1, 0), max_drop=max_drop)
         assert not gate.passed
         assert needed(gate) == accuracy.samples_needed == enough
+
+    def test_the_excess_is_the_share_of_the_loss_that_is_too_much(self):
+        asked = OptimizationRequest(metric=Metric.COSINE, minimum=0.999)
+        found = summarize([score(0.998)] * 100, asked)
+        assert excess(found, asked) == pytest.approx(0.5)
+        assert excess(summarize([score(0.9995)] * 100, asked), asked) == 0.0
+        nothing = OptimizationRequest(metric=Metric.COSINE, minimum=1.0)
+        assert excess(found, nothing) == 1.0
 
     def test_an_interval_that_reaches_beyond_the_limit_fails_and_says_how_many_would_do(self):
         gate, accuracy = judge(shares(198, 2), max_drop=0.02)

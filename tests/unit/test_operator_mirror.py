@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from burnish_operator.errors import ClusterConflict
+from burnish_operator.errors import ClusterConflict, Forbidden
 from burnish_operator.handlers import Comparer, Key, Waker, listeners
 from burnish_operator.listings import Listings
 from burnish_operator.mirror import Mirror, compare
-from burnish_operator.mirrored import MirroredCluster
-from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, POD, Kind, Object
+from burnish_operator.mirrored import REFUSED_SECONDS, MirroredCluster
+from burnish_operator.ports import ACCELERATOR_CLASS, DEPLOYMENT, JOB, OPTIMIZED_MODEL, POD, Kind, Object
 from fakes.cluster import FakeClock, FakeCluster
 from fakes.fleet import model
 
@@ -96,6 +96,28 @@ def test_what_is_not_watched_is_asked_for(inner: FakeCluster) -> None:
     assert len(cluster.find(POD, "team", {"burnish.dev/model": "pages"})) == 1
     inner.put({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "team"}})
     assert len(cluster.find(JOB, fresh=True)) == 1
+
+
+def test_what_is_refused_is_asked_for_seldom(inner: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In namespaces of its own an operator may list no classes, and every turn would ask."""
+    now, asked, may = [0.0], [], [False]
+
+    def find(kind: Kind, *_: Any, **__: Any) -> list[Object]:
+        asked.append(kind)
+        if not may[0]:
+            raise Forbidden("acceleratorclasses", found="403", expected="the right to list")
+        return []
+
+    monkeypatch.setattr(inner, "find", find)
+    cluster = MirroredCluster(inner, Mirror(), frozenset({OPTIMIZED_MODEL}), lambda: now[0])
+    for _ in range(3):
+        with pytest.raises(Forbidden, match="the right to list"):
+            cluster.find(ACCELERATOR_CLASS)
+    assert len(asked) == 1
+    now[0], may[0] = REFUSED_SECONDS, True
+    assert cluster.find(ACCELERATOR_CLASS) == []
+    assert cluster.find(ACCELERATOR_CLASS) == []
+    assert len(asked) == 3
 
 
 def test_a_write_is_read_back_at_once(inner: FakeCluster) -> None:

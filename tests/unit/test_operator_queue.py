@@ -124,3 +124,30 @@ def test_workers_finish_what_is_asked_and_try_again_what_fails() -> None:
 
     asyncio.run(scenario())
     assert sorted(worked) == ["flaky", "flaky", "steady"]
+
+
+def test_what_is_asked_for_while_all_wait_is_done_when_it_is_due() -> None:
+    worked: list[str] = []
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
+        finished = asyncio.Event()
+
+        async def work(key: str) -> float | None:
+            worked.append(key)
+            if len(worked) == 4:
+                finished.set()
+            # Whoever took the first one is busy when the next ones are due.
+            await asyncio.sleep(0.0 if worked[1:] else 3600.0)
+            return 3600.0
+
+        task = asyncio.create_task(queue.run(2, work))
+        await asyncio.sleep(0.0)
+        for key, seconds in (("third", 0.03), ("second", 0.02), ("first", 0.0), ("fourth", 0.04)):
+            await queue.wake(key, seconds)
+        await finished.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+    assert worked == ["first", "second", "third", "fourth"]

@@ -18,6 +18,7 @@ def test_an_image_must_be_named() -> None:
     [
         ({}, {"workers": 0}, "--workers: found 0"),
         ({}, {"metrics_port": 70000}, "--metrics-port: found 70000"),
+        ({"BURNISH_MAX_JOBS": "-1"}, {}, "BURNISH_MAX_JOBS: found -1"),
         ({"BURNISH_LOG_FORMAT": "xml"}, {}, "BURNISH_LOG_FORMAT: found xml"),
         ({"BURNISH_PROMETHEUS_URL": "prometheus:9090"}, {}, "BURNISH_PROMETHEUS_URL: found prometheus:9090"),
     ],

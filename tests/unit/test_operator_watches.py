@@ -7,25 +7,29 @@ import aiohttp
 import kopf
 from aiohttp import web
 
+from burnish_operator.follow import Follower
 from burnish_operator.listings import Listings
+from burnish_operator.mirror import Mirror
 from burnish_operator.ports import JOB, Kind
 from burnish_operator.pulse import Pulse
-from burnish_operator.watches import Jittered, session
+from burnish_operator.watches import Ear, Jittered, session
 from support.registry import free_port
 
 JOBS = "/apis/batch/v1/jobs"
+EMPTY = {"metadata": {"resourceVersion": "7"}, "items": []}
+BOOKMARK = b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}}\n'
 Conversation = Callable[[aiohttp.ClientSession, str, Pulse], Awaitable[None]]
 
 
 async def jobs(request: web.Request) -> web.StreamResponse:
     """A list; a watch that is refused; a watch that brings a line and then hangs."""
     if "watch" not in request.query:
-        return web.json_response({"items": []})
+        return web.json_response(EMPTY)
     if "refused" in request.query:
         return web.Response(status=429)
     answer = web.StreamResponse()
     await answer.prepare(request)
-    await answer.write(b"one\n")
+    await answer.write(BOOKMARK)
     await asyncio.Event().wait()
     return answer
 
@@ -48,7 +52,8 @@ def listened(conversation: Conversation, again: list[Kind] | None = None) -> Non
         server = f"http://127.0.0.1:{port}"
         try:
             found = kopf.ConnectionInfo(server=server, token="t")
-            async with session(found, pulse, Listings(listed_again)).aiohttp_session as client:
+            ear = Ear(pulse, Listings(listed_again), Follower(Mirror(), {}, {JOBS: JOB}))
+            async with session(found, ear).aiohttp_session as client:
                 await conversation(client, f"{server}{JOBS}", pulse)
         finally:
             await runner.cleanup()
@@ -59,7 +64,7 @@ def listened(conversation: Conversation, again: list[Kind] | None = None) -> Non
 def test_neither_a_listing_nor_a_refusal_is_a_sign_of_life_of_a_watch() -> None:
     async def conversation(client: aiohttp.ClientSession, url: str, pulse: Pulse) -> None:
         async with client.get(url) as listing:
-            assert await listing.json() == {"items": []}
+            assert await listing.json() == EMPTY
         assert pulse.waited_for() == ["jobs"]
         async with client.get(url, params={"watch": "true", "refused": "yes"}) as refusal:
             assert refusal.status == 429
@@ -88,7 +93,7 @@ def test_each_piece_of_a_watch_is_heard() -> None:
             pieces = watch.content.iter_chunked(1024)
             await asyncio.sleep(0.1)
             silent = pulse.ages()["jobs"]
-            assert (await anext(pieces)).startswith(b"one")
+            assert (await anext(pieces)) == BOOKMARK
             assert pulse.ages()["jobs"] < silent
 
     listened(conversation)

@@ -1,7 +1,7 @@
 """What builders tell of fewer bits: bounded, in the order of the graph, and drawn from what was measured."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish_engine.conversion import FloatConversion, LayerBits, ValueRange, WeightConversion
@@ -64,7 +64,6 @@ def test_columns_are_as_high_as_errors_and_coloured_by_bits():
     assert plot.story == "2 layers in fewer bits, 1 left as they were; 800 B → 120 B (0.15 ×)"
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(), st.floats(), st.booleans()), max_size=30))
 def test_every_range_has_a_place_on_the_picture(found):
     plot = conversion_plot(

@@ -1,5 +1,7 @@
 """Affine steps, pads, biases and transposes taken into convolutions and matrix products."""
 
+import math
+import re
 from collections import Counter
 from typing import Any
 
@@ -202,6 +204,27 @@ def test_goes_into_the_weights(name: str) -> None:
 def test_stays(name: str) -> None:
     graph, constants = LEFT[name]
     assert not fused(graph, constants).changes
+
+
+GATES = {
+    "gelu": "{n1 = Div(x, r) n2 = Erf(n1) n3 = Add(n2, one) n4 = Mul(x, n3) f = Mul(n4, half) ",
+    "tanh-gelu": "{n1 = Pow(x, three) n2 = Mul(n1, k) n3 = Add(x, n2) n4 = Mul(n3, r) n5 = Tanh(n4)"
+    " n6 = Add(n5, one) n7 = Mul(x, n6) f = Mul(n7, half) ",
+}
+NUMBERS = {"one": 1.0, "half": 0.5, "three": 3.0, "k": 0.044715, "r": math.sqrt(2)}
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("after", ["y = Conv(f, w)}", "y = " + BN + "(f, g, b, m, v)}", "y = Mul(f, s)}"])
+def test_the_number_at_the_end_of_an_activation_stays_with_it(gate: str, after: str) -> None:
+    """Runtimes know GELU by all of its steps, where the opset has no operator for it."""
+    numbers = NUMBERS | ({"r": math.sqrt(2 / math.pi)} if gate == "tanh-gelu" else {})
+    held = {"w": W1, "s": weights(4, 1, 1), **norm(4), **numbers}
+    used = {name: held[name] for name in held.keys() & set(re.findall(r"\w+", GATES[gate] + after))}
+    graph = IMAGE + GATES[gate] + after
+    found = fuse(model_of(graph, used), FUSION, PORTABLE)
+    assert found.ops["Mul"] + found.ops["Div"] == graph.count("Mul(") + graph.count("Div(")
+    assert_close(found)
 
 
 def test_batch_norm_in_training_stays() -> None:

@@ -7,6 +7,7 @@ import os
 from burnish_engine.errors import BurnishError
 from burnish_engine.redact import sanitized
 from burnish_operator.adapters.kubernetes import KubernetesCluster
+from burnish_operator.errands import Errands
 from burnish_operator.errors import ClusterConflict
 from burnish_operator.names import MANAGER
 from burnish_operator.ports import EVENT, Clock, Event, Object
@@ -17,20 +18,26 @@ MAX_MESSAGE = 1024
 
 
 class KubernetesEvents:
-    """Posts events; the same event again raises a count instead of making one more object."""
+    """Posts events; the same event again raises a count instead of making one more object.
 
-    def __init__(self, cluster: KubernetesCluster, clock: Clock) -> None:
-        self._cluster, self._clock = cluster, clock
+    They are most of what a turn would wait for, and nothing hangs on them: they are posted beside the turns.
+    """
+
+    def __init__(self, cluster: KubernetesCluster, clock: Clock, errands: Errands) -> None:
+        self._cluster, self._clock, self._errands = cluster, clock, errands
 
     def publish(self, about: Object, event: Event) -> None:
-        """Post, or count. A lost event is logged and otherwise ignored: status tells the truth."""
+        """Post, or count, soon. A lost event is logged and otherwise ignored: status tells the truth."""
         body = self._body(about, event)
+        self._errands.run(body["involvedObject"]["uid"], lambda: self._post(body))
+
+    def _post(self, body: Object) -> None:
         try:
             self._cluster.create(body)
         except ClusterConflict:
             self._count(body)
         except BurnishError as error:
-            _log.warning("event %s was not posted: %s", event.reason, error)
+            _log.warning("event %s was not posted: %s", body["reason"], error)
 
     def _count(self, body: Object) -> None:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3.exceptions
 from kubernetes.client import ApiClient, Configuration
@@ -57,7 +57,7 @@ class KubernetesCluster:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or None."""
-        return self._request("GET", _path(kind, namespace, name), missing_is_none=True)
+        return self._request("GET", path_of(kind, namespace, name), missing_is_none=True)
 
     def find(
         self,
@@ -78,7 +78,7 @@ class KubernetesCluster:
     def create(self, obj: Object) -> Object:
         """POST; ClusterConflict if the name is taken."""
         kind, namespace, _ = _identity(obj)
-        body = self._request("POST", _path(kind, namespace), query={"fieldManager": MANAGER}, body=obj)
+        body = self._request("POST", path_of(kind, namespace), query={"fieldManager": MANAGER}, body=obj)
         return body or {}
 
     def apply(self, obj: Object, *, force: bool = True) -> Object:
@@ -92,24 +92,24 @@ class KubernetesCluster:
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete in the background, on condition that it is still the same object."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        self._request("DELETE", _path(kind, namespace, name), body=options, missing_is_none=True)
+        self._request("DELETE", path_of(kind, namespace, name), body=options, missing_is_none=True)
 
     def patch(self, kind: Kind, namespace: str, name: str, body: Object) -> Object | None:
         """JSON merge patch; None if there is no such object."""
-        path = _path(kind, namespace, name)
+        path = path_of(kind, namespace, name)
         return self._request(
             "PATCH", path, body=body, content_type="application/merge-patch+json", missing_is_none=True
         )
 
     def _items(self, kind: Kind, namespace: str, query: Mapping[str, str]) -> list[Object]:
-        body = self._request("GET", _path(kind, namespace), query=query) or {}
+        body = self._request("GET", path_of(kind, namespace), query=query) or {}
         # Items of a list come without their kind; the rest of the code wants whole objects.
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in body.get("items", [])]
 
     def _apply(self, obj: Object, subresource: str, *, force: bool = True) -> Object:
         kind, namespace, name = _identity(obj)
         query = {"fieldManager": MANAGER, "force": "true" if force else ""}
-        path = _path(kind, namespace, name) + subresource
+        path = path_of(kind, namespace, name) + subresource
         return self._request("PATCH", path, query=query, body=obj, content_type=_APPLY) or {}
 
     def _request(
@@ -122,24 +122,25 @@ class KubernetesCluster:
         content_type: str = _JSON,
         missing_is_none: bool = False,
     ) -> Object | None:
-        headers = {"Accept": _JSON, **({"Content-Type": content_type} if body is not None else {})}
-        sent = [(name, value) for name, value in (query or {}).items() if value]
+        sent = {name: value for name, value in (query or {}).items() if value}
+        url = self._api.configuration.host + path + (f"?{urlencode(sent, quote_via=quote)}" if sent else "")
         try:
-            request = self._api.param_serialize(
-                method,
-                path,
-                query_params=sent,
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-            )
+            # Not `param_serialize`: it copies the whole body in search of what is no JSON.
+            headers = self._headers(method, path, content_type if body is not None else "")
             seconds = self._timeout if method == "GET" else min(self._timeout, self._may_write())
-            response = self._api.call_api(*request, _request_timeout=seconds)
+            response = self._api.call_api(method, url, headers, body, _request_timeout=seconds)
             if response.status >= 400 and not (response.status == 404 and missing_is_none):
                 raise error_of(path, response.status, response.read(), response.headers.get("Retry-After"))
             return _answer(response.status, response.read())
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _unavailable(path, sanitized(str(error))) from error
+
+    def _headers(self, method: str, path: str, content_type: str) -> dict[str, str]:
+        told = {"Accept": _JSON, **({"Content-Type": content_type} if content_type else {})}
+        headers = {**self._api.default_headers, **told}
+        # The token as it is now: a pod's is renewed while it runs.
+        self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        return headers
 
 
 def _identity(obj: Object) -> tuple[Kind, str, str]:
@@ -147,7 +148,8 @@ def _identity(obj: Object) -> tuple[Kind, str, str]:
     return KINDS[obj["kind"]], metadata.get("namespace", ""), metadata.get("name", "")
 
 
-def _path(kind: Kind, namespace: str, name: str = "") -> str:
+def path_of(kind: Kind, namespace: str = "", name: str = "") -> str:
+    """Where an object is, or without a name all of them. "": everywhere."""
     root = "/api" if "/" not in kind.api_version else "/apis"
     space = f"/namespaces/{quote(namespace, safe='')}" if kind.namespaced and namespace else ""
     return f"{root}/{kind.api_version}{space}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")

@@ -77,6 +77,13 @@ class AcceleratorClassSpec(WireModel):
             "makes pods for this class all the same. Absent or false: nothing is started without a node."
         ),
     )
+    max_jobs: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
+        default=None,
+        description=(
+            "How many Jobs may build engines on this class at once, such as 2; the next ones wait. 0: none "
+            "for now. Absent: as many as there are engines to build."
+        ),
+    )
     defaults: ClassDefaults = Field(
         default=ClassDefaults(), description="What pods on this class get unless the model says otherwise."
     )

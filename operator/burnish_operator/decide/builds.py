@@ -4,6 +4,7 @@ The order of what is believed: the registry (the engine lies there), then a Job,
 the status remembers, for a Job does not outlive its TTL and its failure must.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,12 +14,15 @@ from burnish_operator import names
 from burnish_operator.api import ConditionType, FailureStatus, TargetStatus
 from burnish_operator.decide.failures import OOM_KILLED, failure_of, is_due, next_try
 from burnish_operator.decide.figures import Built, of_engine, of_outcome, of_status
+from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.targets import ResolvedTarget
+from burnish_operator.limits import Limit
 from burnish_operator.observe import Job, JobState
-from burnish_operator.observed import Observed
+from burnish_operator.observed import Found, Observed
 from burnish_operator.plan import CreateJob, Delete, Plan, Why
 from burnish_operator.ports import JOB, Engine
 from burnish_operator.render.job import render_job
+from burnish_operator.settings import Settings
 
 FOREIGN_POLL_SECONDS = 15.0
 SOON_SECONDS = 0.0
@@ -202,11 +206,14 @@ def _start(seen: Observed, target: ResolvedTarget, key: str, failure: FailureSta
     holder = _holder(seen, key)
     if holder is not None and _is_busy_for_others(seen, holder):
         return _waits_for_name(key, holder, failure)
+    bounds = limits(seen.settings, target)
+    if reached := seen.running.reached(bounds):
+        return _waits_for_others(key, reached, failure)
     factor = 2 if failure is not None and failure.reason == OOM_KILLED else 1
     attempt = failure.attempts + 1 if failure is not None else 1
     job = render_job(seen, target, key, attempt=attempt, memory_factor=factor)
     why = Why(ConditionType.OPTIMIZED, target.name)
-    plan: Plan = (CreateJob(job, why),)
+    plan: Plan = (CreateJob(job, why, bounds),)
     if holder is not None:
         plan = (_delete(holder, target.name), *plan)
     name = names.job_name(key)
@@ -220,6 +227,30 @@ def _start(seen: Observed, target: ResolvedTarget, key: str, failure: FailureSta
         plan=plan,
         # Another worker may have been first, with a Job whose events wake its own model alone.
         look_again_seconds=FOREIGN_POLL_SECONDS,
+    )
+
+
+def limits(settings: Settings, target: ResolvedTarget) -> tuple[Limit, ...]:
+    """What bounds the Jobs that build at once, where this target needs one."""
+    of_class, name = target.accelerator.spec.max_jobs, target.class_name
+    found = (Limit(settings.max_jobs, "BURNISH_MAX_JOBS of the operator"),) if settings.max_jobs else ()
+    if of_class is None:
+        return found
+    return (*found, Limit(of_class, f"spec.maxJobs of AcceleratorClass {name}", names.label_value(name)))
+
+
+def bounded(seen: Observed, found: Iterable[ResolvedTarget], engines: Mapping[str, Found]) -> bool:
+    """Whether a Job that a target may need is subject to a limit: then it counts how many there are."""
+    keys = ((target, key_of(seen, target)) for target in found)
+    missing = (target for target, key in keys if key and not isinstance(engines.get(key), Engine))
+    return any(limits(seen.settings, target) for target in missing)
+
+
+def _waits_for_others(key: str, reached: str, failure: FailureStatus | None) -> Build:
+    message = f"Waits for its turn: {reached}."
+    again = FOREIGN_POLL_SECONDS
+    return Build(
+        BuildState.WAITING, key, message, "JobLimitReached", failure=failure, look_again_seconds=again
     )
 
 

@@ -27,7 +27,10 @@ def render_job(
     """The Job of one engine key."""
     optimization = seen.model.spec.optimization
     metadata = pod.metadata(seen, names.job_name(key), target)
-    metadata["labels"] |= {names.ENGINE_KEY: short_key(key)}
+    metadata["labels"] |= {
+        names.ENGINE_KEY: short_key(key),
+        names.CLASS: names.label_value(target.class_name),
+    }
     metadata["labels"] |= {QUEUE_LABEL: optimization.queue_name} if optimization.queue_name else {}
     metadata["annotations"] = {
         names.ENGINE_KEY: key,

@@ -69,6 +69,12 @@ def accuracy_gate(
     return GateResult(name=NAME, passed=passed, found=found + short, expected=expected)
 
 
+def excess(accuracy: Accuracy, request: OptimizationRequest) -> float:
+    """Which share of what was lost is too much, at the interval's bad end: 0 (none) up to 1 (all)."""
+    lost, allowed = _fallen(accuracy, request, exact=False), _room(accuracy, request)
+    return 1 - allowed / lost if lost > allowed else 0.0
+
+
 def _accuracy(own: list[Figures], reference: list[Figures], request: OptimizationRequest) -> Accuracy:
     measure, count = combined(request.metric), len(own)
     units = _units(measure, reference)

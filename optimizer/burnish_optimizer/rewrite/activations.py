@@ -27,6 +27,15 @@ def gated(node: ir.Node) -> Iterator[tuple[float, ir.Value, ir.Value]]:
         yield found.scale, second, first
 
 
+def ends_gate(node: ir.Node) -> bool:
+    """Whether a product by a number is the last step of a GELU that is spelled out.
+
+    Whoever runs the model knows it by all of its steps: without the number at its end it is five operators.
+    """
+    gates = gated(node) if node.op_type in PRODUCTS else ()
+    return any(_one_plus(gate, op) is not None for _, _, gate in gates for op in ("Erf", "Tanh"))
+
+
 class Gelu:
     """x · (1 + erf(x / √2)) / 2 = Gelu(x)"""
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
+from burnish_optimizer.rewrite.activations import ends_gate
 from burnish_optimizer.rewrite.affine import inner
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import (
@@ -56,6 +57,11 @@ def step(node: ir.Node) -> Step | None:
     return None
 
 
+def first_step(node: ir.Node) -> Step | None:
+    """What an affine node does whose constants would go into what follows; None where they must stay."""
+    return None if ends_gate(node) else step(node)
+
+
 def takes(node: ir.Node, *ops: str) -> bool:
     """Whether a node takes what only it needs of one of these: sooner told than what the node does."""
     for value in node.inputs:
@@ -83,7 +89,7 @@ class BatchNormChain:
         norms = node.op_type == "BatchNormalization" or takes(node, "BatchNormalization")
         outer = step(node) if norms else None
         below = inner(outer.x, *STEPS) if outer is not None else None
-        first = step(below) if below is not None else None
+        first = first_step(below) if below is not None else None
         if outer is None or below is None or first is None:
             return None
         norm = next((n for n in (node, below) if n.op_type == "BatchNormalization"), None)
@@ -118,7 +124,7 @@ class ConstantChain:
         family = next(f for f in self.FAMILIES if node.op_type in f)
         outer = step(node) if takes(node, *family) else None
         below = inner(outer.x, *family) if outer is not None else None
-        first = step(below) if below is not None else None
+        first = first_step(below) if below is not None else None
         if outer is None or first is None:
             return None
         scaled = "Mul" in family

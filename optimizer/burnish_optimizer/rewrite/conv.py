@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from burnish_optimizer.passes.contract import Scope
 from burnish_optimizer.rewrite.affine import inner
-from burnish_optimizer.rewrite.affine_steps import STEPS, Array, along, step, takes
+from burnish_optimizer.rewrite.affine_steps import STEPS, Array, along, first_step, step, takes
 from burnish_optimizer.rewrite.conv_weights import LINEAR, Linear, linear
 from burnish_optimizer.rewrite.rule import Replacement
 from burnish_optimizer.rewrite.values import attribute, dtype, rank
@@ -49,7 +49,7 @@ class AffineBefore:
     def match(self, node: ir.Node, scope: Scope) -> Replacement | None:
         """See `Rule.match`."""
         below = inner(node.inputs[0], *STEPS)
-        before = step(below) if below is not None else None
+        before = first_step(below) if below is not None else None
         found = linear(node) if before is not None else None
         if before is None or found is None or found.rank is None or attribute(node, "transA", 0):
             return None

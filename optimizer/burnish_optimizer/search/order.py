@@ -32,6 +32,15 @@ def promise(attempt: Attempt, minimize: Minimize, baseline: Opened, baseline_byt
             return attempt.size_bytes / max(1, baseline_bytes)
 
 
+def mixture_promise(promised: float, excess: float) -> float:
+    """What a mixture may come to: as much of the gain is given back as of the loss is too much.
+
+    It errs on the slow side, for what is given back first buys most.
+    Args: promised: of the recipe that it is made of.   excess: see `gates.accuracy`.
+    """
+    return promised + excess * (1 - promised)
+
+
 def achieved(attempt: Attempt, minimize: Minimize) -> float | None:
     """The objective over the baseline's, as measured; None where it was not, or may not win."""
     if not attempt.passed or attempt.figures is None:

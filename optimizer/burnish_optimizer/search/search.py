@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from burnish_engine.report import PrecisionCurve
 from burnish_optimizer.backends.recipes import Recipe
+from burnish_optimizer.gates.accuracy import excess
 from burnish_optimizer.search.attempt import Attempt, Mixed
 from burnish_optimizer.search.journal import Journal
-from burnish_optimizer.search.order import achieved, answers_key, prune, speed_key
+from burnish_optimizer.search.order import achieved, answers_key, mixture_promise, prune, speed_key
 from burnish_optimizer.search.plan import Planned
 from burnish_optimizer.search.select import missed_limit
 from burnish_optimizer.search.workshop import Workshop
@@ -146,8 +147,7 @@ def _next(attempt: Attempt, queue: list[Attempt], state: _State) -> None:
 
 def _mixtures(state: _State) -> None:
     """Mixtures of what lost accuracy alone, when the best without them is known; the most promising first."""
-    bases = [a for a in state.done.values() if _may_mix(a)]
-    for base in sorted(bases, key=state.shop.promise)[:MAX_MIXTURES]:
+    for base in _mixable(state)[:MAX_MIXTURES]:
         if state.exhausted() or _nothing_to_win(base, state):
             continue
         name = base.recipe.name
@@ -159,6 +159,20 @@ def _mixtures(state: _State) -> None:
             state.told(f"{mixture.recipe.name}: measure")
             mixture = _remembered("examined", mixture, state, state.shop.measure)
         state.finish(mixture)
+
+
+def _mixable(state: _State) -> list[Attempt]:
+    """What may be mixed, by what may come of it; of those that differ in answers alone the closest one."""
+
+    def promise(base: Attempt) -> float:
+        lost = excess(base.accuracy, state.shop.request) if base.accuracy else 0.0
+        return mixture_promise(state.shop.promise(base), lost)
+
+    closest: dict[str, Attempt] = {}
+    bases = [a for a in state.done.values() if _may_mix(a) and not _nothing_to_win(a, state)]
+    for base in sorted(bases, key=promise):
+        closest.setdefault(speed_key(base.recipe), base)
+    return list(closest.values())
 
 
 def _mixed(base: Attempt, state: _State) -> Mixed:

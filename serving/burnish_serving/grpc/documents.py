@@ -1,9 +1,9 @@
-"""Everything but inference: what the server and its models say of themselves, as messages.
+"""All that is told without computing: what the server and its models say of themselves, as messages.
 
 The documents are those of HTTP (`burnish_serving.protocol.metadata`), by the field names that both share.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from google.protobuf.json_format import ParseDict
@@ -14,17 +14,19 @@ from burnish_serving.grpc.proto import open_inference_pb2 as messages
 from burnish_serving.models import Models, ServedModel
 from burnish_serving.protocol import metadata
 
-Answer: TypeAlias = Callable[[Any], Message]
+Answer: TypeAlias = Callable[[Any], Message | Awaitable[Message]]
 _UNSERVED: Mapping[str, str] = {
     "SharedMemory": "tensors in the request: memory is not shared with clients",
-    "RepositoryModel": "the models that the server was started with",
     "TraceSetting": "the server's own settings: traces are not set by clients",
     "LogSettings": "the server's own settings: logs are not set by clients",
 }
 
 
 class Documents:
-    """One method for each call, by the call's name: a request's message in, an answer's out."""
+    """One method for each call, by the call's name: a request's message in, an answer's out.
+
+    Calls that change something are not among them: see `grpc.repository`.
+    """
 
     def __init__(self, models: Models) -> None:
         self._models = models
@@ -92,5 +94,5 @@ def _filled(message: Message, document: Mapping[str, Any]) -> Message:
 
 
 def _refuse(call: str) -> Message:
-    expected = next(expected for part, expected in _UNSERVED.items() if part in call)
+    expected = next((expected for part, expected in _UNSERVED.items() if part in call), "another call")
     raise UnsupportedCall(call, found="a call that is not served", expected=expected)

@@ -10,6 +10,7 @@ from burnish_serving.metrics import ServingMetrics
 from burnish_serving.models import Models
 from burnish_serving.observe import Observers
 from burnish_serving.settings import ServeSettings
+from burnish_serving.swap import Swaps
 
 # Enough for any one client; each costs a few kilobytes until it is let in.
 MAX_STREAMS_A_CONNECTION = 1024
@@ -33,13 +34,15 @@ class GrpcServer:
         gate: Gate,
         metrics: ServingMetrics,
         observers: Observers,
+        *,
+        swaps: Swaps | None = None,
     ) -> None:
         """Listen; nobody is answered before `start`.
 
         Raises: InvalidSettings: the port is taken.
         """
         endpoint = InferEndpoint(settings, models, gate, metrics, observers)
-        self._server = grpc.aio.server(handlers=handlers(models, endpoint), options=_options(settings))
+        self._server = grpc.aio.server(handlers=handlers(models, endpoint, swaps), options=_options(settings))
         self.port = _listen(self._server, settings.host, settings.grpc_port)
 
     async def start(self) -> None:

@@ -4,6 +4,7 @@ No serializers are given to gRPC: every handler takes and returns bytes, so that
 parse is told as such instead of as an internal error.
 """
 
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -17,11 +18,13 @@ from burnish_engine.errors import BurnishError
 from burnish_serving.grpc import failures, reflection
 from burnish_serving.grpc.context import Context, abort
 from burnish_serving.grpc.decode import parse
-from burnish_serving.grpc.documents import Documents
+from burnish_serving.grpc.documents import Answer, Documents
 from burnish_serving.grpc.health import Health
 from burnish_serving.grpc.infer import InferEndpoint
 from burnish_serving.grpc.proto import health_pb2, open_inference_pb2
+from burnish_serving.grpc.repository import Repository
 from burnish_serving.models import Models
+from burnish_serving.swap import Swaps
 
 LOG = logging.getLogger("burnish.serving")
 INFERENCE = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
@@ -30,12 +33,12 @@ Methods: TypeAlias = "dict[str, RpcMethodHandler[Any, Any]]"
 Unary: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
 
 
-def handlers(models: Models, infer: InferEndpoint) -> list[GenericRpcHandler]:
-    """Every service of the server."""
+def handlers(models: Models, infer: InferEndpoint, swaps: Swaps | None = None) -> list[GenericRpcHandler]:
+    """Every service of the server. swaps: what changes engines by request; None: that is refused."""
     told = reflection.Reflection((INFERENCE.full_name, HEALTH.full_name, *reflection.SERVICES))
     described: Methods = {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(told.stream)}
     return [
-        _service(INFERENCE.full_name, _inference(models, infer)),
+        _service(INFERENCE.full_name, _inference(models, infer, swaps)),
         _service(HEALTH.full_name, _health(models)),
         *(_service(name, described) for name in reflection.SERVICES),
     ]
@@ -45,12 +48,12 @@ def _service(name: str, methods: Methods) -> GenericRpcHandler:
     return grpc.method_handlers_generic_handler(name, methods)
 
 
-def _inference(models: Models, infer: InferEndpoint) -> Methods:
-    documents = Documents(models)
+def _inference(models: Models, infer: InferEndpoint, swaps: Swaps | None) -> Methods:
+    documents, repository = Documents(models), Repository(swaps)
+    answers = {call.name: documents.answer_to(call.name) for call in INFERENCE.methods}
+    answers |= {"RepositoryModelLoad": repository.load, "RepositoryModelUnload": repository.unload}
     table: Methods = {
-        call.name: grpc.unary_unary_rpc_method_handler(
-            _told(_request_class(call), documents.answer_to(call.name))
-        )
+        call.name: grpc.unary_unary_rpc_method_handler(_told(_request_class(call), answers[call.name]))
         for call in INFERENCE.methods
     }
     # On the wire one request is a stream of one: this way it is read when the handler wants it.
@@ -71,12 +74,14 @@ def _request_class(call: Any) -> type[Message]:
     return message_factory.GetMessageClass(call.input_type)
 
 
-def _told(kind: type[Message], answer: Callable[[Any], Message]) -> Unary:
+def _told(kind: type[Message], answer: Answer) -> Unary:
     """A handler around a function of messages: bytes in and out, errors as codes."""
 
     async def handle(data: bytes, context: Context) -> bytes:
         try:
-            return answer(parse(kind, data)).SerializeToString()
+            found = answer(parse(kind, data))
+            message: Message = await found if inspect.isawaitable(found) else found
+            return message.SerializeToString()
         except BurnishError as error:
             code, details = failures.code_of(error), failures.details_of(error)
             pushback = failures.pushback_of(error)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from burnish_operator import names
 from burnish_operator.handlers import Key
+from burnish_operator.limits import running
 from burnish_operator.observe import JobState, job_of
 from burnish_operator.ports import DEPLOYMENT, JOB, OPTIMIZED_MODEL, Object
 from fakes.cluster import copied
@@ -18,7 +19,7 @@ from support.simulation.canaries import Trials, digest_of, is_in_place, sizes, s
 from support.simulation.pools import group_of, is_canary, replicas_of, target_name
 from support.simulation.truth import check_status
 from support.simulation.workloads import ReplicaSet, admits, affinity_of
-from support.simulation.world import World
+from support.simulation.world import LIMITED, World
 
 _LABELS = {"vendor": f"{NFD}/cpu-model.vendor_id", "instance_type": "node.kubernetes.io/instance-type"}
 PRECISIONS = ("FP32", "BF16", "INT8")
@@ -99,6 +100,9 @@ class Judge:
             raise Broken("a Job was started for a suspended model")
         if place in window.held and self.world.store.down is None:
             raise Broken(f"a Job was started for an engine that is there: {place}")
+        active = running(job_of(raw) for raw in self.world.cluster.of_kind(JOB)).total
+        if active > LIMITED.max_jobs:
+            raise Broken(f"{active} Jobs build at once, and {LIMITED.max_jobs} may")
         key = job["metadata"]["annotations"][names.ENGINE_KEY]
         if all(_gave_up(state, key) for state in window.states if state is not None):
             raise Broken(f"{place} is tried again, and no one asked for that")

@@ -20,6 +20,14 @@ from support.simulation.planting import MUTATIONS, plant
 __all__ = ["MUTATIONS", "mutations_rollout"]
 
 
+# Jobs.
+
+
+@plant(builds, "limits")
+def as_many_jobs_as_there_are_engines(_: Any) -> Any:
+    return lambda settings, target: ()
+
+
 # Builds.
 
 

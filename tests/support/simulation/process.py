@@ -8,7 +8,8 @@ from burnish_engine.errors import BurnishError
 from burnish_engine.oci.client import RegistryClient
 from burnish_operator import names
 from burnish_operator.adapters.registry import OciRegistry
-from burnish_operator.handlers import INVENTORY, Comparer, Key, Waker, concerns, listeners
+from burnish_operator.follow import Follower
+from burnish_operator.handlers import INVENTORY, Comparer, Key, Waker, listeners
 from burnish_operator.inventory import InventoryReconciler
 from burnish_operator.metrics import Metrics
 from burnish_operator.mirror import Mirror
@@ -19,9 +20,8 @@ from burnish_operator.reconcile import ModelReconciler
 from burnish_operator.reconcile import World as Ports
 from fakes.cluster import Killed
 from fakes.events import FakeEvents
-from fakes.fleet import SETTINGS
 from support.simulation.calls import Calls, Fault, FaultyCluster, FaultyPrometheus, FaultyRegistry
-from support.simulation.world import World
+from support.simulation.world import LIMITED, World
 
 OWNED = ("Job", "Deployment", "Service", "Pod")
 WATCHED = (*OWNED, "OptimizedModel", "AcceleratorClass", "Node")
@@ -45,10 +45,11 @@ class Process:
         registry = FaultyRegistry(adapter, self.calls)
         prometheus = FaultyPrometheus(world.metrics, self.calls)
         self.ports = Ports(mirrored, registry, FakeEvents(), world.clock, prometheus)
-        self.models = ModelReconciler(self.ports, SETTINGS, Metrics())
+        self.models = ModelReconciler(self.ports, LIMITED, Metrics())
         self.inventory = InventoryReconciler(mirrored, world.clock)
         self.queue: Schedule[Key] = Schedule()
         self.told = listeners(Waker(self._wake), cluster_scoped=True)
+        self.follower = Follower(self.mirror, self.told)
         self.streams: dict[str, list[tuple[str | None, Object]]] = {kind: [] for kind in WATCHED}
         self.broken: set[str] = set()
         self.woken: set[Key] = set()
@@ -88,16 +89,12 @@ class Process:
                 _drive(self._tell(kind, event, obj))
 
     async def _tell(self, kind: str, event: str | None, obj: Object) -> None:
-        if not self._is_watched(obj):
-            return
-        news = event != "DELETED" and self._reflect(obj)
-        if event == "DELETED":
-            self.mirror.drop(obj)
-        if concerns(KINDS[kind], event, news=news):
-            await self.told[KINDS[kind]]({"type": event}, obj)
+        if self._is_watched(obj):
+            await self.follower.changed(KINDS[kind], event, obj)
 
-    def _reflect(self, obj: Object) -> bool:
-        return self._is_watched(obj) and self.mirror.put(obj)
+    def _reflect(self, obj: Object) -> None:
+        if self._is_watched(obj):
+            self.mirror.put(obj)
 
     def _is_watched(self, obj: Object) -> bool:
         labels = obj["metadata"].get("labels", {})

@@ -6,12 +6,14 @@ from datetime import timedelta
 from burnish_operator import names
 from burnish_operator.ports import DEPLOYMENT, NODE, OPTIMIZED_MODEL, Object
 from fakes.cluster import FakeClock, Place, place_of
-from fakes.fleet import H100, LARGE, SMALL, SOURCE, node
+from fakes.fleet import H100, LARGE, SETTINGS, SMALL, SOURCE, node
 from support.simulation.pools import Group, PoolCluster, group_of, is_canary
 from support.simulation.prometheus import Metrics
 from support.simulation.store import Pushed, Store
 from support.simulation.workloads import Pod, Workload, admits
 
+# Enough for every step to find something to do, and few enough to be reached.
+LIMITED = SETTINGS.model_copy(update={"max_jobs": 3})
 HARDWARE = {"a": SMALL, "b": SMALL, "c": LARGE, "d": H100}
 SOURCES = (SOURCE, "oci://r.example/models/pages:2", "oci://r.example/models/pages:none")
 

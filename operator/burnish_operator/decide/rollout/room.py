@@ -1,4 +1,4 @@
-"""Whether there is room for one pod more: the scheduler says so of a pod that was made (decisions/0016)."""
+"""Whether there is room for one pod more: the scheduler says so of a pod that was made (decisions/0017)."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
