@@ -238,6 +238,14 @@ class TestTelling:
         assert row["ORT static QDQ INT8"] == "fails"
         assert telling.failures([found], tools) == [["m", "ORT static QDQ INT8", "exit 1: invalid graph"]]
 
+    def test_a_failure_says_nothing_of_where_files_were(self) -> None:
+        found = result()
+        found.built["ort-static"] = Built(
+            "ort-static", "", failed="exit 1: /a/b-c/d.e/model.onnx: src/core.cpp"
+        )
+        [[_, _, why]] = telling.failures([found], telling.shown([found]))
+        assert why == "exit 1: …/model.onnx: src/core.cpp"
+
     def test_results_come_back_from_disk(self, tmp_path: Path) -> None:
         found = result(nncf=(5.0, 0.88, 0.99))
         save(tmp_path / "optimize.json", [found], {"date": "2026-01-02"})

@@ -1,5 +1,6 @@
 """Results as tables: on the terminal, as markdown."""
 
+import re
 from collections.abc import Sequence
 
 from burnish_bench.optimizing.results import Result
@@ -76,11 +77,16 @@ def verdict_lines(results: Sequence[Result]) -> list[str]:
 def failures(results: Sequence[Result], tools: Sequence[Tool]) -> list[Row]:
     """Model, tool, why it has no result."""
     return [
-        [result.model, tool.title, reason[:100]]
+        [result.model, tool.title, _without_folders(reason)[:150]]
         for result in results
         for tool in tools
         if (reason := result.failure(tool.name))
     ]
+
+
+def _without_folders(reason: str) -> str:
+    """Where files were on this machine is nobody else's business."""
+    return re.sub(r"(?<!\w)(?:/[\w.-]+)+/", "…/", reason)
 
 
 def _speed(result: Result, tool: Tool) -> str:
