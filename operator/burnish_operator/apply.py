@@ -33,16 +33,21 @@ class Applier:
     def apply(self, plan: Sequence[Action]) -> Applied:
         """Do all actions; tell which ones failed.
 
-        Raises: PutOff: the rest of the plan, and what to tell of it, waits for another turn.
+        Raises: PutOff: the rest of the plan, and what to tell of it, waits for another turn; JobsFull: what
+            to tell of it does.
         """
-        done = Applied()
+        done, full = Applied(), None
         for action in plan:
             try:
                 self._do(action, done)
+            except JobsFull as error:
+                full = error
             except PutOff:
                 raise
             except BurnishError as error:
                 done.failures.append(Failure(action.why, error))
+        if full is not None:
+            raise full
         return done
 
     def _do(self, action: Action, done: Applied) -> None:

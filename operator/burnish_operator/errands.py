@@ -30,8 +30,12 @@ class Errands:
             if self._ended or self._waiting >= self._max:
                 self._drop_one()
                 return
+            try:
+                future = self._threads[hash(key) % len(self._threads)].submit(errand)
+            except RuntimeError:  # no thread can be started now
+                self._drop_one()
+                return
             self._waiting += 1
-            future = self._threads[hash(key) % len(self._threads)].submit(errand)
             self._tell_dropped()
         future.add_done_callback(self._done)
 

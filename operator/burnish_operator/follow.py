@@ -28,6 +28,7 @@ class Follower:
     told: Mapping[Kind, Listener]
     places: Mapping[str, Kind] = field(default_factory=dict)
     _open: bool = field(init=False)
+    _opening: bool = False
     _listed: set[str] = field(default_factory=set)
     _untold: dict[str, tuple[Kind, str | None, Object]] = field(default_factory=dict)
 
@@ -57,11 +58,14 @@ class Follower:
             return
         if self._open:
             await self._tell(kind, event, obj)
-        elif event == "DELETED" and not self._is_whole():
+            return
+        if event == "DELETED" and not self._is_whole():
             # Nobody was told of it.
             self._untold.pop(obj["metadata"]["uid"], None)
         else:
             self._untold[obj["metadata"]["uid"]] = (kind, event, obj)
+        # Whoever listed last opens, and may have been ended in the midst of it.
+        await self._open_if_whole()
 
     def _is_whole(self) -> bool:
         return self._listed == self.places.keys()
@@ -73,15 +77,25 @@ class Follower:
         return True
 
     async def _open_if_whole(self) -> None:
-        if not self._is_whole():
+        if self._opening or not self._is_whole():
             return
-        # What comes meanwhile is told in its turn, and in place of what it was before.
+        self._opening = True
+        try:
+            await self._tell_untold()
+        finally:
+            self._opening = False
+        self._open = True
+
+    async def _tell_untold(self) -> None:
+        """What comes meanwhile is told in its turn, and in place of what it was before."""
         for number in itertools.count(1):
             if not self._untold:
                 break
-            await self._tell(*self._untold.pop(next(iter(self._untold))))
+            uid, told = next(iter(self._untold.items()))
+            await self._tell(*told)
+            if self._untold.get(uid) is told:
+                del self._untold[uid]
             await _breathe(number)
-        self._open = True
 
     async def _tell(self, kind: Kind, event: str | None, obj: Object) -> None:
         try:

@@ -18,6 +18,7 @@ from burnish_operator.observe import (
     Node,
     Pod,
     Workload,
+    is_over,
     job_of,
     node_of,
     owner_of,
@@ -188,7 +189,8 @@ class Gatherer:
     def _running(self, wanted: bool) -> Running:
         if not wanted:
             return NONE_RUN
-        return running(job_of(raw) for raw in self._cluster.find(JOB, labels=names.OURS))
+        found = self._cluster.find(JOB, labels=names.OURS)
+        return running(job_of(raw) for raw in found if not is_over(raw))
 
     def _with_pods(self, job: Job, told: Mapping[str, int], raw: Object) -> Job:
         if job.key not in told:

@@ -1,13 +1,13 @@
 """Events of the cluster wake keys; nothing is decided here."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from burnish_engine.digest import of_json
 from burnish_operator import names
 from burnish_operator.hardware import is_hardware
-from burnish_operator.mirror import CLUSTER_KINDS, Mirror, compare
+from burnish_operator.mirror import CLUSTER_KINDS, Mirror, Missed, compare
 from burnish_operator.ports import (
     ACCELERATOR_CLASS,
     DEPLOYMENT,
@@ -19,7 +19,6 @@ from burnish_operator.ports import (
     SERVICE,
     Cluster,
     Kind,
-    Object,
 )
 
 _OWN_KINDS = (JOB, DEPLOYMENT, SERVICE, POD)
@@ -55,15 +54,20 @@ class Waker:
     wake: Wake
     soon: Soon | None = None
     _models: dict[Key, frozenset[str]] = field(default_factory=dict)
+    _uids: dict[Key, str] = field(default_factory=dict)
     _labelled: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     _nodes: dict[str, str] = field(default_factory=dict)
 
     async def model(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """An OptimizedModel changed."""
-        key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
+        metadata = body["metadata"]
+        key, uid = Key(metadata["namespace"], metadata["name"]), metadata.get("uid", "")
         if event.get("type") == "DELETED":
-            self._forget(key)
+            # Late word of one that was made anew under its name must not take that one's place.
+            if self._uids.get(key) == uid:
+                self._forget(key)
         else:
+            self._uids[key] = uid
             self._labelled.setdefault(_label_of(key), set()).add(key)
             targets = body.get("spec", {}).get("targets") or []
             self._models[key] = frozenset(label for t in targets for label in t.get("nodeSelector") or {})
@@ -71,6 +75,7 @@ class Waker:
 
     def _forget(self, key: Key) -> None:
         self._models.pop(key, None)
+        self._uids.pop(key, None)
         others = self._labelled.pop(_label_of(key), set()) - {key}
         if others:
             self._labelled[_label_of(key)] = others
@@ -137,14 +142,15 @@ class Comparer:
     cluster: Cluster
     told: Mapping[Kind, Listener]
 
-    def compare(self, kind: str) -> list[Object]:
-        """What was in the mirror and is gone. Raises: the cluster's errors."""
+    def compare(self, kind: str) -> Missed:
+        """What a watch had not told. Raises: the cluster's errors."""
         return compare(self.mirror, self.cluster, KINDS[kind])
 
-    async def tell(self, ended: Sequence[Object]) -> None:
+    async def tell(self, missed: Missed) -> None:
         """Wake whom it concerns."""
-        for obj in ended:
-            await self.told[KINDS[obj["kind"]]]({"type": "DELETED"}, obj)
+        for event, objects in (("DELETED", missed.ended), (None, missed.news)):
+            for obj in objects:
+                await self.told[KINDS[obj["kind"]]]({"type": event}, obj)
 
 
 def concerns(kind: Kind, event: str | None, *, news: bool) -> bool:

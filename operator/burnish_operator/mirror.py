@@ -7,6 +7,7 @@ was read, a Deployment is looked at again when word of it comes, and before a Jo
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from burnish_operator import names
 from burnish_operator.ports import (
@@ -40,23 +41,27 @@ class Mirror:
 
     _objects: dict[str, dict[Name, Object]] = field(default_factory=dict)
     _labelled: dict[tuple[str, str, str], dict[Name, None]] = field(default_factory=dict)
-    _gone: dict[str, None] = field(default_factory=dict)
+    _gone: dict[str, int] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def put(self, obj: Object) -> bool:
         """Take over an object as it is in the cluster; False: this or a later state of it was known."""
         with self._lock:
             known = self._objects.get(obj["kind"], {}).get(_name(obj))
-            if obj["metadata"]["uid"] in self._gone or (known and _version(known) >= _version(obj)):
+            gone = self._gone.get(obj["metadata"]["uid"], 0)
+            if _version(obj) <= max(gone, _version(known) if known else 0):
                 return False
             self._set(obj, known)
             return True
 
     def drop(self, obj: Object) -> None:
-        """This very object is gone; one that was made anew under its name stays."""
+        """This very object is gone; one that was made anew under its name stays.
+
+        Or it lost the label that it is watched by: a later state of it may come again.
+        """
         uid = obj["metadata"]["uid"]
         with self._lock:
-            self._gone[uid] = None
+            self._gone[uid] = max(_version(obj), self._gone.get(uid, 0))
             while len(self._gone) > _REMEMBERED_GONE:
                 del self._gone[next(iter(self._gone))]
             known = self._objects.get(obj["kind"], {}).get(_name(obj))
@@ -130,10 +135,18 @@ def _places(obj: Object) -> list[tuple[str, str, str]]:
     return [(obj["kind"], label, labels[label]) for label in INDEXED if label in labels]
 
 
-def compare(mirror: Mirror, cluster: Cluster, kind: Kind) -> list[Object]:
-    """Drop what is in the mirror and not in the cluster; return what was dropped.
+class Missed(NamedTuple):
+    """What a watch had not told: `ended` is gone, `news` is as it is now."""
 
-    A watch that had to start over tells of all that is there, and nothing of what went meanwhile.
+    ended: list[Object]
+    news: list[Object]
+
+
+def compare(mirror: Mirror, cluster: Cluster, kind: Kind) -> Missed:
+    """Bring the mirror to what is in the cluster; return what that changed.
+
+    A watch that had to start over tells of all that is there, and nothing of what went meanwhile. What is
+    newer here than in its list it will tell, and that will be no news.
     """
     # Known before the list is made: what comes later may be newer than the list.
     known = mirror.all(kind)
@@ -141,8 +154,7 @@ def compare(mirror: Mirror, cluster: Cluster, kind: Kind) -> list[Object]:
     listed = cluster.find(kind, labels=labels, fresh=True)
     there = {obj["metadata"]["uid"] for obj in listed}
     ended = [obj for obj in known if obj["metadata"]["uid"] not in there]
-    for obj in listed:
-        mirror.put(obj)
+    news = [obj for obj in listed if mirror.put(obj)]
     for obj in ended:
         mirror.drop(obj)
-    return ended
+    return Missed(ended, news)

@@ -9,7 +9,7 @@ from burnish_operator.mirror import CLUSTER_KINDS, INDEXED, MIRRORED_KINDS, WHOL
 from burnish_operator.ports import KINDS, POD, Cluster, Kind, Object
 
 # Rights are seldom given to a process that runs; whoever gives them waits as long, or restarts it.
-REFUSED_SECONDS = 300.0
+REFUSED_SECONDS = 60.0
 
 
 class MirroredCluster:

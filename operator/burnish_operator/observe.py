@@ -220,6 +220,12 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
     )
 
 
+def is_over(job: Object) -> bool:
+    """Whether a Job ended: most have, and counting the others need not read them."""
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)
+
+
 def workload_of(raw: Object) -> Workload:
     """Read a Deployment or a Service that Burnish made."""
     metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})

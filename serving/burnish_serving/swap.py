@@ -7,8 +7,9 @@ on a thread. No protocol is known here: HTTP and gRPC call the same three method
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from burnish_engine.descriptor import EngineDescriptor
 from burnish_engine.errors import BurnishError
@@ -31,6 +32,7 @@ LOG = logging.getLogger("burnish.serving")
 PREVIOUS = "previous"
 # Further changes wait behind the one in hand; nobody needs more.
 MAX_WAITING = 4
+Result = TypeVar("Result")
 
 
 class Swaps:
@@ -52,6 +54,7 @@ class Swaps:
         self._serving: dict[str, str] = {}
         self._previous: dict[str, str] = {}
         self._lock, self._waiting = asyncio.Lock(), 0
+        self._changes: set[asyncio.Task[Any]] = set()
         self._workers = Workers("load")
 
     async def start(self, name: str | None, engine: str) -> ServedModel:
@@ -83,11 +86,7 @@ class Swaps:
                 expected=f"fewer than {MAX_WAITING}",
             )
         self._waiting += 1
-        try:
-            async with self._lock:
-                return await self._counted(name, wanted)
-        finally:
-            self._waiting -= 1
+        return await self._finished(self._in_turn(name, wanted))
 
     async def unload(self, name: str) -> None:
         """Serve `name` no more. It can be loaded again.
@@ -95,12 +94,34 @@ class Swaps:
         Raises: UnknownModel, SwapRefused.
         """
         self._refuse_unless_serving(name)
+        await self._finished(self._removed(name))
+
+    async def _in_turn(self, name: str, wanted: str) -> ServedModel:
+        try:
+            async with self._lock:
+                return await self._counted(name, wanted)
+        finally:
+            self._waiting -= 1
+
+    async def _removed(self, name: str) -> None:
         async with self._lock:
             model = self._models.find(name)
             self._models.remove(name)
             model.retire(None)
             await self._unloaded(model)
             LOG.info("unloaded", extra={"model": name, "digest": model.digest})
+
+    async def _finished(self, change: Coroutine[Any, Any, Result]) -> Result:
+        """What has begun is finished, though whoever asked for it may be gone: gRPC cancels its handlers."""
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._changes.discard(task)
+        if not task.cancelled():
+            task.exception()  # logged where it was raised, and nobody may be left to ask for it
 
     def close(self) -> None:
         """Let the loading thread end."""

@@ -65,6 +65,19 @@ def test_one_that_fails_keeps_no_other_from_being_done(caplog: pytest.LogCapture
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_where_no_thread_can_be_started_it_is_dropped_and_nothing_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+    errands = Errands("events", 1)
+    errands.run("a", lambda: None)
+    assert errands.idle()
+    assert "dropped" in caplog.text
+
+
 def test_once_dropped_nothing_is_begun_and_what_is_under_way_is_seen(gate: threading.Event) -> None:
     errands, done = Errands("events", 1), list[int]()
     errands.run("a", lambda: done.append(int(gate.wait())))

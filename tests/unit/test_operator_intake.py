@@ -135,6 +135,24 @@ def test_nobody_is_told_before_all_was_listed_to_its_end() -> None:
     asyncio.run(scenario())
 
 
+def test_who_is_ended_while_it_opens_leaves_the_rest_to_whoever_comes_next() -> None:
+    """kopf ends a watch whose CRD goes or changes, and that may be the one which listed last."""
+    told: Told = []
+
+    async def scenario() -> None:
+        found = follower(told, JOBS)
+        jobs = [job(f"j{n}", n) for n in range(1, 251)]
+        listing = asyncio.create_task(found.listed(JOBS, jobs, whole=True))
+        while not told:
+            await asyncio.sleep(0)
+        listing.cancel()
+        await asyncio.wait({listing})
+        await found.changed(JOB, "ADDED", job("next", 300))
+
+    asyncio.run(scenario())
+    assert {name for _, name in told} == {f"j{n}" for n in range(1, 251)} | {"next"}
+
+
 def test_while_much_is_listed_and_told_others_have_the_loop_and_an_end_is_told_to_who_was_told() -> None:
     told: Told = []
     seen: list[int] = []

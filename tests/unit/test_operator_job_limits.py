@@ -5,16 +5,21 @@ from typing import Any
 import pytest
 
 from burnish_operator import names
-from burnish_operator.api import OptimizedModel
+from burnish_operator.api import ConditionType, OptimizedModel
 from burnish_operator.apply import Applier
 from burnish_operator.decide.model import decide
 from burnish_operator.errors import JobsFull
 from burnish_operator.gather import Gatherer
 from burnish_operator.limits import Limit, Running, running
 from burnish_operator.observe import job_of
-from burnish_operator.ports import ACCELERATOR_CLASS, JOB, OPTIMIZED_MODEL
+from burnish_operator.plan import Apply, Why
+from burnish_operator.ports import ACCELERATOR_CLASS, JOB, OPTIMIZED_MODEL, SERVICE
 from fakes.fleet import LARGE, SETTINGS, SMALL, Fleet, model, node
 
+LAST = Apply(
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "last", "namespace": "team"}},
+    Why(ConditionType.ROLLED_OUT),
+)
 PRECISIONS = ("FP32", "BF16", "INT8")
 
 
@@ -115,6 +120,18 @@ def test_of_two_turns_at_the_same_moment_one_is_put_off() -> None:
     with pytest.raises(JobsFull, match="1 Job"):
         applier.apply(plans[1])
     assert len(found.jobs()) == 1
+
+
+def test_what_is_too_much_keeps_nothing_else_of_a_turn_from_being_done() -> None:
+    found = fleet(1, SMALL, LARGE, max_jobs=1)
+    discover(found)
+    gatherer = Gatherer(found.cluster, found.registry, found.clock, found.settings)
+    [raw] = found.cluster.of_kind(OPTIMIZED_MODEL)
+    plan = decide(gatherer.gather(OptimizedModel.from_dict(raw))).plan
+    applier = Applier(found.cluster, found.registry)
+    with pytest.raises(JobsFull):
+        applier.apply([*plan, LAST])
+    assert found.cluster.get(SERVICE, "team", "last") is not None
 
 
 def test_without_a_limit_no_job_is_counted() -> None:

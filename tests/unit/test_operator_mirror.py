@@ -46,6 +46,16 @@ def test_late_word_of_what_is_gone_brings_nothing_back() -> None:
     assert versions(mirror) == ["11"]
 
 
+def test_what_loses_a_label_that_it_is_watched_by_and_gets_it_back_is_there_again() -> None:
+    """The watch tells of the loss as of an end; the object goes on, and is changed later."""
+    mirror = Mirror()
+    mirror.put(deployment(7))
+    mirror.drop(deployment(8))
+    assert not mirror.put(deployment(8))
+    assert mirror.put(deployment(9))
+    assert versions(mirror) == ["9"]
+
+
 def test_what_loses_a_label_is_not_found_by_it() -> None:
     mirror = Mirror()
     mirror.put(deployment(7))
@@ -68,7 +78,7 @@ def test_what_a_watch_missed_is_dropped_by_comparing() -> None:
     mirror.put(stays)
     mirror.put(deployment(2, uid="went", name="went"))
     new = cluster.put(deployment(3, uid="new", name="new"))
-    assert [o["metadata"]["uid"] for o in compare(mirror, cluster, DEPLOYMENT)] == ["went"]
+    assert [o["metadata"]["uid"] for o in compare(mirror, cluster, DEPLOYMENT).ended] == ["went"]
     assert {o["metadata"]["uid"] for o in mirror.all(DEPLOYMENT)} == {"stays", new["metadata"]["uid"]}
 
 
@@ -200,3 +210,41 @@ def test_whom_it_concerns_is_woken_by_what_a_watch_missed(inner: FakeCluster) ->
     asyncio.run(scenario())
     assert woken == [Key("team", "pages")]
     assert mirror.all(DEPLOYMENT) == []
+
+
+def test_what_a_watch_has_yet_to_tell_is_told_by_comparing(inner: FakeCluster) -> None:
+    """The comparison is newer than the list that the watch goes on from: it takes the news from it."""
+    woken: list[Key] = []
+
+    async def wake(key: Key) -> None:
+        woken.append(key)
+
+    mirror = Mirror()
+    comparer = Comparer(mirror, inner, listeners(Waker(wake), cluster_scoped=False))
+    inner.put(model("new", "team"))
+    asyncio.run(comparer.tell(comparer.compare("OptimizedModel")))
+    assert woken == [Key("team", "new")]
+
+
+def test_late_word_of_an_end_does_not_make_who_came_after_forgotten() -> None:
+    woken: list[Key] = []
+
+    async def wake(key: Key) -> None:
+        woken.append(key)
+
+    def of(uid: str) -> Object:
+        found = model("pages", "team")
+        return {**found, "metadata": {**found["metadata"], "uid": uid}}
+
+    async def scenario() -> None:
+        waker = Waker(wake)
+        await waker.model({"type": "ADDED"}, of("one"))
+        await waker.model({"type": "ADDED"}, of("two"))
+        await waker.model({"type": "DELETED"}, of("one"))
+        woken.clear()
+        await waker.owned(deployment(7))
+        await waker.model({"type": "DELETED"}, of("two"))
+        await waker.owned(deployment(8))
+
+    asyncio.run(scenario())
+    assert woken == [Key("team", "pages")] * 2

@@ -123,6 +123,37 @@ def test_a_failure_leaves_what_serves_and_is_counted(house: House) -> None:
     assert (house.swapped("RegistryUnavailable"), house.swapped("swapped")) == (1, 1)
 
 
+@pytest.mark.parametrize("change", ["load", "unload"])
+def test_what_has_begun_is_finished_though_nobody_waits_for_it_any_more(house: House, change: str) -> None:
+    """gRPC ends the handler of a call whose caller is gone, in the midst of whatever it waits for."""
+
+    async def scenario() -> None:
+        old, unloaded = house.models.find("pages"), asyncio.Event()
+        release = old.unload
+
+        async def unload() -> None:
+            await release()
+            unloaded.set()
+
+        old.unload = unload  # type: ignore[method-assign]
+        house.hold = threading.Event()
+        asked = {"load": lambda: house.swaps.load("pages", B), "unload": lambda: house.swaps.unload("pages")}
+        task: asyncio.Task[Any] = asyncio.create_task(asked[change]())  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        house.hold.set()
+        await asyncio.wait_for(unloaded.wait(), 30)
+        if change == "load":
+            assert await factor(house) == 3.0
+        else:
+            assert house.models.get("pages") is None
+
+    play(house, scenario)
+
+
 def test_changes_are_made_one_by_one_and_only_so_many_wait(house: House) -> None:
     async def scenario() -> None:
         house.hold = threading.Event()

@@ -22,8 +22,10 @@ def requested_engine(parameters: Mapping[str, Any]) -> str | None:
     unknown = sorted(parameters.keys() - {ENGINE, CONFIG})
     if unknown:
         raise InvalidRequest("parameters", found=", ".join(unknown)[:200], expected=f"{ENGINE}, or {CONFIG}")
-    engine = parameters.get(ENGINE)
-    if engine is None and isinstance(config := parameters.get(CONFIG), str):
+    engine, config = parameters.get(ENGINE), parameters.get(CONFIG)
+    if config is not None and not isinstance(config, str):
+        raise InvalidRequest(f"parameter {CONFIG}", found=type(config).__name__, expected="JSON, as a string")
+    if engine is None and config is not None:
         told = json_object(json_object(config).get("parameters", {}), "config.parameters").get(ENGINE)
         engine = told.get("string_value") if isinstance(told, dict) else told
     if engine is not None and not isinstance(engine, str):
