@@ -54,7 +54,7 @@ class Process:
         self.broken: set[str] = set()
         self.woken: set[Key] = set()
         for kind in WATCHED:
-            self.list_again(kind)
+            self.streams[kind] = self._listed(kind)
             # No turn begins before everything was listed once.
             for _, obj in self.streams[kind]:
                 self._reflect(obj)
@@ -72,9 +72,12 @@ class Process:
     def list_again(self, kind: str) -> None:
         """A watch starts over: all objects as they are now, and no word of those that are gone."""
         self.broken.discard(kind)
-        self.streams[kind] = [(None, self.world.cluster.objects[p]) for p in self.world.places(kind)]
+        self.streams[kind] = self._listed(kind)
         comparer = Comparer(self.mirror, self.world.cluster, self.told)
         _drive(comparer.tell(comparer.compare(kind)))
+
+    def _listed(self, kind: str) -> list[tuple[str | None, Object]]:
+        return [(None, self.world.cluster.objects[place]) for place in self.world.places(kind)]
 
     def deliver(self, kind: str, how: str) -> None:
         """One event reaches the operator: once, twice, after the next one; or the stream breaks."""

@@ -12,8 +12,8 @@ from support.simulation.prometheus import Metrics
 from support.simulation.store import Pushed, Store
 from support.simulation.workloads import Pod, Workload, admits
 
-# Enough for every step to find something to do, and few enough to be reached.
-LIMITED = SETTINGS.model_copy(update={"max_jobs": 3})
+# Few enough to be reached, and enough for two who want the same engine at one moment.
+LIMITED = SETTINGS.model_copy(update={"max_jobs": 7})
 HARDWARE = {"a": SMALL, "b": SMALL, "c": LARGE, "d": H100}
 SOURCES = (SOURCE, "oci://r.example/models/pages:2", "oci://r.example/models/pages:none")
 
