@@ -23,7 +23,7 @@ from burnish_operator.ports import (
 
 _OWN_KINDS = (JOB, DEPLOYMENT, SERVICE, POD)
 # Controllers write a Deployment's status several times in a moment: one look at the end of it is enough.
-SETTLE_SECONDS = 0.2
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)

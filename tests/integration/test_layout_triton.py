@@ -72,11 +72,13 @@ def test_triton_answers_as_the_model_does(tmp_path: Path, backend: str) -> None:
         else write_linear(tmp_path / "engine", rows=8 if backend == "batched" else 0)
     )
     repository = laid_out(engine, tmp_path / "repository")
+    # Nothing tells Triton's OpenVINO backend to compute in FP32 where the processor has BF16.
+    rounding = 1e-2 if backend == "openvino" else 1e-5
     with running(arguments(repository), tmp_path) as server:
         for count in (1, 5, 8):
             x = rows(count)
             for infer in (infer_http, infer_grpc):
-                np.testing.assert_allclose(infer(server, x), x @ WEIGHTS, rtol=1e-5, atol=1e-6)
+                np.testing.assert_allclose(infer(server, x), x @ WEIGHTS, rtol=rounding, atol=1e-6)
         assert server.get(f"/v2/models/{NAME}/ready").status_code == 200
         assert server.get(f"/v2/models/{NAME}/versions/1/ready").status_code == 200
         metrics = httpx.get(f"http://{server.metrics}/metrics").text
