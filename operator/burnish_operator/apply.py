@@ -77,7 +77,7 @@ class Applier:
         if not limits:
             return
         found = self._cluster.find(JOB, labels=names.OURS, fresh=True)
-        if reached := running(job_of(raw) for raw in found).reached(limits):
+        if reached := running(found).reached(limits):
             raise JobsFull(f"Job {job['metadata']['name']}", found=reached, expected="one less")
 
     def _is_under_way(self, job: Object) -> bool:

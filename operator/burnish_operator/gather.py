@@ -18,7 +18,6 @@ from burnish_operator.observe import (
     Node,
     Pod,
     Workload,
-    is_over,
     job_of,
     node_of,
     owner_of,
@@ -36,6 +35,7 @@ from burnish_operator.ports import (
     Clock,
     Cluster,
     Comparison,
+    Engine,
     Kind,
     Object,
     Prometheus,
@@ -93,7 +93,7 @@ class Gatherer:
             comparisons=self._comparisons(rollout.comparisons(seen, found)),
             canary_pods=self._serving_pods(model, rollout.waiting_canaries(seen, found), canary=True),
             stable_pods=self._serving_pods(model, rollout.halted(seen, found), canary=False),
-            running=self._running(builds.bounded(seen, found, engines)),
+            running=self._running(seen, found, any(not isinstance(engines.get(k), Engine) for k in keys)),
         )
 
     def _resolve(self, model: OptimizedModel) -> Resolved:
@@ -186,11 +186,10 @@ class Gatherer:
         found = {raw["metadata"]["uid"]: raw for raw in (*own, *shared)}
         return tuple(self._with_pods(job_of(raw), told, raw) for raw in found.values())
 
-    def _running(self, wanted: bool) -> Running:
-        if not wanted:
+    def _running(self, seen: Observed, found: Iterable[ResolvedTarget], may_build: bool) -> Running:
+        if not (may_build and any(builds.limits(seen.settings, target) for target in found)):
             return NONE_RUN
-        found = self._cluster.find(JOB, labels=names.OURS)
-        return running(job_of(raw) for raw in found if not is_over(raw))
+        return running(self._cluster.find(JOB, labels=names.OURS))
 
     def _with_pods(self, job: Job, told: Mapping[str, int], raw: Object) -> Job:
         if job.key not in told:

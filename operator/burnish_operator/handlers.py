@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from burnish_engine.digest import of_json
 from burnish_operator import names
@@ -47,14 +47,20 @@ Listener = Callable[[dict[str, Any], dict[str, Any]], Awaitable[None]]
 Soon = Callable[[Key, float], Awaitable[None]]
 
 
+class _Model(NamedTuple):
+    """Which object it is, and the labels of nodes that it selects by."""
+
+    uid: str
+    selects: frozenset[str]
+
+
 @dataclass
 class Waker:
     """Who must be woken by what. Knows names and nothing else, all of it rebuilt from the first listing."""
 
     wake: Wake
     soon: Soon | None = None
-    _models: dict[Key, frozenset[str]] = field(default_factory=dict)
-    _uids: dict[Key, str] = field(default_factory=dict)
+    _models: dict[Key, _Model] = field(default_factory=dict)
     _labelled: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     _nodes: dict[str, str] = field(default_factory=dict)
 
@@ -64,18 +70,17 @@ class Waker:
         key, uid = Key(metadata["namespace"], metadata["name"]), metadata.get("uid", "")
         if event.get("type") == "DELETED":
             # Late word of one that was made anew under its name must not take that one's place.
-            if self._uids.get(key) == uid:
+            if key in self._models and self._models[key].uid == uid:
                 self._forget(key)
         else:
-            self._uids[key] = uid
             self._labelled.setdefault(_label_of(key), set()).add(key)
             targets = body.get("spec", {}).get("targets") or []
-            self._models[key] = frozenset(label for t in targets for label in t.get("nodeSelector") or {})
+            selects = frozenset(label for t in targets for label in t.get("nodeSelector") or {})
+            self._models[key] = _Model(uid, selects)
         await self.wake(key)
 
     def _forget(self, key: Key) -> None:
         self._models.pop(key, None)
-        self._uids.pop(key, None)
         others = self._labelled.pop(_label_of(key), set()) - {key}
         if others:
             self._labelled[_label_of(key)] = others
@@ -104,12 +109,12 @@ class Waker:
         else:
             self._nodes.pop(name, None)
         await self.wake(INVENTORY)
-        for key, selected in list(self._models.items()):
-            if selected:
+        for key, model in list(self._models.items()):
+            if model.selects:
                 await self.wake(key)
 
     def _fingerprint(self, body: dict[str, Any]) -> str:
-        selected = frozenset().union(*self._models.values())
+        selected = frozenset().union(*(model.selects for model in self._models.values()))
         labels = body["metadata"].get("labels", {})
         status, spec = body.get("status", {}), body.get("spec", {})
         ready = [c.get("status") for c in status.get("conditions", []) if c.get("type") == "Ready"]

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from burnish_operator.observe import Job, JobState
+from burnish_operator.observe import is_over, job_of
+from burnish_operator.ports import Object
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Running:
 NONE_RUN = Running()
 
 
-def running(jobs: Iterable[Job]) -> Running:
+def running(jobs: Iterable[Object]) -> Running:
     """Count. A Job that is held back (by Kueue, say) takes nothing; one that is on its way out still does."""
-    active = [job for job in jobs if job.state is JobState.ACTIVE and not job.suspended]
+    active = [job for job in (job_of(raw) for raw in jobs if not is_over(raw)) if not job.suspended]
     return Running(len(active), tuple(sorted(Counter(job.accelerator for job in active).items())))

@@ -193,11 +193,7 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
     """Read a Job that Burnish made."""
     metadata, status = raw["metadata"], raw.get("status", {})
     annotations = metadata.get("annotations", {})
-    complete, failed = _condition(status, "Complete"), _condition(status, "Failed")
-    ended = complete if complete.get("status") == "True" else failed
-    state = JobState.ACTIVE
-    if ended.get("status") == "True":
-        state = JobState.SUCCEEDED if ended is complete else JobState.FAILED
+    ended = _ending(status)
     return Job(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -206,7 +202,7 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
         engine=annotations.get(names.ENGINE, ""),
         owner=owner_of(metadata),
         target=metadata.get("labels", {}).get(names.TARGET, ""),
-        state=state,
+        state=_STATES[ended.get("type", "")],
         created=metadata.get("creationTimestamp", ""),
         reason=ended.get("reason", ""),
         message=ended.get("message", ""),
@@ -220,10 +216,18 @@ def job_of(raw: Object, pods: tuple[Pod, ...] = ()) -> Job:
     )
 
 
+_STATES = {"": JobState.ACTIVE, "Complete": JobState.SUCCEEDED, "Failed": JobState.FAILED}
+
+
+def _ending(status: Object) -> dict[str, Any]:
+    """The condition that a Job ended by; {} while it has not."""
+    found = (_condition(status, "Complete"), _condition(status, "Failed"))
+    return next((condition for condition in found if condition.get("status") == "True"), {})
+
+
 def is_over(job: Object) -> bool:
     """Whether a Job ended: most have, and counting the others need not read them."""
-    conditions = job.get("status", {}).get("conditions", [])
-    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)
+    return bool(_ending(job.get("status", {})))
 
 
 def workload_of(raw: Object) -> Workload:

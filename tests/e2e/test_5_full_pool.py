@@ -14,11 +14,10 @@ import pytest
 from burnish_demo.kube import Kube, Object
 from burnish_demo.place import Place
 from burnish_demo.watch import is_ready
+from support.full_pools import SURGES, TIGHT
 from support.traffic import traffic
 from support.world import MODEST, World
 
-SURGES = {"maxUnavailable": 0, "maxSurge": 1}
-TIGHT = {"maxUnavailable": 1, "maxSurge": 0}
 CANARY: Object = {"strategy": "Canary", "steps": [{"weight": 50, "pause": "5s"}]}
 # Pods of earlier tests may still be draining: each pool has a resource of its own.
 RESOURCES = "example.com"

@@ -11,7 +11,6 @@ from burnish_operator.decide.model import decide
 from burnish_operator.errors import JobsFull
 from burnish_operator.gather import Gatherer
 from burnish_operator.limits import Limit, Running, running
-from burnish_operator.observe import job_of
 from burnish_operator.plan import Apply, Why
 from burnish_operator.ports import ACCELERATOR_CLASS, JOB, OPTIMIZED_MODEL, SERVICE
 from fakes.fleet import LARGE, SETTINGS, SMALL, Fleet, model, node
@@ -106,7 +105,7 @@ def test_what_is_held_back_takes_no_place() -> None:
     found.cluster.update(JOB, "team", job["metadata"]["name"], spec={"suspend": True})
     found.settle(work=False)
     assert len(found.jobs()) == 2
-    assert running(job_of(raw) for raw in found.jobs()).total == 1
+    assert running(found.jobs()).total == 1
 
 
 def test_of_two_turns_at_the_same_moment_one_is_put_off() -> None:

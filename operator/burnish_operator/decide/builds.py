@@ -4,7 +4,6 @@ The order of what is believed: the registry (the engine lies there), then a Job,
 the status remembers, for a Job does not outlive its TTL and its failure must.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,11 +13,10 @@ from burnish_operator import names
 from burnish_operator.api import ConditionType, FailureStatus, TargetStatus
 from burnish_operator.decide.failures import OOM_KILLED, failure_of, is_due, next_try
 from burnish_operator.decide.figures import Built, of_engine, of_outcome, of_status
-from burnish_operator.decide.keys import key_of
 from burnish_operator.decide.targets import ResolvedTarget
 from burnish_operator.limits import Limit
 from burnish_operator.observe import Job, JobState
-from burnish_operator.observed import Found, Observed
+from burnish_operator.observed import Observed
 from burnish_operator.plan import CreateJob, Delete, Plan, Why
 from burnish_operator.ports import JOB, Engine
 from burnish_operator.render.job import render_job
@@ -122,15 +120,8 @@ def _under_way(
             return replace(_suspended(key, remembered), plan=(*plan, _delete(active, target.name)))
         job = active.name
         return Build(BuildState.BUILDING, key, progress, "Building", job=job, failure=remembered, plan=plan)
-    return Build(
-        BuildState.WAITING,
-        key,
-        f"Job {active.namespace}/{active.name} of another model builds the same engine.",
-        "BuiltElsewhere",
-        failure=remembered,
-        plan=plan,
-        look_again_seconds=FOREIGN_POLL_SECONDS,
-    )
+    message = f"Job {active.namespace}/{active.name} of another model builds the same engine."
+    return replace(_waits(key, message, "BuiltElsewhere", remembered), plan=plan)
 
 
 def _progress(job: Job) -> str:
@@ -205,10 +196,12 @@ def _start(seen: Observed, target: ResolvedTarget, key: str, failure: FailureSta
         return Build(BuildState.FAILED, key, message, "NoRepository", failure=failure)
     holder = _holder(seen, key)
     if holder is not None and _is_busy_for_others(seen, holder):
-        return _waits_for_name(key, holder, failure)
+        place = f"Job {holder.name} of another model"
+        message = f"{place} builds the same engine for another repository: it goes first."
+        return _waits(key, message, "BuiltElsewhere", failure)
     bounds = limits(seen.settings, target)
     if reached := seen.running.reached(bounds):
-        return _waits_for_others(key, reached, failure)
+        return _waits(key, f"Waits for its turn: {reached}.", "JobLimitReached", failure)
     factor = 2 if failure is not None and failure.reason == OOM_KILLED else 1
     attempt = failure.attempts + 1 if failure is not None else 1
     job = render_job(seen, target, key, attempt=attempt, memory_factor=factor)
@@ -239,21 +232,6 @@ def limits(settings: Settings, target: ResolvedTarget) -> tuple[Limit, ...]:
     return (*found, Limit(of_class, f"spec.maxJobs of AcceleratorClass {name}", names.label_value(name)))
 
 
-def bounded(seen: Observed, found: Iterable[ResolvedTarget], engines: Mapping[str, Found]) -> bool:
-    """Whether a Job that a target may need is subject to a limit: then it counts how many there are."""
-    keys = ((target, key_of(seen, target)) for target in found)
-    missing = (target for target, key in keys if key and not isinstance(engines.get(key), Engine))
-    return any(limits(seen.settings, target) for target in missing)
-
-
-def _waits_for_others(key: str, reached: str, failure: FailureStatus | None) -> Build:
-    message = f"Waits for its turn: {reached}."
-    again = FOREIGN_POLL_SECONDS
-    return Build(
-        BuildState.WAITING, key, message, "JobLimitReached", failure=failure, look_again_seconds=again
-    )
-
-
 def _holder(seen: Observed, key: str) -> Job | None:
     """The Job that has the name which we want: ended, or for the same key in another repository."""
     name = names.job_name(key)
@@ -264,14 +242,10 @@ def _is_busy_for_others(seen: Observed, holder: Job) -> bool:
     return holder.state is JobState.ACTIVE and holder.owner != seen.model.metadata.uid
 
 
-def _waits_for_name(key: str, holder: Job, failure: FailureStatus | None) -> Build:
-    message = (
-        f"Job {holder.name} of another model builds the same engine for another repository: it goes first."
-    )
+def _waits(key: str, message: str, reason: str, failure: FailureStatus | None) -> Build:
+    """For Jobs of others, whose events do not wake this model."""
     again = FOREIGN_POLL_SECONDS
-    return Build(
-        BuildState.WAITING, key, message, "BuiltElsewhere", failure=failure, look_again_seconds=again
-    )
+    return Build(BuildState.WAITING, key, message, reason, failure=failure, look_again_seconds=again)
 
 
 def _delete(job: Job, target: str) -> Delete:

@@ -94,5 +94,5 @@ def _filled(message: Message, document: Mapping[str, Any]) -> Message:
 
 
 def _refuse(call: str) -> Message:
-    expected = next((expected for part, expected in _UNSERVED.items() if part in call), "another call")
+    expected = next(expected for part, expected in _UNSERVED.items() if part in call)
     raise UnsupportedCall(call, found="a call that is not served", expected=expected)

@@ -100,7 +100,7 @@ class Judge:
             raise Broken("a Job was started for a suspended model")
         if place in window.held and self.world.store.down is None:
             raise Broken(f"a Job was started for an engine that is there: {place}")
-        active = running(job_of(raw) for raw in self.world.cluster.of_kind(JOB)).total
+        active = running(self.world.cluster.of_kind(JOB)).total
         if active > LIMITED.max_jobs:
             raise Broken(f"{active} Jobs build at once, and {LIMITED.max_jobs} may")
         key = job["metadata"]["annotations"][names.ENGINE_KEY]
